@@ -1,0 +1,78 @@
+# Every target sets up what it needs, in .venv; nothing is assumed but Python 3.11 or newer and make.
+# PYTHON=/path/to/python3.x make test   chooses the interpreter.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+WORKERS ?= 2
+RUN := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python
+
+# Real data for the tests and the demo that need it: optional, beside the checkout.
+ifneq ($(wildcard ../shared/data),)
+export ROBUSTAE_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: demo test quick lint format types layers docs tables check-tables bench clean
+
+demo: $(VENV)/.test
+	$(BIN)/robustae demo --out out/demo
+
+test: $(VENV)/.test
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal --durations=15
+
+quick: $(VENV)/.test
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.dev
+	$(BIN)/pyright
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# The tables in README and docs are written from benchmarks/*.csv; `check` says where they differ.
+tables: $(VENV)/.test
+	$(BIN)/python benchmarks/tables.py
+
+check-tables: $(VENV)/.test
+	$(BIN)/python benchmarks/tables.py --check
+
+bench: $(VENV)/.bench
+	$(RUN) -m benchmarks
+
+clean:
+	rm -rf $(VENV) out dist build docs/_build docs/api/generated .pytest_cache .ruff_cache .hypothesis
+
+# --- set-up: again only when pyproject.toml or constraints.txt changed ---
+
+PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
+
+$(VENV)/.made:
+	@for python in $(PYTHONS); do \
+	    "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	        && rm -rf $(VENV) && "$$python" -m venv $(VENV) && touch $@ && exit 0; \
+	done; \
+	echo "robustae needs Python 3.11 or newer with venv (tried: $(PYTHONS));" \
+	     "install it or name it: make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3" >&2; exit 1
+
+# The build tools are pinned too: they go in first, and pip then builds without its own unpinned ones.
+$(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt hatchling editables
+	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[$(EXTRAS_$*)]'
+	@touch $@
+
+EXTRAS_test := test
+EXTRAS_dev := dev
+EXTRAS_bench := test,benchmarks

@@ -1,0 +1,203 @@
+"""A saved model: one file of named arrays and JSON (the safetensors format), nothing executed on load.
+
+The header's metadata holds the version of the layout, a description in JSON and a SHA-256 over it and
+all arrays, so that a truncated, altered or foreign file is refused with a sentence.
+"""
+
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from robustae import penalties, solvers
+from robustae.checks import InputError, NotFound
+from robustae.distances import RobustDistance
+from robustae.model import Model
+from robustae.outputs import write_bytes
+from robustae.predictors import build
+from robustae.scaling import ColumnScaling
+
+__all__ = ["FORMAT", "pack", "read", "unpack", "write"]
+
+FORMAT = 1  # raised when older readers could not understand the file
+KEY = "robustae"
+
+
+def _plain(value: Any) -> Any:
+    """Turn a setting into JSON: floats that JSON lacks, tuples, penalties and solvers by name."""
+    if isinstance(value, (np.integer, np.floating)):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (tuple, list)):
+        return {"tuple": [_plain(item) for item in value]}
+    if isinstance(value, (penalties.Penalty, solvers.LBFGS, solvers.Adam, solvers.Alternating, solvers.Newton)):
+        return {"object": type(value).__name__, "with": {name: _plain(item) for name, item in vars(value).items()}}
+    return value if isinstance(value, (str, int, float, bool, type(None))) else None
+
+
+def _revived(value: Any) -> Any:
+    """Undo `_plain`; only penalties and solvers of this package are ever built."""
+    if not isinstance(value, dict):
+        return value
+    if "float" in value:
+        return float(value["float"])
+    if "tuple" in value:
+        return tuple(_revived(item) for item in value["tuple"])
+    known = {name: getattr(home, name) for home in (penalties, solvers) for name in home.__all__}
+    name = value.get("object")
+    if name not in known or not isinstance(known[name], type):
+        raise InputError(f"the model names {name!r}, which this version does not know.")
+    return known[name](**{key: _revived(item) for key, item in value["with"].items()})
+
+
+def pack(models: list[Model], state: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the description of fitted models; `state` is the estimator's own."""
+    arrays: dict[str, np.ndarray] = {}
+    members = []
+    for number, model in enumerate(models):
+        prefix = f"member{number}."
+        arrays |= {prefix + name: values for name, values in _arrays(model).items()}
+        members.append({"energy": model.energy, "clip": model.clip, "unit": model.unit, "penalty": _plain(model.penalty)})
+    return arrays, {"members": members, "state": {name: _plain(value) for name, value in state.items()}}
+
+
+def _arrays(model: Model) -> dict[str, np.ndarray]:
+    if not isinstance(model.scaling, ColumnScaling):
+        raise InputError(
+            "scaling: a transformer cannot be saved safely (loading it would execute code); "
+            "fit with scaling='robust', 'standard', 'global' or None to save the model."
+        )
+    arrays = {f"predictor.{name}": value.cpu().numpy() for name, value in model.predictor.state_dict().items()}
+    arrays |= {"location": model.scaling.location, "scale": model.scaling.scale, "noise": model.noise}
+    arrays["lam"] = np.atleast_1d(np.asarray(model.lam, dtype=np.float64))
+    if model.distance is not None:
+        arrays |= {"distance.location": model.distance.location, "distance.precision": model.distance.precision}
+    return {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+
+
+def _digest(arrays: dict[str, np.ndarray], description: str) -> str:
+    total = hashlib.sha256(description.encode())
+    for name in sorted(arrays):
+        total.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())
+        total.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return total.hexdigest()
+
+
+def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], description: dict[str, Any]) -> None:
+    """Write the artifact to `path`, whole or not at all."""
+    from safetensors.numpy import save
+
+    text = json.dumps(description, sort_keys=True)
+    metadata = {KEY: str(FORMAT), "description": text, "sha256": _digest(arrays, text)}
+    write_bytes(Path(path), save(arrays, metadata))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read and check an artifact.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file.
+    InputError
+        If it is truncated, altered, not a model of this package, or of a later layout.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise NotFound(f"model {str(path)!r} is not there." if not path.is_dir() else f"model {str(path)!r} is a folder.")
+    data = path.read_bytes()
+    metadata = _metadata(path, data)
+    if int(metadata[KEY]) > FORMAT:
+        raise InputError(f"model {str(path)!r} was written by a later version of robustae: upgrade to read it.")
+    arrays = _tensors(path, data)
+    if _digest(arrays, metadata["description"]) != metadata["sha256"]:
+        raise InputError(f"model {str(path)!r} is damaged: its checksum does not agree.")
+    return arrays, json.loads(metadata["description"])
+
+
+def _metadata(path: Path, data: bytes) -> dict[str, str]:
+    """The header's metadata, read before anything else is believed."""
+    try:
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        if not metadata[KEY].isdecimal() or not isinstance(metadata["description"], str) or "sha256" not in metadata:
+            raise KeyError(KEY)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} is not a model saved by robustae, or its header is damaged.") from error
+    return metadata
+
+
+def _tensors(path: Path, data: bytes) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"model {str(path)!r} is damaged or cut short.") from error
+
+
+def unpack(
+    arrays: dict[str, np.ndarray], description: dict[str, Any], predictor: Any = None
+) -> tuple[list[Model], dict[str, Any]]:
+    """Rebuild the models and the estimator's state.
+
+    Raises
+    ------
+    InputError
+        If the model holds a user's own module and `predictor` is not given, or does not fit.
+    """
+    state = {name: _revived(value) for name, value in description["state"].items()}
+    models = []
+    for number, member in enumerate(description["members"]):
+        prefix = f"member{number}."
+        own = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+        models.append(_model(own, member, state, predictor))
+    return models, state
+
+
+def _model(arrays: dict[str, np.ndarray], member: dict[str, Any], state: dict[str, Any], predictor: Any) -> Model:
+    lam = arrays["lam"] if len(arrays["lam"]) > 1 else float(arrays["lam"][0])
+    distance = None
+    if "distance.precision" in arrays:
+        distance = RobustDistance(arrays["distance.location"], arrays["distance.precision"])
+    return Model(
+        _module(arrays, state, predictor),
+        _revived(member["penalty"]),
+        lam,
+        ColumnScaling(arrays["location"], arrays["scale"]),
+        member["clip"],
+        arrays["noise"],
+        member["energy"],
+        distance,
+        member["unit"],
+    ).check()
+
+
+def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any) -> nn.Module:
+    weights = {
+        name.removeprefix("predictor."): torch.from_numpy(values.copy())
+        for name, values in arrays.items()
+        if name.startswith("predictor.")
+    }
+    chosen = predictor if predictor is not None else state["predictor_name"]
+    if chosen is None:
+        raise InputError("this model was fitted with your own module: load(path, predictor=...) needs it again.")
+    with torch.random.fork_rng(devices=[]):
+        module = build(chosen, len(arrays["location"]), state["hidden_"], state["image_shape_"], torch.Generator())
+    try:
+        module.double().load_state_dict(weights)
+    except RuntimeError as error:
+        kind = "the predictor given" if predictor is not None else "its predictor"
+        raise InputError(f"the saved weights do not fit {kind}.") from error
+    return module.eval().requires_grad_(False)
+

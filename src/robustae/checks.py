@@ -1,0 +1,52 @@
+"""Refusals: one clear sentence that names the argument, what came, and what would do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+__all__ = ["InputError", "NotFound", "known_names", "need", "one_of", "suggestion"]
+
+
+class InputError(ValueError):
+    """Input that cannot be used; the message is one sentence meant for the user."""
+
+
+class NotFound(InputError, FileNotFoundError):
+    """A file that is not there."""
+
+    __str__ = ValueError.__str__
+
+
+def suggestion(name: str, options: Iterable[str]) -> str:
+    """Return `` did you mean 'lam'?`` for a near miss, else the list of what would do."""
+    options = [str(option) for option in options]
+    near = get_close_matches(str(name), options, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "use one of " + ", ".join(repr(option) for option in options) + "."
+
+
+def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
+    """Return `value` if it is one of `options`; else say what would do."""
+    options = list(options)
+    if isinstance(value, str) and value in options:
+        return value
+    raise InputError(f"{argument}={value!r} is not known: {suggestion(str(value), options)}")
+
+
+def known_names(kind: str, names: Iterable[str], options: Iterable[str]) -> None:
+    """Refuse the first of `names` that is not among `options`."""
+    options = list(options)
+    for name in names:
+        if name not in options:
+            raise InputError(f"{kind} {name!r} is not known: {suggestion(name, options)}")
+
+
+def need(extra: str, module: str, purpose: str) -> Any:
+    """Import an optional module, or say which extra brings it."""
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise InputError(f"{purpose} needs {module}: pip install 'robustae[{extra}]'.") from error

@@ -1,0 +1,536 @@
+"""The scikit-learn face of the robust autoencoder."""
+
+import os
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from robustae import artifact
+from robustae.checks import InputError, known_names, one_of
+from robustae.explain import explanation, flags_of, repaired
+from robustae.fitting import Fitted, Settings, continue_fit, fit_models, one_thread_for
+from robustae.inputs import Rows, is_image_kind, read_rows, read_weight, valid_image_shape
+from robustae.lambdas import valid_lam
+from robustae.model import ENERGIES, Block
+from robustae.path import path_over_lam
+from robustae.penalties import Trimmed, resolve
+from robustae.predictors import encoder_of
+from robustae.progress import shown
+from robustae.solvers import Alternating, Budget
+from robustae.solvers.base import check_budget
+from robustae.thresholds import CleanPart, clean_part, offset, valid_contamination
+
+__all__ = ["RobustAutoencoder", "load"]
+
+REMEMBERED = 10_000  # energies of recent rows that partial_fit keeps for the threshold
+
+
+def _has_code(estimator: "RobustAutoencoder") -> bool:
+    if hasattr(estimator, "models_"):
+        return encoder_of(estimator.predictor_) is not None
+    return estimator.predictor != "constant"
+
+
+class RobustAutoencoder(OutlierMixin, BaseEstimator):
+    """An autoencoder with an explicit, exact part N for gross outliers.
+
+    It minimises, over the predictor's weights theta and N::
+
+        ||X - (Xhat(theta) + N)||_F^2 + mu/2 Omega(theta) + lam P(N)
+
+    (Chalapathy, Menon and Chawla 2017, equation (4)). N is eliminated exactly: for fixed theta it is
+    a proximal step (soft-thresholding at lam/2 for the l1 penalty), and what is left is a smooth
+    loss. So the model is trained on data that already contains anomalies, and scores unseen rows.
+
+    Parameters
+    ----------
+    predictor : str, nn.Module or callable, default="auto"
+        Xhat: "constant" (a robust centre), "linear", "sigmoid" (one hidden layer, f(XU)V), "deep"
+        (ELU), "conv" (ELU, needs `image_shape`), a module mapping (batch, d) or (batch, *image_shape)
+        to the same shape, or a callable that takes d and returns one. "auto" is "linear".
+    hidden : "auto", int or tuple of int, default="auto"
+        Width of the code, or widths down to it. "auto" counts the components above the noise.
+    image_shape : tuple of int, optional
+        (height, width) or (height, width, channels), channels fastest; told by X where X is
+        (n, height, width[, channels]).
+    penalty : str or Penalty, default="auto"
+        P: "l1" (also "auto"), "rows", "channels", "patches", "trimmed", "none", or an object of
+        `robustae.penalties`.
+    lam : "auto" or float, default="auto"
+        Weight of P on scaled data. "auto" is 2 k sigma with k = 0.5 and sigma a robust scale of the
+        residuals, estimated jointly; inf is the plain autoencoder.
+    mu : float, default=1e-4
+        Weight of the sum of squared weights.
+    scaling : str, None or transformer, default="auto"
+        "robust" (by column), "standard", "global" (one centre and scale), None, or a scikit-learn
+        transformer. "auto": "global" for images and bytes, else "robust".
+    solver : str or Solver, default="auto"
+        "alternating" (the paper's, in float64), "lbfgs", "adam", or an object of `robustae.solvers`.
+    max_iter : "auto" or int, default="auto"
+        Iterations or epochs at most; 0 keeps the start.
+    tol : float, default=1e-4
+        Relative decrease of the objective below which a fit has converged.
+    batch_size : "auto" or int, default="auto"
+        Rows in a step of Adam.
+    energy : str, default="auto"
+        A row's energy: "envelope", "squared", "log", "combined". "auto": "squared" for images and
+        bytes, else "log".
+    n_estimators : int, default=1
+        Members that differ by their seeds; energies are averaged after division by each one's median.
+    contamination : "auto" or float, default="auto"
+        Share of anomalies in [0, 0.5], which makes `offset_` an exact percentile; "auto" needs none.
+        0 says that the training rows are clean: nothing is trimmed, none is flagged.
+    dtype : {"float32", "float64"}, default="float32"
+        Of the fit; scoring is in float64.
+    device : str, default="auto"
+        A torch device; "auto" takes a GPU where there is one.
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    lam_ : float
+        Weight of P on scaled data (the median of `column_lam_`).
+    column_lam_ : array, shape (d,)
+        The weights by column; all alike unless lam="auto" on a table.
+    mu_, objective_ : float
+        Weight of Omega, and the final objective.
+    hidden_ : tuple of int
+    predictor_ : nn.Module
+        In float64.
+    noise_scale_ : array, shape (d,)
+        Noise deviations by column, in the units of the scaled data.
+    offset_ : float
+        Scores below it are anomalous; may be set.
+    history_ : list of float
+        Objective by iteration, for the final lam.
+    n_iter_ : int
+    status_ : str
+        How the fit ended, as a sentence.
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        Where X was a DataFrame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from robustae import RobustAutoencoder
+    >>> X = np.random.default_rng(0).normal(size=(200, 5))
+    >>> X[:3] += 20
+    >>> model = RobustAutoencoder(random_state=0).fit(X)
+    >>> np.flatnonzero(model.predict(X) == -1)[:3]
+    array([0, 1, 2])
+    """
+
+    def __init__(
+        self,
+        *,
+        predictor="auto",
+        hidden="auto",
+        image_shape=None,
+        penalty="auto",
+        lam="auto",
+        mu=1e-4,
+        scaling="auto",
+        solver="auto",
+        max_iter="auto",
+        tol=1e-4,
+        batch_size="auto",
+        energy="auto",
+        n_estimators=1,
+        contamination="auto",
+        dtype="float32",
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.predictor = predictor
+        self.hidden = hidden
+        self.image_shape = image_shape
+        self.penalty = penalty
+        self.lam = lam
+        self.mu = mu
+        self.scaling = scaling
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.energy = energy
+        self.n_estimators = n_estimators
+        self.contamination = contamination
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def set_params(self, **params):
+        """Set parameters by name; an unknown one is answered with the nearest known."""
+        known_names("parameter", [name.partition("__")[0] for name in params], self.get_params(deep=False))
+        return super().set_params(**params)
+
+    # Fitting ---------------------------------------------------------------------------------------
+
+    def fit(self, X, y=None, sample_weight=None, callback=None):
+        """Fit to the rows of X, anomalies among them or not.
+
+        Parameters
+        ----------
+        X : array or DataFrame, shape (n, d) or (n, height, width[, channels])
+            NaN for missing cells.
+        y : ignored
+        sample_weight : array, shape (n,), optional
+            A weight w counts exactly like w copies of the row.
+        callback : callable, optional
+            ``callback(iteration, iterations_at_most, objective)``, for progress.
+
+        Returns
+        -------
+        RobustAutoencoder
+            This object. Ctrl-C ends the fit with the best weights so far and a warning.
+
+        Raises
+        ------
+        InputError
+            If a parameter, a row or the image shape cannot be used.
+        """
+        image_shape = valid_image_shape(self.image_shape, X)
+        rows = read_rows(self, X, image_shape, reset=True)
+        weight = read_weight(sample_weight, rows.values)
+        settings = self._settings(rows, image_shape)
+        with shown(self.verbose, callback) as tell, one_thread_for(settings.predictor):
+            settings = replace(settings, budget=replace(settings.budget, callback=tell))
+            fitted = fit_models(rows.values, weight, settings, self._seeds())
+        self._keep(fitted, image_shape)
+        return self
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Go on from the fit so far with one more batch of rows.
+
+        The first batch is fitted whole and sets scaling, lam and noise; every later one gives one
+        epoch of Adam, and the threshold follows the energies of the latest 10 000 rows.
+        """
+        if not hasattr(self, "models_"):
+            return self.fit(X, y, sample_weight)
+        rows = read_rows(self, X, self.image_shape_)
+        weight = read_weight(sample_weight, rows.values)
+        settings = self._settings(rows, self.image_shape_)
+        with one_thread_for(settings.predictor):
+            seeds = check_random_state(self.random_state).randint(2**31 - 1, size=len(self.models_))
+            steps = [
+                continue_fit(m, rows.values, weight, settings, s) for m, s in zip(self.models_, seeds, strict=True)
+            ]
+            self.models_ = [model for model, _ in steps]
+            self._recent = np.append(self._recent, self._energies(rows))[-REMEMBERED:]
+        self.history_ = [*self.history_, steps[0][1].history[-1]]
+        self.objective_ = self.history_[-1]
+        self.n_iter_ += 1
+        self.status_ = f"continued on {len(rows.values)} more rows."
+        return self._set_threshold(self._recent, None, self.contamination)
+
+    def _settings(self, rows: Rows, image_shape: tuple[int, ...] | None) -> Settings:
+        """Resolve the parameters, refusing what cannot be used."""
+        images = is_image_kind(image_shape, rows.values.dtype)
+        check_budget(self.max_iter, self.tol, self.batch_size)
+        penalty = resolve(self.penalty, image_shape)
+        if valid_contamination(self.contamination) == 0 and isinstance(penalty, Trimmed):
+            penalty = penalty.kept
+        exact = self.solver == "alternating" or isinstance(self.solver, Alternating)
+        dtype = one_of("dtype", self.dtype, ["float32", "float64"])
+        return Settings(
+            predictor="linear" if isinstance(self.predictor, str) and self.predictor == "auto" else self.predictor,
+            hidden=self.hidden,
+            image_shape=image_shape,
+            penalty=penalty,
+            lam=valid_lam(self.lam),
+            mu=self._valid_mu(),
+            scaling=self._by_kind(self.scaling, images, "global", "robust"),
+            solver=self.solver,
+            budget=Budget(self.max_iter, self.tol, None, self.batch_size),
+            energy=one_of("energy", self._by_kind(self.energy, images, "squared", "log"), ENERGIES),
+            by_column=not images,
+            n_estimators=self.n_estimators,
+            dtype=torch.float64 if exact else getattr(torch, dtype),
+            device=self._device(),
+        )
+
+    @staticmethod
+    def _by_kind(value: Any, images: bool, for_images: str, for_tables: str) -> Any:
+        if isinstance(value, str) and value == "auto":
+            return for_images if images else for_tables
+        return value
+
+    def _valid_mu(self) -> float:
+        if not isinstance(self.mu, (int, float, np.number)) or not 0 <= self.mu < np.inf:
+            raise InputError(f"mu={self.mu!r} must be a number from 0 on.")
+        return float(self.mu)
+
+    def _device(self) -> str:
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"device={self.device!r} cannot be used here; 'auto' or 'cpu' would do.") from error
+        return str(self.device)
+
+    def _seeds(self) -> np.ndarray:
+        if not hasattr(self.n_estimators, "__index__") or self.n_estimators < 1:
+            raise InputError(f"n_estimators={self.n_estimators!r} must be a whole number from 1 on.")
+        return check_random_state(self.random_state).randint(2**31 - 1, size=self.n_estimators)
+
+    def _keep(self, fitted: Fitted, image_shape: tuple[int, ...] | None) -> None:
+        self.models_ = fitted.models
+        self.image_shape_ = image_shape
+        self.hidden_ = fitted.hidden
+        self.mu_ = self._valid_mu()
+        self.column_lam_ = np.broadcast_to(np.asarray(fitted.models[0].lam, float), (self.n_features_in_,)).copy()
+        self.lam_ = float(np.median(self.column_lam_))
+        self.objective_ = fitted.objective
+        self.history_ = fitted.result.history
+        self.n_iter_ = fitted.result.n_iter
+        self.status_ = fitted.result.status
+        self._recent = fitted.energies[-REMEMBERED:]
+        self._set_threshold(fitted.energies, fitted.weight, self.contamination)
+        if fitted.result.interrupted:
+            warnings.warn(self.status_, UserWarning, stacklevel=3)
+
+    def _set_threshold(self, energies: np.ndarray, weight: np.ndarray | None, contamination: Any):
+        self.offset_ = offset(energies, contamination, weight)
+        self.clean_part_ = clean_part(energies, weight)
+        self._energies_of_fit = (energies, weight)
+        return self
+
+    def rethreshold(self, contamination="auto"):
+        """Move the threshold without a refit: "auto", or a share of the training rows in [0, 0.5]."""
+        check_is_fitted(self)
+        return self._set_threshold(*self._energies_of_fit, contamination)
+
+    # Rows ------------------------------------------------------------------------------------------
+
+    def _rows(self, X: Any) -> Rows:
+        check_is_fitted(self)
+        return read_rows(self, X, self.image_shape_)
+
+    def _energies(self, rows: Rows) -> np.ndarray:
+        return np.mean([model.energies(rows.values) / model.unit for model in self.models_], axis=0)
+
+    def score_samples(self, X):
+        """Minus the energies of the rows, shape (n,): higher is more normal."""
+        rows = self._rows(X)
+        with one_thread_for(self.predictor):
+            return -self._energies(rows)
+
+    def decision_function(self, X):
+        """`score_samples` minus `offset_`, shape (n,): negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """+1 for normal rows and -1 for anomalies, shape (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def predict_proba(self, X):
+        """Probabilities of normal and anomaly, shape (n, 2), in that order (as PyOD has it).
+
+        The second is the probability that a clean row has a lower energy, counted from the clean
+        rows' centre on: max(0, erf(z / sqrt 2)), the Gaussian scaling of Kriegel et al. (2011).
+        """
+        anomaly = self.clean_part_probability(-self.score_samples(X))
+        return np.column_stack([1 - anomaly, anomaly])
+
+    def clean_part_probability(self, energies):
+        """Probability of an anomaly for energies, shape (n,)."""
+        return self.clean_part_.probability(np.asarray(energies))
+
+    # Cells -----------------------------------------------------------------------------------------
+
+    @property
+    def predictor_(self):
+        """The first member's nn.Module."""
+        return self.models_[0].predictor
+
+    @property
+    def noise_scale_(self):
+        """The first member's noise deviations by column, shape (d,)."""
+        return self.models_[0].noise
+
+    def _cells(self, rows: Rows, *functions: Any, dtype: Any = None) -> list[np.ndarray]:
+        """Fill one array of X's shape with each function of a block, in one pass."""
+        dtype = dtype or (np.float32 if rows.values.dtype == np.float32 else np.float64)
+        out = [np.empty(rows.values.shape, dtype) for _ in functions]
+        with one_thread_for(self.predictor):
+            for block in self.models_[0].blocks(rows.values):
+                for values, function in zip(out, functions, strict=True):
+                    values[block.rows] = function(block)
+        return [values.reshape(rows.shape) for values in out]
+
+    def _reconstruction(self, block: Block) -> np.ndarray:
+        return self.models_[0].scaling.inverse(block.Zhat)
+
+    def _outlier_part(self, block: Block) -> np.ndarray:
+        model = self.models_[0]
+        return model.scaling.outlier_part(block.Zhat, model.outliers_of(block))
+
+    @available_if(_has_code)
+    def encode(self, X):
+        """Codes of the rows, shape (n, K)."""
+        rows = self._rows(X)
+        with one_thread_for(self.predictor):
+            return self.models_[0].encode(rows.values)
+
+    def reconstruct(self, X):
+        """Xhat, of X's shape and units."""
+        return self._cells(self._rows(X), self._reconstruction)[0]
+
+    def outliers(self, X):
+        """N, of X's shape and units: the proximal step on the residuals, equation (6) for l1."""
+        return self._cells(self._rows(X), self._outlier_part)[0]
+
+    def split(self, X):
+        """Return (reconstruct(X), outliers(X)) in one pass."""
+        return tuple(self._cells(self._rows(X), self._reconstruction, self._outlier_part))
+
+    def cell_scores(self, X):
+        """Residuals in noise deviations, of X's shape; 0 for missing cells."""
+        return self._cells(self._rows(X), self.models_[0].cells_of)[0]
+
+    def flags(self, X):
+        """Cells called outlying, of X's shape, bool: more than 3 noise deviations off."""
+        return self._cells(self._rows(X), lambda block: flags_of(self.models_[0], block), dtype=bool)[0]
+
+    def repaired(self, X):
+        """X with flagged and missing cells replaced by Xhat, all others untouched to the last bit."""
+        rows = self._rows(X)
+        with one_thread_for(self.predictor):
+            return repaired(self.models_[0], rows.values).reshape(rows.shape)
+
+    def explain(self, X):
+        """Account for the flagged cells, those farthest off first.
+
+        Returns
+        -------
+        dict of arrays, or DataFrame where X is one
+            row, column (name or number), observed, expected, outlier_part (in X's units), deviations
+            (signed, in noise deviations), share (of the row's energy).
+        """
+        rows = self._rows(X)
+        with one_thread_for(self.predictor):
+            columns = explanation(self.models_[0], rows.values, getattr(self, "feature_names_in_", None))
+        if rows.frame is None:
+            return columns
+        import narwhals as nw
+
+        return nw.from_dict(columns, backend=rows.frame.implementation).to_native()
+
+    def lam_path(self, X, n_lams=20, ratio=1e-2):
+        """Fit along lam, from lam = inf and the least lam with N = 0 down, each from the one before.
+
+        Parameters
+        ----------
+        X : array or DataFrame
+        n_lams : int
+            Finite values of lam, down to ratio * lam_max in equal steps of the logarithm.
+        ratio : float
+
+        Returns
+        -------
+        dict of arrays
+            lam (inf first), objective, share_nonzero (of N's cells), residual_scale (robust, on
+            scaled data).
+        """
+        image_shape = valid_image_shape(self.image_shape, X)
+        rows = read_rows(self, X, image_shape, reset=not hasattr(self, "models_"))
+        settings = self._settings(rows, image_shape)
+        with one_thread_for(settings.predictor):
+            return path_over_lam(rows.values, settings, int(self._seeds()[0]), n_lams, ratio)
+
+    # Saving ----------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file that `robustae.load` reads; nothing in it is ever executed.
+
+        A module of your own is saved by its weights; `load` asks for the module again.
+        """
+        check_is_fitted(self)
+        energies, weight = self._energies_of_fit
+        arrays, description = artifact.pack(self.models_, self._state())
+        arrays |= {"energies": energies} | ({} if weight is None else {"weight": weight})
+        artifact.write(path, arrays, description)
+
+    def _state(self) -> dict[str, Any]:
+        params = {name: value for name, value in self.get_params(deep=False).items() if name not in ("verbose",)}
+        own = not isinstance(self.predictor, str)
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            **{f"param:{name}": value for name, value in params.items()},
+            **{name: getattr(self, name) for name in _SAVED},
+            "predictor_name": None if own else ("linear" if self.predictor == "auto" else self.predictor),
+            "clean": (self.clean_part_.centre, self.clean_part_.spread),
+            "names": None if names is None else tuple(names),
+        }
+
+    def _restore(self, models: list[Any], arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        for name in _SAVED:
+            setattr(self, name, list(state[name]) if name == "history_" else state[name])
+        self.models_ = models
+        self.column_lam_ = np.broadcast_to(np.asarray(models[0].lam, float), (self.n_features_in_,)).copy()
+        self.clean_part_ = CleanPart(*state["clean"])
+        self._energies_of_fit = (arrays["energies"], arrays.get("weight"))
+        self._recent = arrays["energies"][-REMEMBERED:]
+        if state["names"] is not None:
+            self.feature_names_in_ = np.asarray(state["names"], dtype=object)
+
+
+_SAVED = (
+    "image_shape_",
+    "hidden_",
+    "mu_",
+    "lam_",
+    "objective_",
+    "history_",
+    "n_iter_",
+    "status_",
+    "offset_",
+    "n_features_in_",
+)
+
+
+def load(path: str | os.PathLike[str], predictor: Any = None) -> RobustAutoencoder:
+    """Read a model written by `RobustAutoencoder.save`.
+
+    Parameters
+    ----------
+    path : str or path
+    predictor : nn.Module or callable, optional
+        The module the model was fitted with, where it was your own.
+
+    Returns
+    -------
+    RobustAutoencoder
+        Fitted; its scores are bit-identical to those of the one saved.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, foreign or of a later version, or a module is needed.
+    """
+    arrays, description = artifact.read(path)
+    models, state = artifact.unpack(arrays, description, predictor)
+    params = {name.removeprefix("param:"): value for name, value in state.items() if name.startswith("param:")}
+    if predictor is not None:
+        params["predictor"] = predictor
+    estimator = RobustAutoencoder(**params)
+    estimator._restore(models, arrays, state)
+    return estimator

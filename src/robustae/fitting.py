@@ -1,0 +1,203 @@
+"""From raw rows to fitted models: merge, scale, size, train, measure the noise."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustae.distances import robust_distance
+from robustae.lambdas import NoiseRule
+from robustae.model import Model
+from robustae.objective import CLIP, Problem, prepare
+from robustae.penalties import NoPenalty, Penalty, Trimmed
+from robustae.predictors import build
+from robustae.scales import Weight, quantile, rounding_sd, thinned
+from robustae.scaling import ColumnScaling, Scaling, fit_scaling
+from robustae.solvers import Adam, Budget, Result, Solver, choose
+from robustae.starts import start
+from robustae.training import Refresh, Trained, train
+from robustae.widths import resolve_hidden
+
+__all__ = ["Fitted", "Settings", "continue_fit", "fit_models", "merged_rows", "one_thread_for", "prepared"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A fit's settings, all automatic choices made but lam and the widths."""
+
+    predictor: Any
+    hidden: Any
+    image_shape: tuple[int, ...] | None
+    penalty: Penalty
+    lam: Any
+    mu: float
+    scaling: Any
+    solver: Any
+    budget: Budget
+    energy: str
+    by_column: bool
+    n_estimators: int
+    dtype: torch.dtype
+    device: str
+
+    @property
+    def clip(self) -> float | None:
+        """Soft-clipping is part of the robustness: none for the plain autoencoder or on raw units."""
+        plain = isinstance(self.penalty, NoPenalty) or self.lam == np.inf and not isinstance(self.penalty, Trimmed)
+        return None if plain or self.scaling is None else CLIP
+
+    @property
+    def auto_lam(self) -> bool:
+        """True where lam follows the noise."""
+        return isinstance(self.lam, str)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Members of a fit, the first one's course, and what the threshold needs."""
+
+    models: list[Model]
+    result: Result
+    objective: float
+    hidden: tuple[int, ...]
+    energies: np.ndarray
+    weight: Weight
+
+
+def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
+    """Sort the rows and merge equal ones into one that weighs as much; drop rows of weight 0.
+
+    So a fit does not depend on the order of the rows, and a weight w counts exactly like w copies.
+    """
+    if weight is not None:
+        X, weight = X[weight > 0], weight[weight > 0]
+    X = np.ascontiguousarray(X + 0 if X.dtype.kind == "f" else X)  # + 0 turns -0.0 into 0.0
+    keys = X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.r_[True, keys[1:] != keys[:-1]]
+    if weight is None and first.all():
+        return X[order], None
+    sums = np.add.reduceat(np.ones(len(X)) if weight is None else weight[order], np.flatnonzero(first))
+    X = X[order[first]]
+    return X, None if (sums == 1).all() else sums
+
+
+def problem_of(X: np.ndarray, weight: Weight, scaling: Scaling, settings: Settings) -> Problem:
+    """Return the problem X poses, lam still open where it is automatic."""
+    target, inputs, observed = (
+        None if part is None else part.to(settings.device) for part in prepare(X, scaling, settings.clip, settings.dtype)
+    )
+    rows = None if weight is None else torch.from_numpy(weight).to(target)
+    lam = np.inf if settings.auto_lam else settings.lam
+    return Problem(target, inputs, observed, rows, settings.penalty, lam, settings.mu)
+
+
+def _noise_floor(X: np.ndarray, scaling: Scaling, by_column: bool) -> np.ndarray:
+    """What rounding alone causes, by column, in the model's units."""
+    d = X.shape[1]
+    if not isinstance(scaling, ColumnScaling):
+        return rounding_sd(scaling.transform(X.astype(np.float64)))
+    if by_column:
+        return rounding_sd(X.astype(np.float64)) / scaling.scale
+    return np.full(d, rounding_sd(thinned(X).astype(np.float64)) / np.median(scaling.scale))
+
+
+def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) -> Fitted:
+    """Fit one member for each seed to X, shape (n, d), NaN for missing."""
+    X, weight = merged_rows(X, weight)
+    scaling = fit_scaling(settings.scaling, X, weight)
+    problem = problem_of(X, weight, scaling, settings)
+    hidden = _hidden(settings, problem)
+    width = hidden[-1] if hidden else 0
+    noise = NoiseRule(settings.by_column, _noise_floor(X, scaling, settings.by_column), width)
+    members = [_member(problem, hidden, noise, settings, int(seed)) for seed in seeds]
+    models = [_model(trained, noise, scaling, settings) for trained in members]
+    del problem
+    models, energies = _united(models, X, weight)
+    return Fitted(models, members[0].result, members[0].result.history[-1], hidden, energies, weight)
+
+
+def _hidden(settings: Settings, problem: Problem) -> tuple[int, ...]:
+    return resolve_hidden(settings.hidden, settings.predictor, problem.inputs.cpu().numpy())
+
+
+def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed: int) -> torch.nn.Module:
+    """Build the predictor; what a user's callable draws comes from a forked global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        module = build(settings.predictor, problem.shape[1], hidden, settings.image_shape, generator)
+    return module.to(settings.device, settings.dtype)
+
+
+def _member(problem: Problem, hidden: tuple[int, ...], noise: NoiseRule, settings: Settings, seed: int) -> Trained:
+    module = _module(problem, hidden, settings, seed)
+    trimmed = settings.penalty if isinstance(settings.penalty, Trimmed) else None
+    auto_lam = settings.auto_lam and not isinstance(trimmed.kept if trimmed else settings.penalty, NoPenalty)
+    refresh = Refresh(noise, auto_lam, trimmed, problem.weight)
+    return train(problem, module, choose(settings.solver, module, problem), settings.budget, refresh, seed)
+
+
+def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, torch.nn.Module, Solver]:
+    """Return the problem X poses, the predictor at its start, and the solver: for paths over lam."""
+    X, weight = merged_rows(X, None)
+    problem = problem_of(X, weight, fit_scaling(settings.scaling, X, weight), settings)
+    module = _module(problem, _hidden(settings, problem), settings, seed)
+    start(module, problem.inputs.cpu().numpy(), weight, robust=True)
+    return problem, module, choose(settings.solver, module, problem)
+
+
+def _model(trained: Trained, noise: NoiseRule, scaling: Scaling, settings: Settings) -> Model:
+    penalty = settings.penalty
+    if isinstance(penalty, Trimmed) and trained.cutoff is not None:
+        penalty = penalty.at(trained.cutoff)
+    sigma = noise(trained.problem, trained.module)
+    distance = None
+    if settings.energy == "combined":
+        rows = trained.problem.weight
+        Z = trained.problem.inputs.cpu().numpy().astype(np.float64)
+        distance = robust_distance(Z, None if rows is None else rows.cpu().numpy().astype(np.float64))
+    module = trained.module.double().eval().requires_grad_(False)
+    lam = trained.problem.lam
+    return Model(module, penalty, lam, scaling, settings.clip, sigma, settings.energy, distance).check()
+
+
+def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Model], np.ndarray]:
+    """Give the members of an ensemble their units, and return the energies of the rows."""
+    if len(models) == 1:
+        return models, models[0].energies(X)
+    each = [model.energies(X) for model in models]
+    units = [max(float(quantile(energies, 0.5, weight)), np.finfo(float).tiny) for energies in each]
+    models = [model.having(unit=unit) for model, unit in zip(models, units, strict=True)]
+    return models, np.mean([energies / unit for energies, unit in zip(each, units, strict=True)], axis=0)
+
+
+def continue_fit(model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int) -> tuple[Model, Result]:
+    """Train on one more batch of rows, scaling and lam as they are."""
+    problem = problem_of(X, weight, model.scaling, settings).having(lam=model.lam, penalty=model.penalty)
+    module = model.predictor.to(settings.dtype).requires_grad_(True)
+    budget = replace(settings.budget, max_iter=1)
+    result = Adam(lr=5e-4).solve(problem, module, budget, seed)
+    return model.having(predictor=module.double().eval().requires_grad_(False)), result
+
+
+class one_thread_for:
+    """Run small predictors on one thread of torch's, and restore the setting on leaving.
+
+    Two threads beside another busy process were 5 to 20 times slower than one; convolutions and
+    users' modules keep what is set.
+    """
+
+    def __init__(self, predictor: Any):
+        self.limit = isinstance(predictor, str) and predictor != "conv"
+
+    def __enter__(self) -> None:
+        self.before = torch.get_num_threads()
+        if self.limit and self.before > 1:
+            torch.set_num_threads(1)
+
+    def __exit__(self, *_: Any) -> None:
+        if torch.get_num_threads() != self.before:
+            torch.set_num_threads(self.before)

@@ -1,0 +1,79 @@
+"""lam tied to the noise: a robust scale of the residuals, estimated jointly with theta."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from robustae.checks import InputError
+from robustae.objective import Problem
+from robustae.penalties import L1
+from robustae.scales import MAD_TO_SD, quantile, scale_of_cells
+
+__all__ = ["K_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
+
+K_NOISE = 0.5  # lam = 2 k sigma: residuals beyond half a noise deviation are pulled with constant force
+ROWS = 4000  # enough rows for a median by column
+CELLS = 400_000  # enough cells for one scale
+
+
+@dataclass(frozen=True)
+class NoiseRule:
+    """How noisy the residuals are: 1.4826 times their median size.
+
+    Attributes
+    ----------
+    by_column : bool
+        One scale for every column (tables) or one for all cells (images, video).
+    floor : array, shape (d,)
+        Least scale by column, in the model's units: what rounding alone causes.
+    width : int
+        Width of the code, for the degrees of freedom it spends.
+    """
+
+    by_column: bool
+    floor: np.ndarray
+    width: int
+
+    def __call__(self, problem: Problem, module: nn.Module) -> np.ndarray:
+        """Noise scale by column, shape (d,)."""
+        d = len(self.floor)
+        R, weight = problem.residuals(module, ROWS if self.by_column else max(CELLS // d, 20))
+        if self.by_column:
+            sigma = np.nan_to_num(MAD_TO_SD * quantile(np.abs(R), 0.5, weight))
+        else:
+            sigma = np.full(d, np.nan_to_num(scale_of_cells(R, weight)))
+        return np.maximum(sigma * self._freedom(problem.total_weight, d), self._floor())
+
+    def _freedom(self, n: float, d: int) -> float:
+        """Inflation for the degrees of freedom that K codes a row and K + 1 weights a column spend."""
+        rows = max(n - self.width - 1, 0.1 * n) / n
+        columns = max(d - self.width, 0.1 * d) / d
+        return 1 / np.sqrt(rows * columns)
+
+    def _floor(self) -> np.ndarray:
+        floor = self.floor if self.by_column else np.full_like(self.floor, np.median(self.floor))
+        return np.maximum(floor, 1e-6)
+
+
+def lam_of_noise(sigma: np.ndarray, problem: Problem) -> Any:
+    """lam = 2 k sigma: by column where the penalty works cell by cell, else at the median sigma."""
+    if isinstance(problem.penalty, L1) and np.ptp(sigma) > 0:
+        return 2 * K_NOISE * sigma
+    return float(2 * K_NOISE * np.median(sigma))
+
+
+def valid_lam(lam: Any) -> Any:
+    """Return "auto" or a positive float, inf included."""
+    if isinstance(lam, str) and lam == "auto":
+        return lam
+    if isinstance(lam, (int, float, np.number)) and not isinstance(lam, bool) and lam > 0:
+        return float(lam)
+    why = " (lam=0 would send every cell to N and leave nothing to learn)" if lam == 0 else ""
+    raise InputError(f"lam={lam!r} must be 'auto', a positive number or inf{why}.")
+
+
+def geometric(lam_max: float, steps: int, ratio: float = 1e-3) -> np.ndarray:
+    """Return `steps` values from lam_max down to ratio * lam_max, evenly spaced in their logarithm."""
+    return lam_max * np.geomspace(1.0, ratio, steps)

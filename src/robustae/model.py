@@ -1,0 +1,157 @@
+"""A fitted model: predictor + penalty + scaling -> reconstruction, outliers, energy of any row.
+
+NumPy in, NumPy out, block by block; everything in float64, the forward pass included, so that a
+row's result does not depend on the rows beside it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from robustae.checks import InputError, one_of
+from robustae.distances import RobustDistance
+from robustae.objective import BLOCK_CELLS, soft_clip
+from robustae.penalties import Penalty
+from robustae.predictors import encoder_of
+from robustae.scaling import Scaling
+
+__all__ = ["ENERGIES", "Block", "Model"]
+
+ENERGIES = ("envelope", "squared", "log", "combined")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows on the model's scale.
+
+    Attributes
+    ----------
+    rows : slice
+    Z : array, shape (b, d)
+        Scaled cells, the location (0) where missing.
+    observed : array of bool, shape (b, d)
+    Zhat, R : array, shape (b, d)
+        Reconstruction, and residual Z - Zhat (0 where missing).
+    """
+
+    rows: slice
+    Z: np.ndarray
+    observed: np.ndarray
+    Zhat: np.ndarray
+    R: np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that is needed to treat a row, and all that an artifact holds.
+
+    Attributes
+    ----------
+    predictor : nn.Module
+        In float64, in evaluation mode.
+    penalty : Penalty
+    lam : float or array, shape (d,)
+    scaling : Scaling
+    clip : float or None
+        Deviations beyond which the encoder's input is soft-clipped.
+    noise : array, shape (d,)
+        Noise deviation by column, in the model's units.
+    energy : {"envelope", "squared", "log", "combined"}
+    distance : RobustDistance or None
+        For the energy "combined".
+    unit : float
+        Median energy of the training rows, by which members of an ensemble are divided.
+    """
+
+    predictor: nn.Module
+    penalty: Penalty
+    lam: Any
+    scaling: Scaling
+    clip: float | None
+    noise: np.ndarray
+    energy: str
+    distance: RobustDistance | None = None
+    unit: float = 1.0
+
+    def having(self, **changes: Any) -> "Model":
+        """Return a copy with some attributes replaced."""
+        return replace(self, **changes)
+
+    def blocks(self, X: np.ndarray) -> Iterator[Block]:
+        """Go through X, shape (n, d), in the user's units, NaN for missing."""
+        n, d = X.shape
+        step = max(1, BLOCK_CELLS // d)
+        for start in range(0, n, step):
+            yield self._block(X, slice(start, min(start + step, n)))
+
+    def _block(self, X: np.ndarray, rows: slice) -> Block:
+        Z = self.scaling.transform(X[rows].astype(np.float64))
+        observed = ~np.isnan(Z)
+        complete = observed.all()
+        if not complete:
+            Z[~observed] = 0.0
+        Zhat = self._forward(self.predictor, soft_clip(Z, self.clip))
+        R = Z - Zhat
+        if not complete:
+            R[~observed] = 0.0
+        return Block(rows, Z, observed, Zhat, R)
+
+    @torch.no_grad()
+    def _forward(self, function: Any, inputs: np.ndarray) -> np.ndarray:
+        device = next((p.device for p in self.predictor.parameters()), torch.device("cpu"))
+        return function(torch.from_numpy(inputs).to(device)).cpu().numpy()
+
+    def outliers_of(self, block: Block) -> np.ndarray:
+        """N on the model's scale."""
+        return self.penalty.prox(block.R, self.lam)
+
+    def cells_of(self, block: Block) -> np.ndarray:
+        """Residuals in noise deviations, 0 where missing."""
+        return block.R / self.noise
+
+    def energies_of(self, block: Block) -> np.ndarray:
+        """Energies of the rows, shape (b,): scaled by d / observed cells, lower = more normal."""
+        d = block.R.shape[1]
+        share = d / np.maximum(block.observed.sum(1), 1)
+        return share * self._cell_sums(block) if self.distance is None else self._combined(block, share)
+
+    def _cell_sums(self, block: Block) -> np.ndarray:
+        if self.energy == "squared":
+            return np.einsum("ij,ij->i", block.R, block.R)
+        if self.energy == "envelope":
+            return self.penalty.envelope(block.R, self.lam).sum(1)
+        return np.log1p(self.cells_of(block) ** 2).sum(1)
+
+    def _combined(self, block: Block, share: np.ndarray) -> np.ndarray:
+        """Log energy plus log(1 + d2 / median d2); missing cells take the model's value."""
+        assert self.distance is not None
+        filled = np.where(block.observed, soft_clip(block.Z, self.clip), block.Zhat)
+        return share * self._cell_sums(block) + np.log1p(self.distance(filled))
+
+    def energies(self, X: np.ndarray) -> np.ndarray:
+        """Energies of the rows of X, shape (n,)."""
+        return np.concatenate([self.energies_of(block) for block in self.blocks(X)])
+
+    def energy_shares(self, block: Block) -> np.ndarray:
+        """Each cell's part of its row's energy, adding up to 1 over the row."""
+        cells = np.log1p(self.cells_of(block) ** 2) if self.energy in ("log", "combined") else block.R**2
+        return cells / np.maximum(cells.sum(1, keepdims=True), np.finfo(float).tiny)
+
+    def encode(self, X: np.ndarray) -> np.ndarray:
+        """Codes of the rows of X, shape (n, K)."""
+        encoder = encoder_of(self.predictor)
+        if encoder is None:
+            raise InputError("this predictor has no code to give: encode needs an encoder.")
+        codes = []
+        for block in self.blocks(X):
+            codes.append(self._forward(encoder, soft_clip(block.Z, self.clip)))
+        return np.concatenate(codes)
+
+    def check(self) -> "Model":
+        """Refuse an unknown energy."""
+        one_of("energy", self.energy, ENERGIES)
+        return self

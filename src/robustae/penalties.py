@@ -1,0 +1,334 @@
+"""The maths of N: penalties P(N), their proximal steps and their envelopes.
+
+With the residual R = X - Xhat(theta) fixed, the gross outliers N solve::
+
+    minimise over N    ||R - N||_F^2 + lam * P(N)
+
+`prox` is that N, `envelope` the minimum reached (the Moreau envelope: all that training needs),
+`gradient` its derivative in R, which is 2 (R - N). Every line works on NumPy arrays and on torch
+tensors alike. R has shape (n, d); a missing cell has R = 0, so its N and its envelope are 0 too.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from robustae.checks import InputError, one_of
+
+__all__ = ["L1", "Channels", "Groups", "NoPenalty", "Patches", "Penalty", "Rows", "Trimmed", "resolve"]
+
+Array = Any  # a NumPy array or a torch tensor
+
+
+def _like(constant: np.ndarray, R: Array) -> Array:
+    """Give a NumPy constant the library, device and (when floating) the precision of R."""
+    if isinstance(R, np.ndarray):
+        return constant
+    import torch
+
+    dtype = R.dtype if constant.dtype.kind == "f" else None
+    return torch.as_tensor(constant, dtype=dtype, device=R.device)
+
+
+def _half(lam: Any, R: Array) -> Any:
+    return _like(lam / 2, R) if isinstance(lam, np.ndarray) else lam / 2
+
+
+class Penalty:
+    """What every penalty shares: the gradient of the envelope.
+
+    Parameters that follow are the same everywhere: `R` residuals of shape (n, d), `N` outliers of
+    the same shape, `lam` a positive float, ``inf`` for none, for `L1` also one value per column.
+    """
+
+    def value(self, N: Array, lam: Any) -> Array:
+        """Return lam * P(N), a scalar."""
+        raise NotImplementedError
+
+    def prox(self, R: Array, lam: Any) -> Array:
+        """Return the minimising N, of R's shape."""
+        raise NotImplementedError
+
+    def envelope(self, R: Array, lam: Any) -> Array:
+        """Return the minimum by group, shape (n, groups); its row sums are row energies."""
+        raise NotImplementedError
+
+    def lam_max(self, R: Array) -> float:
+        """Return the smallest lam at which N = 0."""
+        raise NotImplementedError
+
+    def pull(self, R: Array, lam: Any) -> Array:
+        """Return R - N: the part of the residual the predictor still feels."""
+        return R - self.prox(R, lam)
+
+    def gradient(self, R: Array, lam: Any) -> Array:
+        """Return the envelope's gradient in R: 2 (R - N)."""
+        return 2 * self.pull(R, lam)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()) if name[0] != "_")
+        return f"{type(self).__name__}({settings})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+class NoPenalty(Penalty):
+    """lam = inf: N = 0, envelope r^2, the plain autoencoder."""
+
+    def value(self, N: Array, lam: Any = math.inf) -> Array:
+        return 0.0 * (N * N).sum()
+
+    def prox(self, R: Array, lam: Any = math.inf) -> Array:
+        return 0.0 * R
+
+    def pull(self, R: Array, lam: Any = math.inf) -> Array:
+        return R
+
+    def envelope(self, R: Array, lam: Any = math.inf) -> Array:
+        return R * R
+
+    def lam_max(self, R: Array) -> float:
+        return 0.0
+
+
+class L1(Penalty):
+    """P(N) = sum of abs(N): soft-thresholding at lam/2, equation (6), cell by cell.
+
+    With c = clip(r, -lam/2, lam/2): N = r - c, envelope c (2 r - c), gradient 2 c. The envelope is
+    twice the Huber loss with delta = lam/2.
+    """
+
+    def value(self, N: Array, lam: Any) -> Array:
+        if np.ndim(lam) == 0 and math.isinf(lam):
+            return NoPenalty().value(N)
+        return (2 * _half(lam, N) * abs(N)).sum()
+
+    def pull(self, R: Array, lam: Any) -> Array:
+        half = _half(lam, R)
+        return R.clip(-half, half)
+
+    def prox(self, R: Array, lam: Any) -> Array:
+        return R - self.pull(R, lam)
+
+    def envelope(self, R: Array, lam: Any) -> Array:
+        c = self.pull(R, lam)
+        return c * (2 * R - c)
+
+    def lam_max(self, R: Array) -> float:
+        return 2 * float(abs(R).max())
+
+
+class Groups(Penalty):
+    """Cells of a row stand or fall together: P(N) = sum over groups of w s(N), w = sqrt(group size).
+
+    With s the Euclidean norm of a group and t = lam w / 2: N = max(0, 1 - t/s) r, and with
+    c = min(s, t) the envelope is c (2 s - c): s^2 below t, else lam w s - lam^2 w^2 / 4.
+
+    Parameters
+    ----------
+    index : array of int, shape (d,)
+        The group of every column, numbered from 0.
+
+    Raises
+    ------
+    InputError
+        If `index` is not a list of whole numbers from 0 on, or d differs from R's columns.
+    """
+
+    def __init__(self, index: Any):
+        self.index = index
+
+    def _index(self, d: int) -> np.ndarray:
+        index = np.asarray(self.index)
+        if index.ndim != 1 or index.dtype.kind not in "iu" or index.min(initial=0) < 0:
+            raise InputError("penalty: Groups(index) needs one whole number from 0 on for every column.")
+        if len(index) != d:
+            raise InputError(f"penalty: Groups has {len(index)} columns and X has {d}.")
+        return index
+
+    def _layout(self, R: Array) -> tuple[Any, np.ndarray]:
+        """(columns sorted by group, group sizes, group of each column) and the weights w."""
+        index = self._index(R.shape[1])
+        _, group, size = np.unique(index, return_inverse=True, return_counts=True)
+        return (np.argsort(index, kind="stable"), size, group), np.sqrt(size.astype(float))
+
+    def _norms(self, R: Array, layout: Any) -> Array:
+        order, size, _ = layout
+        squares = (R * R)[:, order]
+        if isinstance(R, np.ndarray):
+            return np.sqrt(np.add.reduceat(squares, np.cumsum(size) - size, axis=1))
+        import torch
+
+        lengths = torch.as_tensor(size, device=R.device).repeat(len(R), 1)
+        return torch.segment_reduce(squares, "sum", lengths=lengths, axis=1).sqrt()
+
+    def _norms_and_bounds(self, R: Array, lam: float) -> tuple[Array, Array, Array]:
+        layout, weight = self._layout(R)
+        bound = weight * (lam / 2)
+        return self._norms(R, layout), _like(bound, R), layout[2]
+
+    def value(self, N: Array, lam: float) -> Array:
+        if math.isinf(lam):
+            return NoPenalty().value(N)
+        s, bound, _ = self._norms_and_bounds(N, lam)
+        return (2 * bound * s).sum()
+
+    def pull(self, R: Array, lam: float) -> Array:
+        s, bound, group = self._norms_and_bounds(R, lam)
+        tiny = np.finfo(float).tiny if isinstance(R, np.ndarray) else 1e-30
+        kept = (bound / s.clip(tiny, None)).clip(None, 1.0)
+        return kept[:, group] * R
+
+    def prox(self, R: Array, lam: float) -> Array:
+        return R - self.pull(R, lam)
+
+    def envelope(self, R: Array, lam: float) -> Array:
+        s, bound, _ = self._norms_and_bounds(R, lam)
+        c = s.clip(None, bound) if isinstance(R, np.ndarray) else s.minimum(bound)
+        return c * (2 * s - c)
+
+    def lam_max(self, R: Array) -> float:
+        layout, weight = self._layout(R)
+        return float((2 * self._norms(R, layout) / _like(weight, R)).max())
+
+
+class Rows(Groups):
+    """The whole row is one group: row-wise outliers (the l2,1 norm by rows)."""
+
+    def __init__(self):
+        pass
+
+    def _index(self, d: int) -> np.ndarray:
+        return np.zeros(d, dtype=int)
+
+
+class Channels(Groups):
+    """The `n` colour channels of a pixel are one group (channels vary fastest in a row)."""
+
+    def __init__(self, n: int = 3):
+        self.n = n
+
+    def _index(self, d: int) -> np.ndarray:
+        if self.n < 1 or d % self.n:
+            raise InputError(f"penalty: Channels({self.n}) does not divide the {d} columns of X.")
+        return np.arange(d) // self.n
+
+
+class Patches(Groups):
+    """Squares of `height` x `width` pixels, all channels together, are groups.
+
+    Patches at the right and lower border may be smaller; their weight is the root of their own size.
+    `image_shape` (height, width[, channels]) is taken from the estimator where it is not given.
+    """
+
+    def __init__(self, height: int = 4, width: int = 4, image_shape: tuple[int, ...] | None = None):
+        self.height = height
+        self.width = width
+        self.image_shape = image_shape
+
+    def _index(self, d: int) -> np.ndarray:
+        if self.image_shape is None:
+            raise InputError("penalty: Patches needs image_shape=(height, width[, channels]).")
+        height, width, *channels = self.image_shape
+        if height * width * math.prod(channels) != d:
+            raise InputError(f"penalty: image_shape={self.image_shape} does not make the {d} columns of X.")
+        rows = np.arange(height)[:, None] // self.height
+        columns = np.arange(width)[None, :] // self.width
+        index = rows * -(-width // self.width) + columns
+        return np.repeat(index.ravel(), math.prod(channels))
+
+
+class Trimmed(Penalty):
+    """Row l2,0: at most a `share` of the rows may have N != 0, those farthest from the model.
+
+    A dropped row is explained whole (N = r, envelope 0); the rows kept follow `inner`, so that
+    ``Trimmed(.25, L1())`` drops rows and names cells in the others. lam has no meaning for the
+    trimming, the share has. Solvers alternate fits and `keep` (concentration steps), which never
+    raises the objective.
+
+    Parameters
+    ----------
+    share : float in [0, 0.5]
+    inner : Penalty, optional
+        For the rows kept; `NoPenalty()` if not given.
+    cutoff : float, optional
+        Energy beyond which a row is dropped; a fit stores it, so that rows scored later are judged
+        one by one and not against each other.
+    """
+
+    def __init__(self, share: float = 0.25, inner: Penalty | None = None, cutoff: float | None = None):
+        self.share = share
+        self.inner = inner
+        self.cutoff = cutoff
+
+    def at(self, cutoff: float) -> "Trimmed":
+        """Return this penalty with the `cutoff` of a fit."""
+        return Trimmed(self.share, self.inner, cutoff)
+
+    @property
+    def kept(self) -> Penalty:
+        """The penalty of the rows kept."""
+        return NoPenalty() if self.inner is None else self.inner
+
+    def keep(self, energies: Array, weight: np.ndarray | None = None) -> np.ndarray:
+        """Return which rows stay (bool, shape (n,)): all but the `share` with the largest energies.
+
+        With row weights the dropped rows weigh at most `share` of the whole.
+        """
+        energies = np.asarray(energies)
+        if self.cutoff is not None:
+            return energies <= self.cutoff
+        weight = np.ones(len(energies)) if weight is None else weight
+        order = np.argsort(-energies, kind="stable")
+        dropped = np.cumsum(weight[order]) <= self.share * weight.sum() * (1 + 1e-12)
+        keep = np.ones(len(energies), dtype=bool)
+        keep[order[dropped]] = False
+        return keep
+
+    def _kept_rows(self, R: Array, lam: Any) -> Array:
+        energies = self.kept.envelope(R, lam).sum(1)
+        keep = self.keep(energies if isinstance(energies, np.ndarray) else energies.detach().cpu().numpy())
+        return _like(keep.astype(float)[:, None], R)
+
+    def value(self, N: Array, lam: Any = math.inf) -> Array:
+        return self.kept.value(N * self._kept_rows(N, lam), lam)
+
+    def pull(self, R: Array, lam: Any = math.inf) -> Array:
+        return self._kept_rows(R, lam) * self.kept.pull(R, lam)
+
+    def prox(self, R: Array, lam: Any = math.inf) -> Array:
+        return R - self.pull(R, lam)
+
+    def envelope(self, R: Array, lam: Any = math.inf) -> Array:
+        return self._kept_rows(R, lam) * self.kept.envelope(R, lam)
+
+    def lam_max(self, R: Array) -> float:
+        return self.kept.lam_max(R)
+
+
+_BY_NAME = {
+    "l1": L1,
+    "rows": Rows,
+    "channels": Channels,
+    "patches": Patches,
+    "trimmed": Trimmed,
+    "none": NoPenalty,
+}
+
+
+def resolve(penalty: Any, image_shape: tuple[int, ...] | None = None) -> Penalty:
+    """Return the penalty object a name or an object stands for, fitted to `image_shape`."""
+    if isinstance(penalty, str):
+        penalty = _BY_NAME["l1" if penalty == "auto" else one_of("penalty", penalty, ["auto", *_BY_NAME])]()
+    if not isinstance(penalty, Penalty):
+        raise InputError(f"penalty must be a name or an object of robustae.penalties, not {penalty!r}.")
+    if isinstance(penalty, Patches) and penalty.image_shape is None and image_shape is not None:
+        return Patches(penalty.height, penalty.width, tuple(image_shape))
+    if isinstance(penalty, Trimmed) and not 0 <= penalty.share <= 0.5:
+        raise InputError(f"penalty: Trimmed(share={penalty.share}) must lie in [0, 0.5].")
+    return penalty

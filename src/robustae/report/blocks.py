@@ -1,0 +1,244 @@
+"""Parts of a section as HTML, each drawn from its facts; what moves is finished by page.js."""
+
+from html import escape
+from typing import Any
+
+from robustae.report.charts import activity, histogram, number, training
+
+__all__ = ["section"]
+
+Facts = dict[str, Any]
+
+SLIDER_HELP = (
+    "N = soft(R, λ/2): the part of a residual beyond λ/2 is outlier, the rest noise. With a small λ all that is not "
+    "explained is outlier; with a large one nothing is, as in a plain autoencoder. The page recomputes N; the fit stays."
+)
+
+
+def section(facts: Facts, index: int) -> str:
+    """One section of the page: heading, numbers, comparison, pictures or cells, scores, settings."""
+    detail = {"table": _table, "images": _images, "film": _film}.get(facts.get("kind", ""), lambda facts: "")
+    parts = [
+        f"<h2>{escape(facts['title'])}</h2>",
+        f'<p class="lead">{escape(facts.get("lead", ""))}</p>',
+        _tiles([*facts.get("numbers", []), *_basics(facts)]),
+        *map(_comparison, facts.get("comparisons", [])),
+        detail(facts),
+        _curves(facts),
+        _settings(facts),
+    ]
+    return f'<section id="part-{index}" data-part="{index}">{"".join(parts)}</section>'
+
+
+def _headed(title: str, body: str, text: str = "", style: str = "") -> str:
+    said = f'<p class="say">{escape(text)}</p>' if text else ""
+    return f'<div class="block {style}"><h3>{escape(title)}</h3>{said}{body}</div>'
+
+
+def _tiles(numbers: list[Facts]) -> str:
+    """Headline numbers: each a dict of label, value and, where wanted, note."""
+    drawn = (
+        f'<div class="tile"><span>{escape(tile["label"])}</span><b>{number(tile["value"])}</b>'
+        f"<small>{escape(tile.get('note', ''))}</small></div>"
+        for tile in numbers
+    )
+    return f'<div class="tiles">{"".join(drawn)}</div>'
+
+
+def _basics(facts: Facts) -> list[Facts]:
+    """What was read and what was found, for a section about a model."""
+    if "read" not in facts:
+        return []
+    read, scores = facts["read"], facts["scores"]
+    missing = f"{_percent(read['missing_share'])} missing" if read["missing"] else "no cell missing"
+    unit, parts = {"table": ("rows", "columns"), "images": ("images", "pixels"), "film": ("frames", "pixels")}[facts["kind"]]
+    share = f"{_percent(scores['anomalies'] / scores['rows'])} of the {unit}"
+    return [
+        {"label": f"{unit} × {parts}", "value": f"{number(read['rows'])} × {number(read['columns'])}", "note": missing},
+        {"label": f"anomalous {unit}", "value": scores["anomalies"], "note": share},
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def _grid(heads: list[str], rows: list[list[str]], caption: str = "") -> str:
+    """A plain table of ready HTML; the first column names the row."""
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    body = "".join(f"<tr><th>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>" for row in rows)
+    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="wide"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _comparison(facts: Facts) -> str:
+    """Methods side by side: `rows` of name and values, each a dict of mean and sd; best in bold.
+
+    `better` is "high" or "low"; with `bars` a bar shows the mean as a share of 1.
+    """
+    pick = max if facts.get("better", "high") == "high" else min
+    best = [pick(column, key=lambda v: v["mean"])["mean"] for column in zip(*(r["values"] for r in facts["rows"]), strict=True)]
+    rows = [
+        [escape(row["name"]), *(_value(v, v["mean"] == top, facts) for v, top in zip(row["values"], best, strict=True))]
+        for row in facts["rows"]
+    ]
+    grid = _grid(["", *map(escape, facts["columns"])], rows)
+    return _headed(facts["title"], grid, facts.get("text", ""), "comparison")
+
+
+def _value(value: Facts, best: bool, facts: Facts) -> str:
+    digits = facts.get("digits", 3)
+    text = f"{value['mean']:.{digits}f}"
+    text = f"<b>{text}</b>" if best else text
+    sd = f' <small>± {value["sd"]:.{digits}f}</small>' if value.get("sd") is not None else ""
+    bar = f'<i class="bar" style="--share:{max(value["mean"], 0):.3f}"></i>' if facts.get("bars") else ""
+    return text + sd + bar
+
+
+# Tables -----------------------------------------------------------------------------------------
+
+
+def _table(facts: Facts) -> str:
+    return _cell_map(facts) + _top(facts) + _columns(facts["columns"])
+
+
+def _cell_map(facts: Facts) -> str:
+    cells = facts["map"]
+    heads = "".join(f'<th class="tall"><span>{escape(name)}</span></th>' for name in cells["columns"])
+    rows = "".join(_map_row(cells, i) for i in range(len(cells["rows"])))
+    some = "" if len(cells["columns"]) == cells["of_columns"] else (
+        f" Of {cells['of_columns']} columns the {len(cells['columns'])} that deviate most."
+    )
+    text = (
+        "The most anomalous rows, cell by cell: orange where the value is above what the rest of the row leads to "
+        "expect, blue where below, stronger with the number of noise deviations; a frame marks flagged cells, "
+        f"hatching missing ones, a dot cells where N ≠ 0 at the λ chosen below. Point at a cell for its values.{some}"
+    )
+    grid = (
+        f'<div class="wide"><table class="map"><thead><tr><th>row</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+    return _headed("Which cells", grid + _slider(facts), text)
+
+
+def _map_row(cells: Facts, i: int) -> str:
+    drawn = (_map_cell(cells["deviations"][i][j], cells["observed"][i][j], cells["flagged"][i][j], i, j)
+             for j in range(len(cells["columns"])))
+    return f"<tr><th>{cells['rows'][i]}</th>{''.join(drawn)}</tr>"
+
+
+def _map_cell(deviations: float | None, observed: float | None, flagged: bool, i: int, j: int) -> str:
+    if observed is None:
+        style, strength = "missing", 0.0
+    else:
+        deviations = deviations or 0.0
+        style, strength = ("above" if deviations > 0 else "below"), min(abs(deviations) / 8, 1.0)
+    style += " flagged" if flagged and observed is not None else ""
+    return f'<td class="{style}" style="--s:{strength:.2f}" data-i="{i}" data-j="{j}"></td>'
+
+
+def _slider(facts: Facts) -> str:
+    if not facts.get("slider"):
+        return ""
+    return (
+        '<div class="slider"><label>λ <input type="range" class="lam" min="0" max="1000" step="any" '
+        'aria-label="lambda"></label><output class="lam-said"></output>'
+        '<button type="button" class="fitted">fitted λ</button></div>'
+        f'<p class="say">{SLIDER_HELP}</p>'
+    )
+
+
+def _top(facts: Facts) -> str:
+    rows = [
+        [str(top["row"]), _mark(top), number(top["energy"]), "<br>".join(map(_cause, causes)) or "–"]
+        for top, causes in zip(facts["top"], facts["causes"], strict=True)
+    ]
+    text = "The cells that weigh most in each row's score, largest first."
+    grid = _grid(["row", "", "score", "because of"], rows)
+    return _headed("Most anomalous rows", grid, text, "top")
+
+
+def _mark(top: Facts) -> str:
+    return '<span class="chip">anomalous</span>' if top["anomalous"] else '<span class="chip calm">normal</span>'
+
+
+def _cause(cell: Facts) -> str:
+    return (
+        f"<span class='cause'><b>{escape(cell['column'])}</b> {number(cell['observed'])}, "
+        f"expected {number(cell['expected'])} "
+        f"<small>({number(abs(cell['deviations'] or 0), 2)} deviations, {_percent(cell['share'] or 0)} of the score)</small></span>"
+    )
+
+
+def _columns(columns: list[Facts], at_most: int = 12) -> str:
+    most = max((column["flagged"] for column in columns), default=0) or 1.0
+    rows = [
+        [
+            escape(column["name"]),
+            f'{_percent(column["flagged"])}<i class="bar" style="--share:{column["flagged"] / most:.3f}"></i>',
+            number(column["residual_scale"]),
+            _percent(column["missing"]) if column["missing"] else "–",
+        ]
+        for column in columns
+    ]
+    heads = ["column", "cells flagged", "typical residual", "missing"]
+    rest = f"<details><summary>{len(rows) - at_most} more columns</summary>{_grid(heads, rows[at_most:])}</details>"
+    text = "How often a column holds a flagged cell, and how far its values usually lie from what is expected, in its own unit."
+    return _headed("Columns", _grid(heads, rows[:at_most]) + (rest if len(rows) > at_most else ""), text)
+
+
+# Images and films -------------------------------------------------------------------------------
+
+
+def _canvases(names: dict[str, str]) -> str:
+    return "".join(
+        f'<figure><canvas class="{style}"></canvas><figcaption>{name}</figcaption></figure>' for style, name in names.items()
+    )
+
+
+def _images(facts: Facts) -> str:
+    names = {"observed": "original", "expected": "reconstruction", "outliers": "outliers N"}
+    cards = "".join(
+        f'<div class="card" data-picture="{k}"><div class="three">{_canvases(names)}</div>'
+        f"<p>row {top['row']} · score {number(top['energy'])} {_mark(top)}</p></div>"
+        for k, top in enumerate(facts["top"][: len(facts["pictures"]["rows"])])
+    )
+    text = "The most anomalous images: orange is brighter than expected, blue darker."
+    return _headed("Worst images", f'{_slider(facts)}<div class="cards">{cards}</div>', text)
+
+
+def _film(facts: Facts) -> str:
+    names = {"observed": "original", "expected": "background", "outliers": "people (N)", "mask": "mask"}
+    control = (
+        '<div class="slider"><button type="button" class="play" aria-label="play">▶</button>'
+        f'<label>frame <input type="range" class="frame" min="0" max="{len(facts["film"]["frames"]) - 1}" value="0" '
+        'aria-label="frame"></label><output class="frame-said"></output></div>'
+    )
+    text = (
+        "Background is what the model expects, N what stands out of it (orange brighter, blue darker), the mask the "
+        "flagged pixels, which do not depend on λ."
+    )
+    curve = f'<div class="activity">{activity(facts["film"]["activity"])}</div>'
+    return _headed("Frame by frame", f'<div class="four">{_canvases(names)}</div>{control}{curve}{_slider(facts)}', text)
+
+
+# What every section ends with -------------------------------------------------------------------
+
+
+def _curves(facts: Facts) -> str:
+    drawn = ""
+    if "scores" in facts:
+        text = "Higher is more anomalous; right of the dashed line a row is called an anomaly."
+        drawn += _headed("Scores", histogram(facts["scores"]), text)
+    if len(facts.get("training") or []) > 1:
+        drawn += _headed("Training", training(facts["training"]), facts["model"]["status"])
+    return f'<div class="pair">{drawn}</div>' if drawn else ""
+
+
+def _settings(facts: Facts) -> str:
+    if "model" not in facts:
+        return ""
+    model = facts["model"]
+    fitted = {"λ (scaled data)": "lam", "µ": "mu", "code width K": "hidden", "objective J": "objective", "iterations": "n_iter"}
+    rows = [[name, number(model[key])] for name, key in fitted.items() if model.get(key) is not None]
+    rows += [[escape(name), f"<code>{escape(value)}</code>"] for name, value in model["set"].items()]
+    return f"<details><summary>Settings and fitted values of {escape(model['name'])}</summary>{_grid(['', ''], rows)}</details>"

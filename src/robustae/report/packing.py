@@ -1,0 +1,52 @@
+"""Arrays inside JSON: base64 of deflated little-endian numbers, which the page unpacks by itself."""
+
+import base64
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+
+__all__ = ["pack", "plain", "unpack"]
+
+
+def pack(values: np.ndarray, delta: bool = False) -> dict[str, Any]:
+    """Return an array as a JSON-able dict.
+
+    Parameters
+    ----------
+    values : array
+        float32 or uint8 (other numbers become float32).
+    delta : bool
+        For uint8 films: store each row's change from the row before, modulo 256. Still pixels then
+        cost next to nothing.
+    """
+    values = np.ascontiguousarray(values if values.dtype == np.uint8 else values.astype("<f4"))
+    stored = np.diff(values, axis=0, prepend=np.zeros_like(values[:1])) if delta else values
+    deflated = zlib.compress(stored.tobytes(), 9)
+    return {
+        "dtype": "uint8" if values.dtype == np.uint8 else "float32",
+        "shape": list(values.shape),
+        "delta": delta,
+        "deflate": base64.b64encode(deflated).decode("ascii"),
+    }
+
+
+def unpack(packed: dict[str, Any]) -> np.ndarray:
+    """Return the array that `pack` was given (as float32 or uint8)."""
+    dtype = np.uint8 if packed["dtype"] == "uint8" else np.dtype("<f4")
+    values = np.frombuffer(zlib.decompress(base64.b64decode(packed["deflate"])), dtype).reshape(packed["shape"])
+    return np.cumsum(values, axis=0, dtype=np.uint8) if packed["delta"] else values
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with NumPy's types made Python's and non-finite numbers None: JSON has neither."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

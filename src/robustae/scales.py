@@ -1,0 +1,113 @@
+"""Robust location and scale, with row weights that count like repeated rows.
+
+All functions take cells of shape (n, d) or (n,), NaN for missing, and work down the columns.
+A weight w stands for w copies of its row, so integer weights give what `numpy.repeat` would.
+"""
+
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "MAD_TO_SD",
+    "mad_scale",
+    "mean_sd",
+    "median",
+    "quantile",
+    "rounding_sd",
+    "scale_of_cells",
+    "thinned",
+    "winsorised_sd",
+]
+
+MAD_TO_SD = 1.482602218505602  # median absolute deviation of a Gaussian -> standard deviation
+
+Weight = np.ndarray | None
+
+
+def quantile(x: np.ndarray, q: Any, weight: Weight = None) -> Any:
+    """Quantile q by linear interpolation (NumPy's default), down the columns.
+
+    With weights it is the quantile of the rows repeated `weight` times. Several q give one leading
+    axis more; a column without any value gives NaN.
+    """
+    if weight is not None:
+        return _weighted_quantile(x, np.asarray(q), weight)
+    x = np.sort(x, axis=0)  # NaN last; sorting is vectorised, partitioning is not
+    count = len(x) - np.isnan(x).sum(0)
+    position = np.multiply.outer(q, np.maximum(count - 1, 0))
+    low = np.floor(position).astype(int)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    at_low, at_high = (np.take_along_axis(x, _rows(at, x), axis=0).reshape(at.shape) for at in (low, high))
+    return (at_low + (at_high - at_low) * (position - low))[()]
+
+
+def _rows(at: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return at.reshape((-1,) + x.shape[1:])
+
+
+def _weighted_quantile(x: np.ndarray, q: np.ndarray, weight: np.ndarray) -> Any:
+    if x.ndim == 2:
+        return np.stack([_weighted_quantile(column, q, weight) for column in x.T], axis=-1)
+    present = ~np.isnan(x) & (weight > 0)
+    if not present.any():
+        return np.full(q.shape, np.nan)[()]
+    x, weight = x[present], weight[present]
+    order = np.argsort(x, kind="stable")
+    x, upto = x[order], np.cumsum(weight[order])
+    position = np.maximum(upto[-1] - 1.0, 0.0) * q
+    floor = np.floor(position + 1e-9)
+    low, high = (np.searchsorted(upto, at, side="right").clip(0, len(x) - 1) for at in (floor, floor + 1))
+    return (x[low] + (x[high] - x[low]) * np.maximum(position - floor, 0.0))[()]
+
+
+def median(x: np.ndarray, weight: Weight = None) -> Any:
+    """Median down the columns."""
+    return quantile(x, 0.5, weight)
+
+
+def mad_scale(x: np.ndarray, weight: Weight = None, centre: Any = None) -> Any:
+    """Median absolute deviation from `centre` (default: the median), as a standard deviation."""
+    centre = median(x, weight) if centre is None else centre
+    return MAD_TO_SD * median(np.abs(x - centre), weight)
+
+
+def mean_sd(x: np.ndarray, weight: Weight = None) -> tuple[Any, Any]:
+    """Mean and standard deviation down the columns."""
+    present = ~np.isnan(x)
+    weight = np.ones(len(x)) if weight is None else weight
+    w = present * weight.reshape((-1,) + (1,) * (x.ndim - 1))
+    total = np.maximum(w.sum(0), np.finfo(float).tiny)
+    filled = np.where(present, x, 0.0)
+    mean = (w * filled).sum(0) / total
+    return mean, np.sqrt((w * (filled - mean) ** 2).sum(0) / total)
+
+
+def winsorised_sd(x: np.ndarray, weight: Weight = None, share: float = 0.01) -> tuple[Any, Any]:
+    """Mean and standard deviation after clipping each column to its [share, 1 - share] quantiles."""
+    low, high = quantile(x, (share, 1 - share), weight)
+    return mean_sd(np.clip(x, low, high), weight)
+
+
+def thinned(x: np.ndarray, at_most: int = 200_000) -> np.ndarray:
+    """Return at most about `at_most` cells of x, evenly spread: enough for one scale."""
+    flat = x.reshape(-1)
+    return flat[:: max(1, flat.size // at_most)]
+
+
+def scale_of_cells(R: np.ndarray, weight: Weight = None) -> float:
+    """One scale for all cells of R: 1.4826 times the median of abs(R), missing cells left out."""
+    if weight is not None:
+        weight = thinned(np.broadcast_to(weight[:, None], R.shape))
+    return float(MAD_TO_SD * quantile(np.abs(thinned(R)), 0.5, weight))
+
+
+def rounding_sd(x: np.ndarray) -> Any:
+    """Deviation that rounding alone causes: the median gap between distinct values / sqrt(12).
+
+    For counts and two-valued columns a third of their unit, for continuous columns next to nothing:
+    the floor under every noise scale. Down the columns; 0 for a constant column.
+    """
+    gaps = np.diff(np.sort(x, axis=0), axis=0).astype(np.float64)
+    gaps[~(gaps > 0)] = np.nan
+    return np.nan_to_num(quantile(gaps, 0.5) / np.sqrt(12.0)) if len(gaps) else np.zeros(x.shape[1:])[()]

@@ -1,0 +1,86 @@
+"""What every solver gives and needs: a result that reads as advice, a progress callback, a stopping rule."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import nn
+
+from robustae.checks import InputError
+from robustae.objective import Problem
+
+__all__ = ["Budget", "Callback", "Result", "Solver"]
+
+Callback = Callable[[int, int, float], Any]  # iteration, iterations at most, J
+
+
+@dataclass
+class Result:
+    """How a solve went.
+
+    Attributes
+    ----------
+    history : list of float
+        J by iteration, the start first.
+    status : str
+        Converged or why not, as a sentence.
+    interrupted : bool
+        True after Ctrl-C; the module then holds the best weights so far.
+    """
+
+    history: list[float] = field(default_factory=list)
+    status: str = ""
+    interrupted: bool = False
+
+    @property
+    def n_iter(self) -> int:
+        """Iterations done."""
+        return max(len(self.history) - 1, 0)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop: after `max_iter` iterations, or when J falls by less than `tol` of itself."""
+
+    max_iter: Any = "auto"
+    tol: float = 1e-4
+    callback: Callback | None = None
+    batch_size: Any = "auto"
+
+    def iterations(self, default: int) -> int:
+        """`max_iter`, or the solver's default where it is "auto"."""
+        if isinstance(self.max_iter, str):
+            return default
+        return int(self.max_iter)
+
+    def tell(self, result: Result, at_most: int) -> None:
+        """Report progress to the callback."""
+        if self.callback is not None:
+            self.callback(result.n_iter, at_most, result.history[-1])
+
+    def settled(self, history: list[float], window: int = 1) -> bool:
+        """True when the last `window` iterations lowered J by less than `tol` of it, each on average."""
+        if len(history) <= window:
+            return False
+        fall = history[-1 - window] - history[-1]
+        return fall <= window * self.tol * max(abs(history[-1]), 1e-300)
+
+
+class Solver(Protocol):
+    """Finds weights of `module` that make J small; changes the module in place."""
+
+    name: str
+
+    def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
+        """Run until the budget says stop."""
+        ...
+
+
+def check_budget(max_iter: Any, tol: Any, batch_size: Any) -> None:
+    """Refuse a budget that cannot be spent."""
+    for name, value, least in (("max_iter", max_iter, 0), ("batch_size", batch_size, 1)):
+        whole = isinstance(value, int) and not isinstance(value, bool) or hasattr(value, "__index__")
+        if value != "auto" and not (whole and value >= least):
+            raise InputError(f"{name}={value!r} must be 'auto' or a whole number from {least} on.")
+    if not isinstance(tol, (int, float)) or not tol >= 0:
+        raise InputError(f"tol={tol!r} must be a number from 0 on.")

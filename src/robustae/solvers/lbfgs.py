@@ -1,0 +1,126 @@
+"""Full-batch L-BFGS on the envelope (Nocedal and Wright 2006, algorithms 7.4 and 7.5)."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from robustae.objective import Problem
+from robustae.solvers.base import Budget, Result
+
+__all__ = ["LBFGS"]
+
+Pairs = deque  # of (step, change of gradient, 1 / their product)
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS with a backtracking line search; J never rises.
+
+    Parameters
+    ----------
+    memory : int
+        Pairs of steps and gradient changes that model the curvature.
+    """
+
+    memory: int = 10
+    name = "lbfgs"
+
+    def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
+        """Lower J from where the module stands."""
+        at_most = budget.iterations(default=200)
+        state = _State(problem, module, self.memory)
+        result = Result([state.J], f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better.")
+        try:
+            while result.n_iter < at_most:
+                if not state.advance():
+                    result.status = "converged: no step lowers the objective further."
+                    break
+                result.history.append(state.J)
+                budget.tell(result, at_most)
+                if budget.settled(result.history, window=3):
+                    result.status = f"converged: the objective falls by less than tol={budget.tol:g} an iteration."
+                    break
+        except KeyboardInterrupt:
+            result.interrupted = True
+            result.status = f"interrupted after {result.n_iter} iterations; the fit so far is kept."
+        state.settle()
+        return result
+
+
+class _State:
+    """Weights, J, gradient and curvature pairs of one solve."""
+
+    def __init__(self, problem: Problem, module: nn.Module, memory: int):
+        self.problem, self.module = problem, module
+        self.pairs: Pairs = deque(maxlen=memory)
+        self.x = parameters_to_vector(module.parameters()).detach().clone()
+        self.J, self.g = self.evaluate(self.x)
+
+    def evaluate(self, x: Tensor) -> tuple[float, Tensor]:
+        vector_to_parameters(x, self.module.parameters())
+        J = self.problem.value_and_gradient(self.module)
+        grads = (torch.zeros_like(p) if p.grad is None else p.grad for p in self.module.parameters())
+        return J, torch.cat([g.reshape(-1) for g in grads])
+
+    def direction(self) -> Tensor:
+        """Two-loop recursion: minus the inverse Hessian's estimate times the gradient."""
+        q, alphas = self.g.clone(), []
+        for s, y, rho in reversed(self.pairs):
+            alphas.append(rho * (s @ q))
+            q -= alphas[-1] * y
+        q *= self._initial_curvature()
+        for (s, y, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
+            q += (alpha - rho * (y @ q)) * s
+        return -q
+
+    def _initial_curvature(self) -> float:
+        if not self.pairs:
+            return 0.5 / self.problem.total_weight  # 2 n is the curvature in an intercept
+        _, y, rho = self.pairs[-1]
+        return float(1 / (rho * (y @ y)))
+
+    def advance(self) -> bool:
+        """Take one step that lowers J; False if there is none."""
+        for p in self._candidates():
+            slope = float(self.g @ p)
+            if slope < 0 and self._search(p, slope):
+                return True
+            self.pairs.clear()
+        return False
+
+    def _candidates(self):
+        yield self.direction()
+        if self.pairs:
+            self.pairs.clear()
+        yield self.direction()
+
+    def _search(self, p: Tensor, slope: float) -> bool:
+        """Backtrack by quadratic interpolation until J falls enough (Armijo)."""
+        step = 1.0
+        for _ in range(25):
+            x = self.x + step * p
+            J, g = self.evaluate(x)
+            if J <= self.J + 1e-4 * step * slope and J < self.J:
+                self._accept(x, J, g)
+                return True
+            rise = J - self.J - step * slope
+            shrunk = -0.5 * slope * step**2 / rise if rise > 0 else 0.0
+            step = min(max(shrunk, 0.1 * step), 0.5 * step)
+        return False
+
+    def _accept(self, x: Tensor, J: float, g: Tensor) -> None:
+        s, y = x - self.x, g - self.g
+        product = float(s @ y)
+        if product > 1e-10 * float(y @ y):
+            self.pairs.append((s, y, 1 / product))
+        self.x, self.J, self.g = x, J, g
+
+    def settle(self) -> None:
+        """Leave the best weights in the module, and no gradients."""
+        vector_to_parameters(self.x, self.module.parameters())
+        for p in self.module.parameters():
+            p.data = p.data.clone()  # else all would stay views of one vector
+            p.grad = None

@@ -1,0 +1,88 @@
+"""Files in: CSV, Parquet, .npy and .npz as one array of numbers, a missing cell being NaN."""
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from robustae.checks import InputError, NotFound, suggestion
+from robustae.sources.binary import read_npy, read_npz, read_parquet
+from robustae.sources.table import Request, Table, match_columns, two_valued
+from robustae.sources.text import read_text
+
+__all__ = ["ENDINGS", "Table", "match_columns", "read_table", "two_valued"]
+
+ENDINGS = (".csv", ".parquet", ".npy", ".npz")
+_READERS = {".npy": read_npy, ".npz": read_npz, ".parquet": read_parquet, ".pq": read_parquet}
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    label: str | int | None = None,
+    *,
+    positive: str | None = None,
+    drop: Iterable[str | int] = (),
+) -> Table:
+    """Read a table of numbers, or images, from a file.
+
+    Parameters
+    ----------
+    path : str or path
+        CSV (also with semicolons or tabs, with a header or without), Parquet, .npy, or .npz (the
+        array X, or the only one with rows and columns). Empty cells, NA, N/A, NaN, ? and null are
+        missing, true and false are 1 and 0, and any other text leaves its column out.
+    label : str or int, optional
+        Name or position of the column (in .npz also the array) that says which rows are
+        anomalies. It is never part of `values`.
+    positive : str, optional
+        The value of the label that means anomaly; needed where labels are not 0 and 1. Every
+        other value then means normal.
+    drop : iterable of str or int
+        More columns to leave out, by name or position.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    InputError
+        One sentence: a file that is missing (NotFound), empty, ragged or no table at all, a label
+        that is not there or not two-valued, no column of numbers.
+    """
+    file = _existing(path)
+    read = _READERS.get(file.suffix.lower(), read_text)
+    try:
+        table, labels = read(file, Request(label, tuple(drop)))
+    except InputError:
+        raise
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot read {str(path)!r}: {_reason(error)}.") from error
+    return table if label is None else replace(table, labels=two_valued(labels, str(label), positive))
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    file = Path(path).expanduser()
+    if file.is_dir():
+        inside = sorted(entry.name for entry in file.iterdir() if entry.suffix.lower() in ENDINGS)
+        hint = f", for instance {inside[0]!r}" if inside else ""
+        raise InputError(f"{str(path)!r} is a folder: name one file in it{hint}.")
+    if not file.exists():
+        raise NotFound(f"there is no file {str(path)!r}{_similar(file)}")
+    if not file.is_file():
+        raise InputError(f"{str(path)!r} is not a regular file.")
+    return file
+
+
+def _similar(file: Path) -> str:
+    if not file.parent.is_dir():
+        return f", nor a folder {str(file.parent)!r}."
+    hint = suggestion(file.name, (entry.name for entry in file.parent.iterdir() if entry.is_file()))
+    return f": {hint}" if hint.startswith("did you mean") else "."
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"its text is not UTF-8 (byte 0x{error.object[error.start]:02x}); save it as UTF-8"
+    return str(getattr(error, "strerror", None) or error)

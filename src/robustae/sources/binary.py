@@ -1,0 +1,105 @@
+"""Parquet, .npy and .npz; nothing pickled is ever loaded."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from robustae.checks import InputError, need
+from robustae.sources.table import Raw, Request, Table
+
+
+def read_parquet(file: Path, request: Request) -> Raw:
+    """Read the columns of numbers from a Parquet file."""
+    arrow = need("parquet", "pyarrow", "reading Parquet")
+    parquet = need("parquet", "pyarrow.parquet", "reading Parquet")
+    try:
+        content = parquet.ParquetFile(file)
+    except arrow.ArrowInvalid as error:
+        raise InputError(f"{str(file)!r} is not a Parquet file, or a damaged one.") from error
+    asked, label = request.left_out(list(content.schema_arrow.names))
+    dropped = _no_numbers(arrow.types, content.schema_arrow) | asked
+    kept = [name for name in content.schema_arrow.names if name not in dropped]
+    if not kept or not content.metadata.num_rows:
+        raise InputError(f"{str(file)!r} has no {'rows' if kept else 'column of numbers'}.")
+    columns = content.read(columns=kept if label is None else [*kept, label])
+    values = np.empty((columns.num_rows, len(kept)))
+    for j, name in enumerate(kept):
+        values[:, j] = columns[name].cast(arrow.float64(), safe=False).to_numpy()
+    labels = None if label is None else columns[label].to_pylist()
+    return Table(values, kept, None, dropped, True, ".parquet"), labels
+
+
+def _no_numbers(types: Any, schema: Any) -> dict[str, str]:
+    kinds = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null)
+    others = (column for column in schema if not any(is_kind(column.type) for is_kind in kinds))
+    dropped = {column.name: f"of type {column.type}" for column in others}
+    return dropped | {name: "row numbers" for name in schema.names if name.startswith("__index_level_")}
+
+
+def read_npy(file: Path, request: Request) -> Raw:
+    """Read an array of rows and columns, or of images."""
+    with _unreadable(file):
+        array = np.load(file, allow_pickle=False)
+    return _from_array(_checked(array, file), request, ".npy")
+
+
+def read_npz(file: Path, request: Request) -> Raw:
+    """Read the array X; the label may be another array of the file."""
+    with _unreadable(file), np.load(file, allow_pickle=False) as arrays:
+        main = _main_array(arrays, file)
+        X = _checked(arrays[main], file)
+        others = [name for name in arrays.files if name != main]
+        labels = arrays[str(request.label)] if str(request.label) in others else None
+    if labels is None:
+        return _from_array(X, request, ".npz", others)
+    if labels.shape != (len(X),):
+        raise InputError(f"label {request.label!r} has shape {labels.shape}, and {main} has {len(X)} rows.")
+    return _from_array(X, Request(None, request.drop), ".npz")[0], labels
+
+
+@contextmanager
+def _unreadable(file: Path) -> Iterator[None]:
+    """Say in one sentence what `numpy.load` could not read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, EOFError, BadZipFile) as error:
+        pickled = "Object arrays" in str(error)
+        why = "it holds Python objects, not numbers" if pickled else "it is damaged, or another kind of file"
+        raise InputError(f"cannot read {str(file)!r}: {why}.") from error
+
+
+def _main_array(arrays: Any, file: Path) -> str:
+    if "X" in arrays.files:
+        return "X"
+    tables = [name for name in arrays.files if arrays[name].ndim >= 2]
+    if len(tables) == 1:
+        return tables[0]
+    names = ", ".join(map(repr, arrays.files)) or "nothing"
+    raise InputError(f"{str(file)!r} needs one array of data, best under the name 'X'; it holds {names}.")
+
+
+def _checked(array: np.ndarray, file: Path) -> np.ndarray:
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{str(file)!r} holds values of type {array.dtype}: numbers are needed.")
+    if array.ndim not in (2, 3, 4) or not array.size:
+        wanted = "(rows, columns) or (images, height, width[, channels])"
+        raise InputError(f"{str(file)!r} has shape {array.shape}: {wanted} is needed.")
+    return array
+
+
+def _from_array(array: np.ndarray, request: Request, suffix: str, others: Sequence[str] = ()) -> Raw:
+    # Images have no columns to leave out, and their label can only be an array beside them.
+    names = [str(j) for j in range(array.shape[1])] if array.ndim == 2 else []
+    dropped, label = request.left_out(names, others)
+    labels = None if label is None else array[:, names.index(label)]
+    kept = [name for name in names if name not in dropped]
+    if names and not kept:
+        raise InputError("no column is left beside the label and those to drop.")
+    values = array[:, list(map(int, kept))] if dropped else array
+    return Table(values, kept, None, dropped, False, suffix), labels

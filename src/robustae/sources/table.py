@@ -1,0 +1,194 @@
+"""What a reader hands over: numbers, their columns, and the label apart from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from robustae.checks import InputError, suggestion
+
+_MISSING = ("", "na", "n/a", "nan", "?", "null")
+_WORDS = dict.fromkeys(_MISSING, float("nan")) | {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers read from a file.
+
+    Attributes
+    ----------
+    values : array of shape (n, d), or (n, height, width[, channels]) from .npy and .npz
+        float64 from CSV and Parquet; arrays keep their type (bytes tell that they are images). A
+        missing cell is NaN.
+    columns : list of d str
+        Names, or positions in the file where it has no header; empty for images.
+    labels : int array of shape (n,), or None
+        1 = anomaly, 0 = normal; None where no label was asked for.
+    dropped : dict of str to str
+        The columns left out, each with the reason.
+    named : bool
+        Whether `columns` are names that the file gives.
+    suffix : str
+        Kind of file: ".csv", ".parquet", ".npy" or ".npz".
+    """
+
+    values: np.ndarray
+    columns: list[str]
+    labels: np.ndarray | None = None
+    dropped: dict[str, str] = field(default_factory=dict)
+    named: bool = False
+    suffix: str = ".csv"
+
+
+# What each reader returns: the table, and the label as it stands in the file (None where not asked for).
+Raw = tuple[Table, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says about columns: which is the label, which to leave out."""
+
+    label: str | int | None = None
+    drop: tuple[str | int, ...] = ()
+
+    def left_out(self, names: list[str], others: Sequence[str] = ()) -> tuple[dict[str, str], str | None]:
+        """Return the columns not to be used, with reasons, and the name of the label's."""
+        dropped = {names[position(wanted, names, "drop")]: "as asked" for wanted in self.drop}
+        if self.label is None:
+            return dropped, None
+        label = names[position(self.label, names, "label", others)]
+        return dropped | {label: "the label"}, label
+
+
+def match_columns(table: Table, names: Sequence[str]) -> Table:
+    """Put the columns of a named table in the order of `names`, and leave out the others.
+
+    Parameters
+    ----------
+    table : Table
+    names : sequence of str
+        The columns wanted, for instance a model's `feature_names_in_`.
+
+    Returns
+    -------
+    Table
+        Its `dropped` also names the columns that were not wanted.
+
+    Raises
+    ------
+    InputError
+        If a column of `names` is not there, or was left out because it holds text.
+    """
+    if not table.named or table.columns == list(names):
+        return table
+    place = {name: j for j, name in enumerate(table.columns)}
+    for name in names:
+        if name not in place:
+            raise InputError(_lacking(table, name))
+    extra = {name: "not a column of the model" for name in table.columns if name not in set(names)}
+    values = table.values[:, [place[name] for name in names]]
+    return replace(table, values=values, columns=list(names), dropped=table.dropped | extra)
+
+
+def _lacking(table: Table, name: str) -> str:
+    if name in table.dropped:
+        return f"the model needs column {name!r}, which was left out: {table.dropped[name]}."
+    return f"the data have no column {name!r}, which the model needs: {suggestion(name, table.columns[:20])}"
+
+
+def two_valued(values: Any, name: str, positive: str | None = None) -> np.ndarray:
+    """Turn a label into 1 (anomaly) and 0.
+
+    Parameters
+    ----------
+    values : sequence of n str, numbers or bool
+        The label as it stands in the file.
+    name : str
+        What the label is called, for the messages.
+    positive : str, optional
+        The value that means anomaly; all others mean normal.
+
+    Returns
+    -------
+    int array of shape (n,)
+
+    Raises
+    ------
+    InputError
+        If a label is missing, if only one value occurs, or if, without `positive`, the values are
+        anything but 0 and 1 or false and true.
+    """
+    texts = [_label_text(value) for value in np.asarray(values).tolist()]
+    found, counts = np.unique(texts, return_counts=True)
+    options = [str(text) for text in found[np.argsort(counts, kind="stable")]]
+    if any(is_missing(text) for text in options):
+        raise InputError(f"label {name!r} is missing in some rows: every row needs one.")
+    anomalous = _anomalous(options, name, positive)
+    if len(options) < 2:
+        raise InputError(f"label {name!r} is {options[0]!r} in every row: both kinds of rows are needed.")
+    return np.array([text == anomalous for text in texts], dtype=int)
+
+
+def _label_text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+    return text.removesuffix(".0")
+
+
+def _anomalous(options: list[str], name: str, positive: str | None) -> str:
+    """Which of the values, rarest first, means anomaly."""
+    if positive is not None:
+        wanted = _label_text(positive)
+        if wanted in options:
+            return wanted
+        raise InputError(f"label {name!r} is never {positive!r}: {suggestion(wanted, options[:20])}")
+    lowered = {text.lower(): text for text in options}
+    if set(lowered) <= {"0", "1"}:
+        return "1"
+    if set(lowered) <= {"false", "true"}:
+        return lowered.get("true", "true")
+    if len(options) > 20:
+        raise InputError(f"label {name!r} must be 0 or 1, and holds {len(options)} different values.")
+    shown = ", ".join(map(repr, options[:4])) + (", ..." if len(options) > 4 else "")
+    raise InputError(
+        f"label {name!r} must be 0 or 1, and holds {shown}: say which value means anomaly, "
+        f"for instance positive={options[0]!r} (on the command line --positive {options[0]!r})."
+    )
+
+
+def position(wanted: str | int, names: list[str], what: str, others: Sequence[str] = ()) -> int:
+    """Return where a column given by name, else by number, stands; `others` would have done too."""
+    if str(wanted) in names:
+        return names.index(str(wanted))
+    try:
+        return range(len(names))[int(wanted)]
+    except (ValueError, IndexError):
+        options = [*others, *names[:20]]
+        hint = suggestion(str(wanted), options) if options else "images have no columns."
+        raise InputError(f"{what} {str(wanted)!r} is not a column of the data: {hint}") from None
+
+
+def number(cell: str) -> float | None:
+    """Return what a cell of text says: a number, NaN where it says missing, None where it is text."""
+    word = cell.strip().lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        # float() takes "1_000" for 1000; in data it is an identifier.
+        return None if "_" in word else float(word)
+    except ValueError:
+        return None
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell of text holds a number."""
+    value = number(cell)
+    return value is not None and value == value
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell of text says that its value is missing."""
+    value = number(cell)
+    return value is not None and value != value

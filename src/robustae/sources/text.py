@@ -1,0 +1,171 @@
+"""CSV and its kin: the delimiter and the header are told from the first lines."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from robustae.checks import InputError
+from robustae.sources.table import Raw, Request, Table, is_number, number
+
+_DELIMITERS = "\t;,"
+_BLOCK = 4096  # rows turned into numbers at a time
+_HEAD = 1 << 16  # bytes looked at to tell the delimiter and the header
+# How data frames call the row numbers that they write before their columns: no measurement.
+_ROW_NUMBERS = ("", "unnamed: 0", "rownames", "index", "row")
+
+_Rows = Iterator[tuple[int, list[str]]]
+
+
+class _Column:
+    """One column of a text file, gathered block by block."""
+
+    def __init__(self, name: str, why: str = "", keep_text: bool = False) -> None:
+        self.name, self.why = name, why
+        self.parts: list[np.ndarray] = []
+        self.texts: list[str] | None = [] if keep_text else None
+
+    def add(self, cells: Sequence[str], lines: Sequence[int]) -> None:
+        if self.texts is not None:
+            self.texts.extend(cells)
+        elif not self.why:
+            self._add_numbers(cells, lines)
+
+    def _add_numbers(self, cells: Sequence[str], lines: Sequence[int]) -> None:
+        numbers = _numbers(cells)
+        if numbers is not None:
+            self.parts.append(numbers)
+            return
+        self.parts = []
+        line, cell = next(pair for pair in zip(lines, cells, strict=True) if number(pair[1]) is None)
+        comma = " (decimals need a point)" if number(cell.replace(",", ".", 1)) is not None else ""
+        self.why = f"text {cell.strip()[:40]!r} on line {line}{comma}"
+
+    def values(self) -> np.ndarray:
+        return np.concatenate(self.parts)
+
+
+def read_text(file: Path, request: Request) -> Raw:
+    """Read numbers from a file of delimited text."""
+    sample, delimiter = _sample(file)
+    named = _is_header(sample)
+    names = _distinct(sample[0]) if named else [str(j) for j in range(len(sample[0]))]
+    dropped, label = request.left_out(names)
+    columns = [_Column(name, dropped.get(name, ""), name == label) for name in names]
+    with open(file, encoding="utf-8-sig", newline="") as text:
+        rows = _rows(text, delimiter)
+        if named:
+            next(rows)
+        count = _gather(rows, columns)
+    if not count:
+        raise InputError(f"{str(file)!r} has a header and no rows.")
+    _leave_out_row_numbers(columns, sample[0][0] if named else None)
+    return _table(file, columns, count, named), next((c.texts for c in columns if c.texts is not None), None)
+
+
+def _table(file: Path, columns: list[_Column], count: int, named: bool) -> Table:
+    kept = [column for column in columns if not column.why]
+    if not kept:
+        why = "; ".join(f"{column.name!r} is left out ({column.why})" for column in columns[:3])
+        raise InputError(f"{str(file)!r} has no column of numbers: {why}.")
+    values = np.empty((count, len(kept)))
+    for j, column in enumerate(kept):
+        values[:, j] = column.values()
+    dropped = {column.name: column.why for column in columns if column.why}
+    return Table(values, [column.name for column in kept], None, dropped, named, ".csv")
+
+
+def _sample(file: Path) -> tuple[list[list[str]], str]:
+    """Return the first rows and what sets their cells apart."""
+    with open(file, "rb") as binary:
+        head = binary.read(_HEAD)
+    if b"\0" in head or head.startswith((b"PK\x03\x04", b"%PDF", b"\x1f\x8b")):
+        raise InputError(f"{str(file)!r} is not text: use CSV, Parquet, .npy or .npz.")
+    # A character cut in two at the end of the head is no fault of the file.
+    lines = head.decode("utf-8-sig", "ignore").splitlines()
+    lines = [line for line in (lines[:-1] if len(head) == _HEAD else lines) if line.strip()][:50]
+    if not lines:
+        raise InputError(f"{str(file)!r} is empty.")
+    delimiter = _delimiter(lines)
+    return [row for row in _reader(lines, delimiter) if row], delimiter
+
+
+def _delimiter(lines: list[str]) -> str:
+    for delimiter in _DELIMITERS:
+        widths = {len(row) for row in _reader(lines, delimiter) if row}
+        if len(widths) == 1 and widths != {1}:
+            return delimiter
+    # None fits every line: the likeliest one is kept, so that the odd line can be named.
+    return max(reversed(_DELIMITERS), key=lambda delimiter: sum(line.count(delimiter) for line in lines))
+
+
+def _reader(lines: IO[str] | list[str], delimiter: str):
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+
+
+def _rows(text: IO[str], delimiter: str) -> _Rows:
+    """Yield the line number and the cells of each row that is not blank; all of one width."""
+    reader = _reader(text, delimiter)
+    width = first = 0
+    for row in reader:
+        if not row or (row == [""] and width != 1):
+            continue
+        if not width:
+            width, first = len(row), reader.line_num
+        if len(row) != width:
+            raise InputError(
+                f"line {reader.line_num} has {len(row)} cells where line {first} has {width} "
+                f"(set apart by {delimiter!r}): every line needs the same number."
+            )
+        yield reader.line_num, row
+
+
+def _is_header(sample: list[list[str]]) -> bool:
+    """Whether the first row has text above numbers, or text and no number at all."""
+    texts = [j for j, cell in enumerate(sample[0]) if number(cell) is None]
+    if texts and not any(map(is_number, sample[0])):
+        return True
+    below = [row for row in sample[1:] if len(row) == len(sample[0])]
+    return any(is_number(row[j]) for j in texts for row in below)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Give a name to the columns without one, and number those that share one."""
+    result: list[str] = []
+    for j, name in enumerate(name.strip() or f"column {j}" for j, name in enumerate(names)):
+        taken = [other for other in names[:j] if other.strip() == name]
+        result.append(f"{name}.{len(taken)}" if taken else name)
+    return result
+
+
+def _gather(rows: _Rows, columns: list[_Column]) -> int:
+    count = 0
+    while block := list(islice(rows, _BLOCK)):
+        lines, cells = zip(*block, strict=True)
+        for column, down in zip(columns, zip(*cells, strict=True), strict=True):
+            column.add(down, lines)
+        count += len(block)
+    return count
+
+
+def _leave_out_row_numbers(columns: list[_Column], title: str | None) -> None:
+    first = columns[0]
+    if title is None or title.strip().lower() not in _ROW_NUMBERS or first.why or len(columns) < 2:
+        return
+    steps = np.diff(first.values())
+    if len(steps) > 1 and (steps == 1).all():
+        first.why = "row numbers"
+
+
+def _numbers(cells: Sequence[str]) -> np.ndarray | None:
+    """Return a block of cells as numbers, or None if one of them is text."""
+    if "_" not in "".join(cells):
+        try:
+            return np.array(list(map(float, cells)))
+        except ValueError:
+            pass
+    numbers = [number(cell) for cell in cells]
+    return None if None in numbers else np.array(numbers, dtype=float)

@@ -1,0 +1,94 @@
+"""Where a fit starts: leading components of robustly centred, clipped data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustae.scales import Weight, median
+
+__all__ = ["Components", "components", "spectrum"]
+
+GRAM_LIMIT = 2500  # sides up to this go through their Gram matrix, larger ones through random projection
+
+
+@dataclass(frozen=True)
+class Components:
+    """location (d,), singular values (K,) and loadings (K, d) of A - location, largest first."""
+
+    location: np.ndarray
+    singular: np.ndarray
+    loadings: np.ndarray
+
+
+def components(A: np.ndarray, K: int, weight: Weight = None, robust: bool = True) -> Components:
+    """Leading K components of A, shape (n, d), about its median (or, if not robust, its mean).
+
+    The smaller of the two Gram matrices is used, in float64: for n << d it is n x n and the cost
+    one pass over A. If both sides are large, a randomised SVD with a fixed seed.
+    """
+    location = _location(A, weight, robust)
+    B = A - location.astype(A.dtype)
+    if weight is not None:
+        B *= np.sqrt(weight)[:, None].astype(A.dtype)
+    K = min(K, *B.shape)
+    if min(B.shape) > GRAM_LIMIT:
+        singular, loadings = _randomised(B, K)
+    else:
+        singular, loadings = _wide(B, K) if B.shape[0] <= B.shape[1] else _tall(B, K)
+    return Components(location, singular, loadings)
+
+
+def _location(A: np.ndarray, weight: Weight, robust: bool) -> np.ndarray:
+    if robust:
+        return np.asarray(median(A, weight), dtype=np.float64)
+    return np.average(A, axis=0, weights=weight).astype(np.float64)
+
+
+def _gram(B: np.ndarray) -> np.ndarray:
+    """B B' in float64, a block of columns at a time."""
+    step = max(1, 2**21 // max(len(B), 1))
+    total = np.zeros((len(B), len(B)))
+    for start in range(0, B.shape[1], step):
+        block = B[:, start : start + step].astype(np.float64)
+        total += block @ block.T
+    return total
+
+
+def _leading(gram: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.linalg import eigh
+
+    n = len(gram)
+    values, vectors = eigh(gram, subset_by_index=[n - K, n - 1])
+    return np.sqrt(np.maximum(values[::-1], 0.0)), vectors[:, ::-1]
+
+
+def _wide(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+    singular, left = _leading(_gram(B), K)
+    loadings = left.T.astype(B.dtype) @ B
+    return singular, _orthonormal(loadings.astype(np.float64))
+
+
+def _tall(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+    singular, right = _leading(_gram(B.T), K)
+    return singular, right.T
+
+
+def _orthonormal(loadings: np.ndarray) -> np.ndarray:
+    """Rows made orthonormal in their order; a vanishing row (rank below K) becomes some unit vector."""
+    Q, R = np.linalg.qr(loadings.T)
+    return (Q * np.where(np.diag(R) < 0, -1.0, 1.0)).T
+
+
+def _randomised(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.utils.extmath import randomized_svd
+
+    _, singular, loadings = randomized_svd(B, K, n_oversamples=20, random_state=0)
+    return singular, loadings
+
+
+def spectrum(A: np.ndarray, at_most: int = 1000) -> np.ndarray:
+    """All singular values of A about its median, from evenly spread rows and columns where A is large."""
+    rows, columns = (np.linspace(0, side - 1, min(side, at_most)).astype(int) for side in A.shape)
+    B = A[np.ix_(rows, columns)].astype(np.float64)
+    B -= median(B)
+    return np.linalg.svd(B, compute_uv=False)

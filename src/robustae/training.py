@@ -1,0 +1,106 @@
+"""One fit: start, then solve with lam and the trimmed rows brought up to date."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from robustae.lambdas import NoiseRule, lam_of_noise
+from robustae.objective import Problem
+from robustae.penalties import Trimmed
+from robustae.solvers import Adam, Budget, Result, Solver
+from robustae.starts import start
+
+__all__ = ["Refresh", "Trained", "train"]
+
+ROUNDS = 10  # of lam and concentration steps at most
+STEADY = 0.02  # relative change of lam below which it stands
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Bring lam (if automatic) and the rows kept (if trimmed) up to date with the residuals."""
+
+    noise: NoiseRule
+    auto_lam: bool
+    trimmed: Trimmed | None
+    weight: torch.Tensor | None  # of all rows, before any is dropped
+
+    def __call__(self, problem: Problem, module: nn.Module) -> Problem:
+        """Return the problem of the next round."""
+        if self.trimmed is not None:
+            problem = self.trim(problem, problem.energies(module))
+        if self.auto_lam:
+            problem = problem.having(lam=lam_of_noise(self.noise(problem, module), problem))
+        return problem
+
+    def trim(self, problem: Problem, energies: np.ndarray) -> Problem:
+        """Give weight 0 to the rows farthest off: one concentration step."""
+        assert self.trimmed is not None
+        base = torch.ones(len(energies)).to(problem.target) if self.weight is None else self.weight
+        keep = self.trimmed.keep(energies, base.cpu().numpy())
+        return problem.having(weight=base * torch.from_numpy(keep).to(base))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A module at the end of its fit, the problem it solves (with the final lam), and how it went."""
+
+    module: nn.Module
+    problem: Problem
+    result: Result
+    cutoff: float | None  # energy of the worst row kept, where rows were trimmed
+
+
+def train(problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int) -> Trained:
+    """Fit `module` to `problem`; the penalty may be `Trimmed`, lam anything where it is automatic."""
+    problem = _begin(problem, module, refresh)
+    if isinstance(solver, Adam):
+        result = replace(solver, refresh=refresh).solve(problem, module, budget, seed)
+        problem = refresh(problem, module)
+        result.history[-1] = problem.value(module)
+    else:
+        problem, result = _rounds(problem, module, solver, budget, refresh, seed)
+    cutoff = None
+    if refresh.trimmed is not None:
+        kept = torch.ones(len(problem.target)) if problem.weight is None else problem.weight
+        cutoff = float(problem.energies(module)[(kept > 0).cpu().numpy()].max())
+    return Trained(module, problem, result, cutoff)
+
+
+def _begin(problem: Problem, module: nn.Module, refresh: Refresh) -> Problem:
+    """Choose the first rows to keep by the cells' distances from the centre, and set the start."""
+    if refresh.trimmed is not None:
+        problem = problem.having(penalty=refresh.trimmed.kept)
+        problem = refresh.trim(problem, torch.log1p(problem.inputs**2).sum(1).cpu().numpy())
+    robust = bool(refresh.auto_lam or np.all(np.isfinite(problem.lam)))
+    weight = None if problem.weight is None else problem.weight.cpu().numpy()
+    start(module, problem.inputs.cpu().numpy(), weight, robust)
+    if refresh.auto_lam:
+        problem = problem.having(lam=np.inf)
+        problem = problem.having(lam=lam_of_noise(refresh.noise(problem, module), problem))
+    return problem
+
+
+def _rounds(
+    problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int
+) -> tuple[Problem, Result]:
+    """Solve, refresh, and solve again from there until lam and the kept rows stand."""
+    for _ in range(ROUNDS):
+        result = solver.solve(problem, module, budget, seed)
+        after = refresh(problem, module)
+        if result.interrupted or _steady(problem, after):
+            break
+        problem = after
+    return problem, result
+
+
+def _steady(before: Problem, after: Problem) -> bool:
+    same_rows = before.weight is after.weight or bool(torch.equal(_as(before.weight), _as(after.weight)))
+    return same_rows and bool(np.allclose(before.lam, after.lam, rtol=STEADY))
+
+
+def _as(weight: Any) -> torch.Tensor:
+    return torch.ones(0) if weight is None else weight

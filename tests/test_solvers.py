@@ -1,0 +1,213 @@
+"""Solvers: descent, agreement, stopping, interruption, no trace left in the process."""
+
+import math
+import random
+import warnings
+
+import naive
+import numpy as np
+import pytest
+import torch
+
+from robustae import RobustAutoencoder
+from robustae.checks import InputError
+from robustae.penalties import L1, Trimmed
+from robustae.solvers import LBFGS, Adam, Alternating
+
+SMALL = {"hidden": 2, "random_state": 0, "dtype": "float64"}
+SOLVERS = ["alternating", "lbfgs", "adam"]
+
+
+@pytest.fixture(scope="module")
+def X():
+    return naive.planted(n=120, d=8, rank=2, share=0.05)[0]
+
+
+def never_rises(history):
+    history = np.asarray(history)
+    return bool(np.all(np.diff(history) <= 1e-9 * np.abs(history[:-1])))
+
+
+@pytest.mark.parametrize("predictor", ["constant", "linear", "sigmoid", "deep"])
+@pytest.mark.parametrize("lam", [0.5, "auto"])
+def test_alternation_never_raises_the_objective(predictor, lam, X):
+    model = RobustAutoencoder(predictor=predictor, solver="alternating", lam=lam, max_iter=60, **SMALL).fit(X)
+    assert len(model.history_) >= 2
+    if lam != "auto":
+        assert never_rises(model.history_)
+    assert model.history_[-1] <= model.history_[0] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("penalty", ["rows", Trimmed(0.1), Trimmed(0.1, inner=L1())], ids=repr)
+def test_other_penalties_never_raise_it_either(penalty, X):
+    settings = {"predictor": "linear", "solver": "alternating", "lam": 1.0, "max_iter": 60, **SMALL}
+    model = RobustAutoencoder(penalty=penalty, **settings).fit(X)
+    assert never_rises(model.history_)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("predictor", ["constant", "linear", "sigmoid", "deep"])
+def test_every_solver_fits_every_predictor_and_says_how_it_ended(solver, predictor, X):
+    model = RobustAutoencoder(predictor=predictor, solver=solver, max_iter=40, **SMALL).fit(X)
+    assert np.all(np.isfinite(model.score_samples(X)))
+    assert isinstance(model.status_, str) and len(model.status_.split()) >= 2
+    assert 1 <= model.n_iter_ <= 40
+    assert math.isfinite(model.objective_) and np.all(np.isfinite(model.history_))
+    Xhat = model.reconstruct(X)
+    assert np.median(np.abs(X - Xhat)) < np.median(np.abs(X - np.median(X, axis=0))) * 1.01
+
+
+def test_the_solvers_agree_within_a_few_percent(X):
+    settings = {"predictor": "linear", "lam": 2.0, "mu": 0.01, "tol": 1e-9, "max_iter": 3000, **SMALL}
+    alternating = RobustAutoencoder(solver="alternating", **settings).fit(X).objective_
+    assert alternating == pytest.approx(
+        RobustAutoencoder(solver="lbfgs", **settings).fit(X).objective_, rel=0.05
+    )
+
+
+def test_auto_picks_a_solver_that_is_no_worse_than_a_few_percent(X):
+    settings = {"predictor": "sigmoid", "lam": 1.0, **SMALL}
+    auto = RobustAutoencoder(**settings).fit(X).objective_
+    best = min(RobustAutoencoder(solver=s, **settings).fit(X).objective_ for s in SOLVERS)
+    assert auto <= 1.1 * best
+
+
+def test_solver_objects_stand_for_their_names(X):
+    settings = {"predictor": "linear", "lam": 1.0, **SMALL}
+    for name, solver in {"alternating": Alternating(), "lbfgs": LBFGS(), "adam": Adam()}.items():
+        by_name = RobustAutoencoder(solver=name, **settings).fit(X)
+        by_object = RobustAutoencoder(solver=solver, **settings).fit(X)
+        np.testing.assert_array_equal(by_name.score_samples(X), by_object.score_samples(X))
+
+
+def test_max_iter_is_obeyed_and_told(X):
+    settings = {"predictor": "sigmoid", "solver": "lbfgs", "max_iter": 2, "tol": 0.0, "lam": 0.5, **SMALL}
+    model = RobustAutoencoder(**settings).fit(X)
+    assert model.n_iter_ <= 2
+    assert "max_iter" in model.status_
+
+
+def test_rows_dropped_by_trimming_do_not_pull_the_fit():
+    X, _ = naive.planted_rows(anomalies=0)
+    clean = RobustAutoencoder(predictor="linear", lam=math.inf, scaling=None, **SMALL).fit(X).reconstruct(X)
+    wild = X.copy()
+    wild[:20] += 50 * np.random.default_rng(3).standard_normal((20, X.shape[1]))
+    settings = {"predictor": "linear", "scaling": "robust", **SMALL}
+    trimmed = RobustAutoencoder(penalty=Trimmed(0.1), **settings).fit(wild)
+    assert np.median(np.abs(trimmed.reconstruct(X)[20:] - clean[20:])) < 0.1
+    assert set(np.argsort(trimmed.score_samples(wild))[:20]) == set(range(20))
+
+
+# ---------------------------------------------------------------- the same seed, the same fit; no trace
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_same_seed_gives_the_same_fit(solver, X):
+    settings = {"predictor": "deep", "solver": solver, "max_iter": 20, **SMALL}
+    first, second = (RobustAutoencoder(**settings).fit(X).score_samples(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    "predictor", ["sigmoid", "deep", torch.nn.Linear(8, 8), lambda d: torch.nn.Linear(d, 8)]
+)
+def test_global_state_of_the_process_is_left_alone(solver, predictor, X):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state(), np.get_printoptions()
+    before = X.copy()
+    try:
+        model = RobustAutoencoder(predictor=predictor, solver=solver, max_iter=5, hidden=2).fit(X)
+        model.explain(X), model.predict(X), model.repaired(X)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert random.getstate() == states[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    assert torch.equal(torch.get_rng_state(), states[2])
+    assert np.get_printoptions() == states[3]
+    assert torch.get_default_dtype() == torch.float32
+    np.testing.assert_array_equal(X, before)
+
+
+def test_threads_are_restored_after_a_failure(X):
+    class Broken(torch.nn.Linear):
+        def forward(self, x):
+            if len(x) > 2:
+                raise RuntimeError("broken on purpose")
+            return super().forward(x)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(RuntimeError, match="broken on purpose"):
+            RobustAutoencoder(predictor=Broken(8, 8)).fit(X)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+# ---------------------------------------------------------------- Ctrl-C
+
+
+def interrupting(after):
+    """A module on which Ctrl-C is pressed in its so manieth training pass."""
+
+    class Interrupted(torch.nn.Linear):
+        passes = 0
+
+        def forward(self, x):
+            if torch.is_grad_enabled():
+                type(self).passes += 1
+                if type(self).passes == after:
+                    raise KeyboardInterrupt
+            return super().forward(x)
+
+    return Interrupted
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_ctrl_c_returns_the_best_fit_so_far_with_a_warning(solver, X):
+    settings = {"solver": solver, "lam": 1.0, "max_iter": 10_000, "tol": 0.0}
+    model = RobustAutoencoder(predictor=interrupting(12)(8, 8), **settings)
+    with pytest.warns(UserWarning, match="(?i)interrupt"):
+        model.fit(X)
+    assert "interrupt" in model.status_.lower()
+    assert np.all(np.isfinite(model.score_samples(X))) and model.predict(X).shape == (len(X),)
+    assert model.objective_ <= min(model.history_) * (1 + 1e-6)
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"solver": "ibfgs"}, "did you mean 'lbfgs'"),
+        ({"solver": 3}, "solver"),
+        ({"max_iter": 2.5}, "max_iter"),
+        ({"max_iter": -5}, "max_iter"),
+        ({"tol": -1.0}, "tol"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"mu": -0.1}, "mu"),
+    ],
+)
+def test_a_wrong_setting_of_the_solver_is_refused_by_name(settings, words, X):
+    with pytest.raises(InputError, match=words):
+        RobustAutoencoder(predictor="linear", **settings).fit(X)
+
+
+def test_a_fit_says_nothing_where_nothing_is_wrong(X, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RobustAutoencoder(random_state=0).fit(X).predict(X)
+    assert capsys.readouterr().out == ""
+
+
+def test_verbose_shows_progress_and_changes_nothing(X, capsys):
+    quiet = RobustAutoencoder(predictor="linear", **SMALL).fit(X)
+    loud = RobustAutoencoder(predictor="linear", verbose=1, **SMALL).fit(X)
+    seen = capsys.readouterr()
+    assert seen.out + seen.err
+    np.testing.assert_array_equal(quiet.score_samples(X), loud.score_samples(X))
