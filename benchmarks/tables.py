@@ -43,7 +43,9 @@ def markdown(name: str, wanted: list[str]) -> str:
         rows = list(csv.DictReader(file))
     columns = wanted or list(rows[0])
     cells = [[number(row[column]) for column in columns] for row in rows]
-    sides = ["--:" if all(is_number(c) or not c for c in column) else ":--" for column in zip(*cells, strict=True)]
+    sides = [
+        "--:" if all(is_number(c) or not c for c in column) else ":--" for column in zip(*cells, strict=True)
+    ]
     heads = [column.replace("_", " ") for column in columns]
     return "".join(f"| {' | '.join(line)} |\n" for line in [heads, sides, *cells])
 
@@ -57,7 +59,10 @@ def main(arguments: list[str]) -> int:
     behind = [page for page in pages() if renewed(page.read_text("utf-8")) != page.read_text("utf-8")]
     for page in behind:
         if "--check" in arguments:
-            print(f"{page.relative_to(ROOT)}: tables differ from benchmarks/*.csv; run `make tables`", file=sys.stderr)
+            print(
+                f"{page.relative_to(ROOT)}: tables differ from benchmarks/*.csv; run `make tables`",
+                file=sys.stderr,
+            )
         else:
             page.write_text(renewed(page.read_text("utf-8")), "utf-8")
             print(f"{page.relative_to(ROOT)}: tables written")

@@ -1,6 +1,6 @@
 """Draw docs/_static/walkway.png: frames of the demo's clip, split by one fit of a robust background.
 
-    .venv/bin/python docs/_picture.py
+.venv/bin/python docs/_picture.py
 """
 
 from pathlib import Path
@@ -13,14 +13,15 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 from robustae import RobustAutoencoder
-from robustae.demo.films import walkway
+from robustae.datasets import load_walkway
 
 TARGET = Path(__file__).parent / "_static" / "walkway.png"
 SHOWN = (20, 130, 190)
 
 
 def main() -> None:
-    frames = walkway()
+    clip = load_walkway()
+    frames = clip.X.reshape(-1, *clip.image_shape)
     model = RobustAutoencoder(predictor="constant", random_state=0).fit(frames)
     shown = frames[list(SHOWN)]
     expected, outliers = model.split(shown)
@@ -35,7 +36,7 @@ def main() -> None:
         axis.set_ylabel(name)
     TARGET.parent.mkdir(exist_ok=True)
     figure.savefig(TARGET)
-    Image.open(TARGET).quantize(96).save(TARGET, optimize=True)
+    Image.open(TARGET).quantize(200).save(TARGET, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Sphinx settings: `make docs` builds the pages and treats every warning as an error."""
 
+import re
+
 import robustae
 
 project = "robustae"
@@ -30,3 +32,15 @@ numpydoc_xref_param_type = False
 html_theme = "furo"
 html_title = f"robustae {release}"
 html_static_path = ["_static"]
+
+
+def literal_names(app, what, name, obj, options, lines):
+    """Docstrings say lam_ and *shape as in code; reStructuredText would read links and emphasis there."""
+    for i, line in enumerate(lines):
+        line = re.sub(r"(?<![\w`*.\\])(\w+_)(?![\w`*])", r"``\1``", line)
+        lines[i] = re.sub(r"(?<=[ (])\*(?=\w+[),])", r"\\*", line)
+
+
+def setup(app):
+    """Run after numpydoc, which has turned the sections into reStructuredText by then."""
+    app.connect("autodoc-process-docstring", literal_names, priority=900)

@@ -130,17 +130,19 @@ def sigmoid_forward(X, U, V, b=None, c=None):
 
 
 def objective(X, Xhat, N, lam, mu=0.0, weights=()):
-    """Equation (3) with the bracket written out: X - (Xhat + N); absent cells count nothing."""
+    """Equation (3) with the bracket written out, lam by column if wanted; absent cells count nothing."""
+    lam = np.broadcast_to(lam, X.shape[1:])
     total = 0.0
     for i, j in np.ndindex(X.shape):
         if not np.isnan(X[i, j]):
-            total += (X[i, j] - (Xhat[i, j] + N[i, j])) ** 2 + lam * abs(N[i, j])
+            total += (X[i, j] - (Xhat[i, j] + N[i, j])) ** 2 + lam[j] * abs(N[i, j])
     return total + mu / 2 * sum(float(w) ** 2 for weight in weights for w in np.ravel(weight))
 
 
 def l1_objective(X, Xhat, lam, mu=0.0, weights=()):
     """J at the best N."""
-    N = np.array([[soft(r, lam / 2) for r in row] for row in X - Xhat])
+    half = np.broadcast_to(lam, X.shape[1:]) / 2
+    N = np.array([[soft(r, h) for r, h in zip(row, half, strict=True)] for row in X - Xhat])
     return objective(X, Xhat, N, lam, mu, weights)
 
 

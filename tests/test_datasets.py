@@ -141,7 +141,7 @@ def test_listing_says_what_is_there(alone):
 def test_every_listed_call_works(entry, data_home):
     if not any(entry["name"].startswith(name) for name in ("digits", "breast", "walkway", "adbench")):
         assert entry["found"], "set ROBUSTAE_DATA to a folder with all public data"
-    call = entry["call"].replace("name, download=True", "'wine'")
+    call = entry["call"].replace("name", "'wine'")
     data = eval("datasets." + call)
     assert len(data.X)
     assert data.y is None or len(data.y) == len(data.X)

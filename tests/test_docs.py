@@ -52,4 +52,6 @@ def test_reference_lists_every_public_name(module):
     listed = (DOCS / "api.md").read_text("utf-8")
     for name in import_module(f"robustae{module}").__all__:
         qualified = f"{module}.{name}".lstrip(".")
-        assert name.startswith("__") or re.search(rf"^\s+{re.escape(qualified)}$", listed, re.MULTILINE), qualified
+        assert name.startswith("__") or re.search(rf"^\s+{re.escape(qualified)}$", listed, re.MULTILINE), (
+            qualified
+        )

@@ -112,6 +112,7 @@ def test_gradient_is_the_slope_of_the_envelope(penalty, R, lam):
 @pytest.mark.parametrize("penalty", EVERY, ids=name)
 @given(R=residuals, lam=lams)
 def test_autograd_through_the_envelope_is_the_gradient(penalty, R, lam):
+    R = np.where(np.abs(R) > 1e-6, R, 1.0)  # the norm of a group has no slope at 0
     r = torch.tensor(R, requires_grad=True)
     penalty.envelope(r, lam).sum().backward()
     close(r.grad, penalty.gradient(R, lam), math.sqrt(size(R)))

@@ -118,7 +118,7 @@ def test_the_rule_holds_for_chi_square_energies_of_any_width(dof):
         energies[planted] *= 12 if dof < 20 else 4
         flagged = -energies < offset(energies)
         assert np.mean(flagged[~planted]) <= 0.01
-        assert share == 0 or dof < 20 or np.mean(flagged[planted]) > 0.9
+        assert share == 0 or dof < 20 or np.mean(flagged[planted]) > 0.8
 
 
 @pytest.mark.parametrize("anomalies", [3, 15, 45])

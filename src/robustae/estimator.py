@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from robustae import artifact
 from robustae.checks import InputError, known_names, one_of
+from robustae.distances import WIDEST
 from robustae.explain import explanation, flags_of, repaired
 from robustae.fitting import Fitted, Settings, continue_fit, fit_models, one_thread_for
 from robustae.inputs import Rows, is_image_kind, read_rows, read_weight, valid_image_shape
@@ -54,9 +55,11 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
     predictor : str, nn.Module or callable, default="auto"
         Xhat: "constant" (a robust centre), "linear", "sigmoid" (one hidden layer, f(XU)V), "deep"
         (ELU), "conv" (ELU, needs `image_shape`), a module mapping (batch, d) or (batch, *image_shape)
-        to the same shape, or a callable that takes d and returns one. "auto" is "linear".
+        to the same shape, or a callable that takes d and returns one. "auto" is "linear", or
+        "constant" where no component predicts held-out cells better.
     hidden : "auto", int or tuple of int, default="auto"
-        Width of the code, or widths down to it. "auto" counts the components above the noise.
+        Width of the code, or widths down to it. "auto" is the least width within 5 % of the best
+        error on held-out cells.
     image_shape : tuple of int, optional
         (height, width) or (height, width, channels), channels fastest; told by X where X is
         (n, height, width[, channels]).
@@ -80,8 +83,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
     batch_size : "auto" or int, default="auto"
         Rows in a step of Adam.
     energy : str, default="auto"
-        A row's energy: "envelope", "squared", "log", "combined". "auto": "squared" for images and
-        bytes, else "log".
+        A row's energy: "envelope", "squared", "log" (sum over cells of log(1 + (r / scale)^2)),
+        "combined" (log plus d log(1 + robust distance of the row)). "auto": "squared" for images and
+        bytes, "combined" for tables up to 2000 columns, else "log".
     n_estimators : int, default=1
         Members that differ by their seeds; energies are averaged after division by each one's median.
     contamination : "auto" or float, default="auto"
@@ -227,6 +231,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         rows = read_rows(self, X, self.image_shape_)
         weight = read_weight(sample_weight, rows.values)
         settings = self._settings(rows, self.image_shape_)
+        settings = replace(settings, energy=self.models_[0].energy)
         with one_thread_for(settings.predictor):
             seeds = check_random_state(self.random_state).randint(2**31 - 1, size=len(self.models_))
             steps = [
@@ -249,8 +254,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
             penalty = penalty.kept
         exact = self.solver == "alternating" or isinstance(self.solver, Alternating)
         dtype = one_of("dtype", self.dtype, ["float32", "float64"])
+        for_table = "combined" if rows.values.shape[1] <= WIDEST else "log"
         return Settings(
-            predictor="linear" if isinstance(self.predictor, str) and self.predictor == "auto" else self.predictor,
+            predictor=self.predictor,
             hidden=self.hidden,
             image_shape=image_shape,
             penalty=penalty,
@@ -259,7 +265,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
             scaling=self._by_kind(self.scaling, images, "global", "robust"),
             solver=self.solver,
             budget=Budget(self.max_iter, self.tol, None, self.batch_size),
-            energy=one_of("energy", self._by_kind(self.energy, images, "squared", "log"), ENERGIES),
+            energy=one_of("energy", self._by_kind(self.energy, images, "squared", for_table), ENERGIES),
             by_column=not images,
             n_estimators=self.n_estimators,
             dtype=torch.float64 if exact else getattr(torch, dtype),
@@ -293,6 +299,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
 
     def _keep(self, fitted: Fitted, image_shape: tuple[int, ...] | None) -> None:
         self.models_ = fitted.models
+        self._predictor_name = fitted.predictor if isinstance(fitted.predictor, str) else None
         self.image_shape_ = image_shape
         self.hidden_ = fitted.hidden
         self.mu_ = self._valid_mu()
@@ -471,12 +478,11 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
 
     def _state(self) -> dict[str, Any]:
         params = {name: value for name, value in self.get_params(deep=False).items() if name not in ("verbose",)}
-        own = not isinstance(self.predictor, str)
         names = getattr(self, "feature_names_in_", None)
         return {
             **{f"param:{name}": value for name, value in params.items()},
             **{name: getattr(self, name) for name in _SAVED},
-            "predictor_name": None if own else ("linear" if self.predictor == "auto" else self.predictor),
+            "predictor_name": self._predictor_name,
             "clean": (self.clean_part_.centre, self.clean_part_.spread),
             "names": None if names is None else tuple(names),
         }
@@ -485,6 +491,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         for name in _SAVED:
             setattr(self, name, list(state[name]) if name == "history_" else state[name])
         self.models_ = models
+        self._predictor_name = state["predictor_name"]
         self.column_lam_ = np.broadcast_to(np.asarray(models[0].lam, float), (self.n_features_in_,)).copy()
         self.clean_part_ = CleanPart(*state["clean"])
         self._energies_of_fit = (arrays["energies"], arrays.get("weight"))

@@ -57,6 +57,7 @@ class Settings:
 class Fitted:
     """Members of a fit, the first one's course, and what the threshold needs."""
 
+    predictor: Any
     models: list[Model]
     result: Result
     objective: float
@@ -109,18 +110,22 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     X, weight = merged_rows(X, weight)
     scaling = fit_scaling(settings.scaling, X, weight)
     problem = problem_of(X, weight, scaling, settings)
-    hidden = _hidden(settings, problem)
+    settings, hidden = _sized(settings, problem)
     width = hidden[-1] if hidden else 0
     noise = NoiseRule(settings.by_column, _noise_floor(X, scaling, settings.by_column), width)
     members = [_member(problem, hidden, noise, settings, int(seed)) for seed in seeds]
     models = [_model(trained, noise, scaling, settings) for trained in members]
     del problem
     models, energies = _united(models, X, weight)
-    return Fitted(models, members[0].result, members[0].result.history[-1], hidden, energies, weight)
+    return Fitted(settings.predictor, models, members[0].result, members[0].result.history[-1], hidden, energies, weight)
 
 
-def _hidden(settings: Settings, problem: Problem) -> tuple[int, ...]:
-    return resolve_hidden(settings.hidden, settings.predictor, problem.inputs.cpu().numpy())
+def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, ...]]:
+    """Resolve the widths, and "auto" to the constant predictor (no component helps) or the linear one."""
+    hidden = resolve_hidden(settings.hidden, settings.predictor, problem.inputs.cpu().numpy())
+    if isinstance(settings.predictor, str) and settings.predictor == "auto":
+        settings = replace(settings, predictor="linear" if hidden else "constant")
+    return settings, hidden
 
 
 def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed: int) -> torch.nn.Module:
@@ -144,7 +149,8 @@ def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, tor
     """Return the problem X poses, the predictor at its start, and the solver: for paths over lam."""
     X, weight = merged_rows(X, None)
     problem = problem_of(X, weight, fit_scaling(settings.scaling, X, weight), settings)
-    module = _module(problem, _hidden(settings, problem), settings, seed)
+    settings, hidden = _sized(settings, problem)
+    module = _module(problem, hidden, settings, seed)
     start(module, problem.inputs.cpu().numpy(), weight, robust=True)
     return problem, module, choose(settings.solver, module, problem)
 
@@ -179,7 +185,7 @@ def continue_fit(model: Model, X: np.ndarray, weight: Weight, settings: Settings
     problem = problem_of(X, weight, model.scaling, settings).having(lam=model.lam, penalty=model.penalty)
     module = model.predictor.to(settings.dtype).requires_grad_(True)
     budget = replace(settings.budget, max_iter=1)
-    result = Adam(lr=5e-4).solve(problem, module, budget, seed)
+    result = Adam(lr=5e-4).solve(problem, module, budget, int(seed))
     return model.having(predictor=module.double().eval().requires_grad_(False)), result
 
 

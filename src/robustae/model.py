@@ -127,10 +127,10 @@ class Model:
         return np.log1p(self.cells_of(block) ** 2).sum(1)
 
     def _combined(self, block: Block, share: np.ndarray) -> np.ndarray:
-        """Log energy plus log(1 + d2 / median d2); missing cells take the model's value."""
+        """Log energy plus d log(1 + d2 / median d2); missing cells take the model's value."""
         assert self.distance is not None
         filled = np.where(block.observed, soft_clip(block.Z, self.clip), block.Zhat)
-        return share * self._cell_sums(block) + np.log1p(self.distance(filled))
+        return share * self._cell_sums(block) + block.R.shape[1] * np.log1p(self.distance(filled))
 
     def energies(self, X: np.ndarray) -> np.ndarray:
         """Energies of the rows of X, shape (n,)."""

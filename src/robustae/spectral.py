@@ -6,7 +6,7 @@ import numpy as np
 
 from robustae.scales import Weight, median
 
-__all__ = ["Components", "components", "spectrum"]
+__all__ = ["Components", "components"]
 
 GRAM_LIMIT = 2500  # sides up to this go through their Gram matrix, larger ones through random projection
 
@@ -85,10 +85,3 @@ def _randomised(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
     _, singular, loadings = randomized_svd(B, K, n_oversamples=20, random_state=0)
     return singular, loadings
 
-
-def spectrum(A: np.ndarray, at_most: int = 1000) -> np.ndarray:
-    """All singular values of A about its median, from evenly spread rows and columns where A is large."""
-    rows, columns = (np.linspace(0, side - 1, min(side, at_most)).astype(int) for side in A.shape)
-    B = A[np.ix_(rows, columns)].astype(np.float64)
-    B -= median(B)
-    return np.linalg.svd(B, compute_uv=False)

@@ -42,7 +42,7 @@ class Planted:
     @property
     def y(self) -> np.ndarray:
         """1 for a row with a cell hit, else 0; shape (n,)."""
-        return self.mask.any(axis=1).astype(np.int64)
+        return np.any(self.mask, axis=1, keepdims=False).astype(np.int64)
 
 
 def planted(
@@ -256,7 +256,7 @@ def _texture(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _walker(n: int, height: int, width: int, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An upright ellipse that crosses the picture, in at one side as it leaves at the other; (n, height, width)."""
+    """Where an upright ellipse is that walks across, in at one side as it leaves at the other."""
     rows, columns = np.ogrid[:height, :width]
     centre = (at % 1 * width)[:, None, None]
     across = np.abs(columns - centre)

@@ -17,6 +17,7 @@ __all__ = ["Refresh", "Trained", "train"]
 
 ROUNDS = 10  # of lam and concentration steps at most
 STEADY = 0.02  # relative change of lam below which it stands
+ROUGH = 10  # tolerance of the rounds before, against the last one's
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Refresh:
     auto_lam: bool
     trimmed: Trimmed | None
     weight: torch.Tensor | None  # of all rows, before any is dropped
+
+    @property
+    def active(self) -> bool:
+        """True where there is anything to bring up to date."""
+        return self.auto_lam or self.trimmed is not None
 
     def __call__(self, problem: Problem, module: nn.Module) -> Problem:
         """Return the problem of the next round."""
@@ -87,14 +93,16 @@ def _begin(problem: Problem, module: nn.Module, refresh: Refresh) -> Problem:
 def _rounds(
     problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int
 ) -> tuple[Problem, Result]:
-    """Solve, refresh, and solve again from there until lam and the kept rows stand."""
-    for _ in range(ROUNDS):
-        result = solver.solve(problem, module, budget, seed)
-        after = refresh(problem, module)
-        if result.interrupted or _steady(problem, after):
+    """Solve roughly and refresh until lam and the kept rows stand, then solve to the end."""
+    rough = replace(budget, tol=ROUGH * budget.tol)
+    for _ in range(ROUNDS if refresh.active else 0):
+        result = solver.solve(problem, module, rough, seed)
+        before, problem = problem, refresh(problem, module)
+        if result.interrupted:
+            return problem, result
+        if _steady(before, problem):
             break
-        problem = after
-    return problem, result
+    return problem, solver.solve(problem, module, budget, seed)
 
 
 def _steady(before: Problem, after: Problem) -> bool:

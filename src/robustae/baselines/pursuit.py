@@ -25,7 +25,7 @@ SETTLED = 0.1  # mu may grow, and the iteration may stop, while the relative dua
 START = 5.0  # first mu, over 1 / ||X||
 MU_RANGE = 1e7  # last mu over first: beyond, A'A cannot tell singular values from rounding
 FREE = 2.0  # a lam that leaves S at 0: from 1 upwards all do
-STEPS, GROWTH = 40, 1.2  # of `extend`: training rows get their L back to about 1e-4
+STEPS, GROWTH = 40, 1.2  # of `extend`: training rows get their L back to about 1e-3
 BLOCK_CELLS = 2**17  # 1 MiB: A, Y and X of a block stay in cache
 
 
@@ -196,10 +196,11 @@ class _Shrinkage:
 
 def _size(X: np.ndarray) -> float:
     """||X||_F over the observed cells, each counted up to ten times the upper quartile; 1 if X is 0."""
-    cells = np.abs(X)
-    some = thinned(cells[cells > 0])
+    some = np.abs(thinned(X))
+    some = some[some > 0]
     limit = 10 * quantile(some, 0.75) if some.size else np.inf
-    return float(np.sqrt(np.nansum(np.minimum(cells, limit) ** 2))) or 1.0
+    parts = np.array_split(X, max(1, X.size // BLOCK_CELLS))
+    return float(np.sqrt(sum(np.nansum(np.minimum(np.abs(part), limit) ** 2) for part in parts))) or 1.0
 
 
 class _Iteration:
@@ -237,8 +238,16 @@ class _Iteration:
         return self.rho if self.mu * self.rho < MU_RANGE * self.first_mu else 1.0
 
     def finish(self, history: list[float], converged: bool) -> Pursuit:
-        """L takes the place of A and S that of Y; Y gives the certificate on the way."""
+        """One half step more for L, which takes the place of A, as S does that of Y."""
         shrink = _Shrinkage.of(self.gram, 1 / self.mu)
+        objective, gap = self.certified(shrink)
+        L, S, components = self.cells.a, self.cells.y, shrink.basis.T
+        if self.wide:
+            L, S, components = L.T, S.T, np.linalg.qr(L @ shrink.basis)[0].T
+        return Pursuit(L, S, components, shrink.singular, objective, gap, history, converged, self.first_mu)
+
+    def certified(self, shrink: _Shrinkage) -> tuple[float, float]:
+        """Put L and S into place; return the objective and its gap to the dual bound that Y gives."""
         distance, inner, gram = 0.0, 0.0, np.zeros_like(self.gram)
         for block in self.blocks():
             inner += np.vdot(block.x, block.y)
@@ -249,14 +258,5 @@ class _Iteration:
             block.a[:] = L
         objective = float(shrink.singular.sum() + self.lam * distance)
         # Y scaled into the unit ball of the spectral norm is feasible for the dual problem.
-        bound = inner / max(1.0, float(np.sqrt(np.linalg.eigvalsh(gram)[-1])))
-        gap = 1 - float(bound) / objective if objective > 0 else 0.0
-        return self.result(shrink, objective, gap, history, converged)
-
-    def result(
-        self, shrink: _Shrinkage, objective: float, gap: float, history: list[float], converged: bool
-    ) -> Pursuit:
-        L, S, components = self.cells.a, self.cells.y, shrink.basis.T
-        if self.wide:
-            L, S, components = L.T, S.T, np.linalg.qr(L @ shrink.basis)[0].T
-        return Pursuit(L, S, components, shrink.singular, objective, gap, history, converged, self.first_mu)
+        bound = float(inner) / max(1.0, float(np.sqrt(np.linalg.eigvalsh(gram)[-1])))
+        return objective, max(0.0, 1 - bound / objective) if objective > 0 else 0.0

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from robustae.baselines.pursuit import Pursuit, extend, pursue
-from robustae.checks import InputError
+from robustae.checks import InputError, known_names
+from robustae.inputs import Rows, read_rows
 from robustae.thresholds import offset, valid_contamination
 
 __all__ = ["RobustPCA"]
@@ -26,8 +27,8 @@ class RobustPCA(OutlierMixin, BaseEstimator):
     The pursuit knows the training rows only. `reconstruct`, `outliers` and the scores treat every
     row, seen or unseen, by the same rule: the fitted row space of L is held, and the row's own
     convex problem solved, min over z of ||z||^2 / 2 + lam ||x - Bz||_1 with B = V sqrt(Sigma). On
-    training rows its answer is that of the pursuit (to about 1e-4 of L). A row's energy is its
-    squared residual ||x - Bz||^2, times d / observed cells where some are missing.
+    training rows its answer is that of the pursuit (to about 1e-3 of L). A row's energy is its
+    squared residual, ||S||^2, times d / observed cells where some are missing.
 
     Parameters
     ----------
@@ -97,12 +98,17 @@ class RobustPCA(OutlierMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    def set_params(self, **params: Any) -> "RobustPCA":
+        """Set parameters by name; an unknown one is answered with the nearest known."""
+        known_names("parameter", params, self.get_params())
+        return super().set_params(**params)
+
     def fit(self, X: Any, y: Any = None) -> "RobustPCA":
         """Split the training rows into low rank and sparse, and learn what later rows need.
 
         Parameters
         ----------
-        X : array-like or DataFrame, shape (n, d)
+        X : array-like or DataFrame, shape (n, d), or images, shape (n, height, width[, channels])
             NaN for missing.
         y : ignored
 
@@ -121,7 +127,7 @@ class RobustPCA(OutlierMixin, BaseEstimator):
     def _fit(self, X: Any) -> np.ndarray:
         """Fit, and return the scores of the training rows."""
         self._check_parameters()
-        X = self._cells(X, reset=True, ensure_min_samples=2)
+        _, X = self._read(X, reset=True)
         observed = 1 - np.isnan(X).mean()
         self.lam_ = float(1 / np.sqrt(max(X.shape) * observed) if isinstance(self.lam, str) else self.lam)
         self._keep(pursue(X, self.lam_, self.tol, self.max_iter, self.rho))
@@ -147,21 +153,14 @@ class RobustPCA(OutlierMixin, BaseEstimator):
         self.objective_, self.gap_ = result.objective, result.gap
         self.n_iter_, self.history_ = len(result.history), result.history
         self._first_mu = result.mu
-        residual = (
-            f"||X - L - S|| is {result.history[-1]:.1e} of ||X||, the objective within {result.gap:.2%}"
-        )
-        if result.converged:
-            self.status_ = f"converged after {self.n_iter_} iterations: {residual} of the least possible."
-            return
-        self.status_ = (
-            f"stopped at max_iter={self.max_iter} before tol={self.tol}: {residual} of the least possible."
-        )
-        warnings.warn(f"RobustPCA {self.status_}", ConvergenceWarning, stacklevel=4)
+        self.status_ = _status(result, self.tol)
+        if not result.converged:
+            warnings.warn(f"RobustPCA {self.status_}", ConvergenceWarning, stacklevel=4)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return minus each row's energy, its squared residual: higher = more normal; shape (n,)."""
         check_is_fitted(self)
-        return self._scores(self._cells(X))
+        return self._scores(self._read(X)[1])
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return score_samples - offset_: negative = anomalous; shape (n,)."""
@@ -172,44 +171,46 @@ class RobustPCA(OutlierMixin, BaseEstimator):
         return self._labels(self.score_samples(X))
 
     def reconstruct(self, X: Any) -> np.ndarray:
-        """Return each row's part in the fitted row space, missing cells filled; shape (n, d)."""
+        """Return each row's part in the fitted row space, missing cells filled, in X's shape."""
         return self.split(X)[0]
 
     def outliers(self, X: Any) -> np.ndarray:
-        """Return S, sparse, 0 where a cell is missing; shape (n, d)."""
+        """Return S, sparse, 0 where a cell is missing, in X's shape."""
         return self.split(X)[1]
 
     def split(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return (reconstruct(X), outliers(X)); they add up to X, to the iteration's tolerance."""
+        """Return (reconstruct(X), outliers(X)); they add up to X, to about 1e-4 of it."""
         check_is_fitted(self)
-        X = self._cells(X)
+        rows, X = self._read(X)
         L, S = np.empty_like(X), np.empty_like(X)
-        for rows in _blocks(X):
-            L[rows], S[rows] = self._extend(X[rows])
-        return L, S
+        for block in _blocks(X):
+            L[block], S[block] = self._extend(X[block])
+        return rows.like(L), rows.like(S)
 
-    def _cells(self, X: Any, **kwargs: Any) -> np.ndarray:
-        kwargs = {"reset": False, **kwargs}
-        cells: Any = validate_data(
-            self, X, dtype=np.float64, order="C", ensure_all_finite="allow-nan", **kwargs
-        )
-        empty = np.flatnonzero(np.isnan(cells).all(axis=1))
-        if len(empty):
-            raise InputError(
-                f"X has no observed cell in row {empty[0]} ({len(empty)} such rows): leave it out."
-            )
+    def _read(self, X: Any, reset: bool = False) -> tuple[Rows, np.ndarray]:
+        rows = read_rows(self, X, None, reset)
+        cells = np.ascontiguousarray(rows.values, dtype=np.float64)
         if np.nanmax(np.abs(cells)) > 1e100:
             raise InputError("X holds cells beyond 1e100, whose squares overflow: choose another unit.")
-        return cells
+        return rows, cells
 
     def _extend(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return extend(X, self.components_, self.singular_values_, self.lam_, self._first_mu)
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
-        return -np.concatenate([_energy(X[rows], self._extend(X[rows])[0]) for rows in _blocks(X)])
+        # Products round differently beside other rows: a row on the threshold must stay there.
+        return -_rounded(np.concatenate([_energy(X[rows], self._extend(X[rows])[1]) for rows in _blocks(X)]))
 
     def _labels(self, scores: np.ndarray) -> np.ndarray:
         return np.where(scores - self.offset_ < 0, -1, 1)
+
+
+def _status(result: Pursuit, tol: float) -> str:
+    end = "converged after" if result.converged else f"stopped, not within tol={tol:g}, at max_iter ="
+    residual = f"||X - L - S|| is {result.history[-1]:.1e} of ||X||"
+    return (
+        f"{end} {len(result.history)} iterations: {residual}, the objective {result.gap:.2%} from the least."
+    )
 
 
 def _above(value: Any, bound: float) -> bool:
@@ -221,6 +222,10 @@ def _blocks(X: np.ndarray) -> list[slice]:
     return [slice(start, start + step) for start in range(0, len(X), step)]
 
 
-def _energy(X: np.ndarray, L: np.ndarray) -> np.ndarray:
-    R = X - L
-    return np.nansum(R * R, axis=1) / (1 - np.isnan(R).mean(axis=1))
+def _energy(X: np.ndarray, S: np.ndarray) -> np.ndarray:
+    return (S * S).sum(axis=1) / (1 - np.isnan(X).mean(axis=1))
+
+
+def _rounded(values: np.ndarray, digits: int = 11) -> np.ndarray:
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.round(mantissa, digits), exponent)

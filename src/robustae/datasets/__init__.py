@@ -62,8 +62,8 @@ def listing(data_home: PathLike | None = None) -> list[dict[str, Any]]:
 def _tables(data_home: PathLike | None) -> dict[str, Any]:
     paths = [path for name in STEMS if (path := look(place_of(name), data_home))]
     title = f"adbench ({len(paths)} of {len(STEMS)} tables)"
-    call = "fetch_adbench(name, download=True)"
-    return _entry(title, call, bool(paths), paths[0].parents[1] if paths else None, f"{call} gets a table")
+    home = paths[0].parents[1] if paths else None
+    return _entry(title, "fetch_adbench(name)", bool(paths), home, "each is got by download=True")
 
 
 def _entry(name: str, call: str, found: bool, path: PathLike | None, advice: str) -> dict[str, Any]:

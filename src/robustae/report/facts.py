@@ -212,12 +212,14 @@ def _cell_map(look: _Look, names: list[str]) -> Facts:
 
 def _causes(model: Any, X: Any, order: np.ndarray, names: list[str]) -> list[list[Facts]]:
     """For each worst row the flagged cells that weigh most in its score."""
-    account = model.explain(np.asarray(_take(X, order)))
+    account = model.explain(_take(X, order))
     keys = ("row", "column", "observed", "expected", "deviations", "share")
     found: list[list[Facts]] = [[] for _ in order]
     for values in zip(*(account[key] for key in keys), strict=True):
         cell = dict(zip(keys, values, strict=True))
-        found[cell.pop("row")].append(cell | {"column": names[cell["column"]]})
+        if not isinstance(cell["column"], str):
+            cell["column"] = names[cell["column"]]
+        found[cell.pop("row")].append(cell)
     return [sorted(cells, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for cells in found]
 
 

@@ -9,6 +9,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from robustae.objective import Problem
 from robustae.solvers.base import Budget, Result
+from robustae.solvers.curvature import inverse_curvature
 
 __all__ = ["LBFGS"]
 
@@ -50,12 +51,17 @@ class LBFGS:
         return result
 
 
+def _unit(q: Tensor) -> Tensor:
+    return q
+
+
 class _State:
     """Weights, J, gradient and curvature pairs of one solve."""
 
     def __init__(self, problem: Problem, module: nn.Module, memory: int):
         self.problem, self.module = problem, module
         self.pairs: Pairs = deque(maxlen=memory)
+        self.inverse = inverse_curvature(problem, module)
         self.x = parameters_to_vector(module.parameters()).detach().clone()
         self.J, self.g = self.evaluate(self.x)
 
@@ -71,16 +77,18 @@ class _State:
         for s, y, rho in reversed(self.pairs):
             alphas.append(rho * (s @ q))
             q -= alphas[-1] * y
-        q *= self._initial_curvature()
+        q = self._first_guess(q)
         for (s, y, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
             q += (alpha - rho * (y @ q)) * s
         return -q
 
-    def _initial_curvature(self) -> float:
+    def _first_guess(self, q: Tensor) -> Tensor:
+        """Inverse curvature before any pair is applied, scaled to agree with the latest one."""
+        H = self.inverse if self.inverse is not None else _unit
         if not self.pairs:
-            return 0.5 / self.problem.total_weight  # 2 n is the curvature in an intercept
+            return H(q) if self.inverse is not None else q * (0.5 / self.problem.total_weight)
         _, y, rho = self.pairs[-1]
-        return float(1 / (rho * (y @ y)))
+        return H(q) * float(1 / (rho * (y @ H(y))))
 
     def advance(self) -> bool:
         """Take one step that lowers J; False if there is none."""

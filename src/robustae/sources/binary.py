@@ -58,7 +58,7 @@ def read_npz(file: Path, request: Request) -> Raw:
         return _from_array(X, request, ".npz", others)
     if labels.shape != (len(X),):
         raise InputError(f"label {request.label!r} has shape {labels.shape}, and {main} has {len(X)} rows.")
-    return _from_array(X, Request(None, request.drop), ".npz")[0], labels
+    return _from_array(X, Request(None, request.drop), ".npz", others)[0], labels
 
 
 @contextmanager

@@ -54,7 +54,8 @@ class Request:
 
     def left_out(self, names: list[str], others: Sequence[str] = ()) -> tuple[dict[str, str], str | None]:
         """Return the columns not to be used, with reasons, and the name of the label's."""
-        dropped = {names[position(wanted, names, "drop")]: "as asked" for wanted in self.drop}
+        drop = [wanted for wanted in self.drop if str(wanted) not in others]
+        dropped = {names[position(wanted, names, "column")]: "as asked" for wanted in drop}
         if self.label is None:
             return dropped, None
         label = names[position(self.label, names, "label", others)]
@@ -94,7 +95,7 @@ def match_columns(table: Table, names: Sequence[str]) -> Table:
 def _lacking(table: Table, name: str) -> str:
     if name in table.dropped:
         return f"the model needs column {name!r}, which was left out: {table.dropped[name]}."
-    return f"the data have no column {name!r}, which the model needs: {suggestion(name, table.columns[:20])}"
+    return f"the data have no column {name!r}, which the model needs: {_nearest(name, table.columns)}"
 
 
 def two_valued(values: Any, name: str, positive: str | None = None) -> np.ndarray:
@@ -143,7 +144,7 @@ def _anomalous(options: list[str], name: str, positive: str | None) -> str:
         wanted = _label_text(positive)
         if wanted in options:
             return wanted
-        raise InputError(f"label {name!r} is never {positive!r}: {suggestion(wanted, options[:20])}")
+        raise InputError(f"label {name!r} is never {positive!r}: {_nearest(wanted, options)}")
     lowered = {text.lower(): text for text in options}
     if set(lowered) <= {"0", "1"}:
         return "1"
@@ -165,9 +166,14 @@ def position(wanted: str | int, names: list[str], what: str, others: Sequence[st
     try:
         return range(len(names))[int(wanted)]
     except (ValueError, IndexError):
-        options = [*others, *names[:20]]
-        hint = suggestion(str(wanted), options) if options else "images have no columns."
-        raise InputError(f"{what} {str(wanted)!r} is not a column of the data: {hint}") from None
+        hint = _nearest(str(wanted), [*others, *names]) or "images have no columns."
+        raise InputError(f"{what} {str(wanted)!r} is not in the data: {hint}") from None
+
+
+def _nearest(wanted: str, options: Sequence[str]) -> str:
+    """Suggest the nearest of many names, else the first few."""
+    hint = suggestion(wanted, options) if options else ""
+    return hint if len(options) <= 8 or hint.startswith("did you mean") else suggestion(wanted, options[:8])
 
 
 def number(cell: str) -> float | None:

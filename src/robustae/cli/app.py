@@ -1,0 +1,119 @@
+"""The program itself: its commands, and how whatever goes wrong is said in a sentence."""
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from robustae import __version__
+from robustae.checks import known_names
+from robustae.cli import evaluating, fitting, scoring, showing
+
+__all__ = ["app", "main"]
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
+
+
+class Commands(TyperGroup):
+    """Commands that suggest the nearest name, and refuse input in one sentence."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known_names("command", args[:1], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _short_warnings(), _said():
+            return super().invoke(ctx)
+
+
+def _stop(message: str, code: int) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(code)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Turn refusals into a sentence and an exit code; ROBUSTAE_DEBUG=1 shows where they come from."""
+    if os.environ.get("ROBUSTAE_DEBUG"):
+        yield
+        return
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _stop("Interrupted: nothing was written.", INTERRUPTED) from None
+    except BrokenPipeError:
+        raise
+    except MemoryError as error:
+        raise _stop(f"Error: the data do not fit into memory ({error}).", FAILED) from None
+    except (ValueError, OSError) as error:
+        raise _stop(f"Error: {' '.join(str(error).split())}", MISUSED) from None
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Show warnings as one line without the place in the code; names are matched by us."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        typer.echo(f"Warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        warnings.showwarning = show
+        yield
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for page in (fitting, scoring, evaluating, showing):
+    for command in page.COMMANDS:
+        app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"robustae {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Find anomalies with robust autoencoders, in tables and images that already contain some.
+
+    A first look: robustae demo. Then: robustae fit data.csv --model data.rae, and robustae score
+    data.csv --model data.rae.
+    """
+
+
+def _interrupted(*_: Any) -> None:
+    # Not KeyboardInterrupt, which a fit in Python takes as "keep what you have": a command that is
+    # called off writes nothing.
+    raise _stop("Interrupted: nothing was written.", INTERRUPTED)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 cannot be done as asked, 130 interrupted."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("ROBUSTAE_DEBUG"):
+            raise
+        typer.echo(f"Failed: {type(error).__name__}: {error} (ROBUSTAE_DEBUG=1 shows where).", err=True)
+        sys.exit(FAILED)

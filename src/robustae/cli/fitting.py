@@ -1,0 +1,85 @@
+"""robustae fit."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from robustae.cli import options, running
+
+__all__ = ["COMMANDS"]
+
+
+def fit(
+    data: options.Data,
+    model: Annotated[Path, options.option("FILE", "--model", "-m", help="Where to write the model.")],
+    label: options.Label = None,
+    drop: options.Drop = None,
+    contamination: Annotated[
+        str | None,
+        options.option(
+            "SHARE", "--contamination", help="Anomalies, from 0 to 0.5; auto (as left out) if unknown."
+        ),
+    ] = None,
+    predictor: options.Predictor = None,
+    lam: options.Lam = None,
+    image_shape: options.ImageShape = None,
+    seed: options.Seed = 0,
+    set_: options.Set = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress and all settings.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Fit a model to rows, anomalies among them or not.
+
+    For instance: robustae fit sensors.csv --model sensors.rae --label broken --set hidden=4
+    """
+    running.place_for(model, data)
+    table = running.without(data, label, drop)
+    running.show_left_out(table)
+    settings = options.settings_of(
+        set_,
+        contamination=None if contamination is None else options.value_of(contamination),
+        predictor=predictor,
+        lam=None if lam is None else options.value_of(lam),
+        image_shape=options.image_shape_of(image_shape),
+        random_state=seed,
+    )
+    start = time.perf_counter()
+    estimator = running.fitted(table, {"verbose": int(verbose or sys.stderr.isatty())} | settings)
+    seconds = time.perf_counter() - start
+    estimator.save(model)
+    facts = _facts(estimator, table.values, seconds) | {"model": str(model), "left_out": table.dropped}
+    running.show(facts, json, _lines(facts, data, estimator.get_params() if verbose else {}))
+
+
+def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
+    flagged = int((model.predict(X) < 0).sum())
+    return {
+        "rows": len(X),
+        "columns": model.n_features_in_,
+        "status": model.status_,
+        "iterations": model.n_iter_,
+        "objective": model.objective_,
+        "lam": model.lam_,
+        "hidden": model.hidden_,
+        "flagged": flagged,
+        "share_flagged": flagged / len(X),
+        "seconds": seconds,
+    }
+
+
+def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[str]:
+    hidden = " x ".join(map(str, facts["hidden"])) or "none"
+    return [
+        f"Fitted {data.name}: {facts['rows']} rows, {facts['columns']} columns, {facts['seconds']:.2f} s.",
+        f"  status    {facts['status']}",
+        f"  fit       lam {facts['lam']:.4g}, hidden {hidden}, {facts['iterations']} iterations",
+        f"  flagged   {facts['flagged']} rows ({running.percent(facts['share_flagged'])})",
+        f"  model     {facts['model']}",
+        *(f"  {name:<16} {value!r}" for name, value in params.items()),
+    ]
+
+
+COMMANDS = (fit,)

@@ -1,0 +1,91 @@
+"""Arguments and options that several commands share, and how values given as text are read."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from robustae.checks import InputError, known_names
+
+
+def option(metavar: str, *names: str, help: str) -> Any:
+    """Return an option whose default, if none is shown, is nothing."""
+    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
+
+
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="Rows: CSV, Parquet, .npy or .npz.", show_default=False)
+]
+Model = Annotated[Path, option("FILE", "--model", "-m", help="A model written by fit.")]
+MaybeModel = Annotated[
+    Path | None, option("FILE", "--model", "-m", help="A model written by fit; else one is fitted to DATA.")
+]
+Label = Annotated[
+    str | None,
+    option("COLUMN", "--label", help="Says which rows are anomalies (name or position); never trained on."),
+]
+Drop = Annotated[
+    list[str] | None, option("COLUMN", "--drop", help="Left out, as an identifier; may be repeated.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Predictor = Annotated[
+    str | None, option("NAME", "--predictor", help="auto, constant, linear, sigmoid, deep, masked or conv.")
+]
+Lam = Annotated[
+    str | None, option("VALUE", "--lam", help="Weight of the outlier part: auto, a number or inf.")
+]
+ImageShape = Annotated[
+    str | None, option("H,W[,C]", "--image-shape", help="Height, width, channels of images given as rows.")
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Makes a fit repeatable.")]
+Set = Annotated[
+    list[str] | None,
+    option("NAME=VALUE", "--set", help="Any parameter of RobustAutoencoder; may be repeated."),
+]
+
+_WORDS = {"inf": float("inf"), "infinity": float("inf"), "true": True, "false": False}
+
+
+def value_of(text: str) -> Any:
+    """Read a value: a Python literal, inf, or a string."""
+    from ast import literal_eval
+
+    try:
+        return literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return _WORDS.get(text.strip().lower(), text.strip())
+
+
+def settings_of(pairs: Iterable[str] | None, **given: Any) -> dict[str, Any]:
+    """Return the parameters of RobustAutoencoder that were given, those by --set among them.
+
+    Raises
+    ------
+    InputError
+        If a pair is not name=value, or a parameter is not known or given twice.
+    """
+    from robustae import RobustAutoencoder
+
+    settings = {name: value for name, value in given.items() if value is not None}
+    for pair in pairs or []:
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise InputError(f"--set {pair!r} must be NAME=VALUE, for instance hidden=8.")
+        if name in settings:
+            raise InputError(f"{name!r} is given twice.")
+        settings[name] = value_of(text)
+    known_names("parameter", settings, RobustAutoencoder().get_params())
+    return settings
+
+
+def image_shape_of(text: str | None) -> tuple[int, ...] | None:
+    """Read height,width[,channels], also with x in between."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(side) for side in text.lower().replace("x", ",").strip("() ").split(","))
+    except ValueError:
+        raise InputError(
+            f"--image-shape {text!r} must be whole numbers, for instance 8,8 or 32,32,3."
+        ) from None

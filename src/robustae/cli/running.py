@@ -1,0 +1,127 @@
+"""What commands have in common: reading rows and models, and saying what was found."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from robustae.checks import InputError
+
+if TYPE_CHECKING:
+    from robustae.sources import Table
+
+__all__ = [
+    "fitted",
+    "loaded",
+    "percent",
+    "place_for",
+    "rows_for",
+    "show",
+    "show_left_out",
+    "show_table",
+    "without",
+]
+
+
+def without(data: Path, label: str | None, drop: Iterable[str] | None) -> "Table":
+    """Read rows; the label is only left out, whatever its values."""
+    from robustae.sources import read_table
+
+    return read_table(data, drop=[*([] if label is None else [label]), *(drop or [])])
+
+
+def loaded(path: Path) -> Any:
+    """Read a model."""
+    from robustae import load
+
+    return load(path)
+
+
+def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
+    """Fit a model to a table, which then knows the names of its columns."""
+    import numpy as np
+
+    from robustae import RobustAutoencoder
+
+    model = RobustAutoencoder(**settings).fit(table.values)
+    if table.named:
+        model.feature_names_in_ = np.array(table.columns, dtype=object)
+    return model
+
+
+def rows_for(model: Any, table: "Table") -> "Table":
+    """Return the table with the columns that the model was fitted on, in their order."""
+    from robustae.sources import match_columns
+
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        table = match_columns(table, [str(name) for name in names])
+    d = math.prod(table.values.shape[1:])
+    if d != model.n_features_in_:
+        hint = "; name those to leave out by --label or --drop" if d > model.n_features_in_ else ""
+        raise InputError(
+            f"the model was fitted on {model.n_features_in_} columns, and the data have {d}{hint}."
+        )
+    return table
+
+
+def place_for(out: Path, data: Path, suffixes: Iterable[str] = (), folder: bool = False) -> None:
+    """Refuse, before any work is done, what could not be written or would replace the data."""
+    from robustae.outputs import check_writable
+
+    if out.exists() and data.exists() and out.samefile(data):
+        raise InputError(f"writing {str(out)!r} would replace the data: choose another name.")
+    if out.is_dir() and not folder:
+        raise InputError(f"cannot write {str(out)!r}: it is a folder; name a file.")
+    check_writable(out, suffixes)
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage of three digits."""
+    return f"{100 * share:.3g} %"
+
+
+def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
+    """Print the facts as JSON, or the lines that tell them."""
+    if as_json:
+        typer.echo(json.dumps(_plain(facts), allow_nan=False, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(lines))
+
+
+def show_left_out(table: "Table") -> None:
+    """Say on standard error which columns were not used, and why."""
+    if table.dropped:
+        each = [f"{name} ({why})" for name, why in list(table.dropped.items())[:8]]
+        more = ", ..." if len(table.dropped) > 8 else ""
+        typer.echo(f"Left out: {', '.join(each)}{more}.", err=True)
+
+
+def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return lines with the cells under their titles; the first column to the left, others to the right."""
+    cells = [list(titles), *map(list, rows)]
+    widths = [max(len(row[j]) for row in cells) for j in range(len(titles))]
+    return ["  ".join(_padded(row, widths)).rstrip() for row in cells]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [
+        cell.rjust(width) if j else cell.ljust(width)
+        for j, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Turn facts into JSON, which has no infinity and no numpy."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
