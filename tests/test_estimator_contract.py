@@ -17,8 +17,14 @@ QUICK = {"predictor": "linear", "hidden": 2, "random_state": 0}
 PREDICTORS = ["constant", "linear", "sigmoid", "deep"]
 
 
-@parametrize_with_checks([RobustAutoencoder(predictor=predictor) for predictor in PREDICTORS])
+@parametrize_with_checks([RobustAutoencoder(predictor=predictor) for predictor in PREDICTORS[:3]])
 def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([RobustAutoencoder(predictor="deep")])
+def test_scikit_learn_with_a_deep_network(estimator, check):
     check(estimator)
 
 
@@ -395,16 +401,19 @@ def test_wild_inputs_give_finite_scores_or_one_sentence(kind, predictor):
 
 
 @pytest.mark.parametrize("predictor", ["constant", "linear", "sigmoid", "deep"])
-@pytest.mark.parametrize("size", [1e3, 1e6, 1e12])
-def test_a_wild_cell_does_not_buy_itself_a_component(predictor, size, X):
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e12, 1e100])
+def test_a_wild_cell_does_not_buy_itself_a_component(predictor, size):
     """Leverage: the encoder clips what it sees, so the fit to the other rows stays what it was."""
-    settings = {"predictor": predictor, "hidden": 2, "random_state": 0}
-    clean = RobustAutoencoder(**settings).fit(X)
-    wild = X.copy()
+    X = naive.planted(n=150, d=12, rank=2, share=0.03)[0]
+    wild, others = X.copy(), np.arange(len(X)) != 9
     wild[9, 3] = size
-    model = RobustAutoencoder(**settings).fit(wild)
-    others = np.arange(len(X)) != 9
+    settings = {"predictor": predictor, "hidden": 2, "random_state": 0}
+    model, clean = RobustAutoencoder(**settings).fit(wild), RobustAutoencoder(**settings).fit(X)
     assert model.flags(wild)[9, 3] and np.argmin(model.score_samples(wild)) == 9
-    ours, theirs = (np.median((m.reconstruct(X) - X)[others] ** 2) for m in (model, clean))
-    assert ours < 1.5 * theirs
+    error, error_of_clean, error_of_pca = (
+        np.median((Xhat - X)[others] ** 2)
+        for Xhat in (model.reconstruct(X), clean.reconstruct(X), naive.pca_reconstruction(wild, 2))
+    )
+    assert error < 1.4 * error_of_clean
+    assert predictor in ("constant", "deep") or error < 0.8 * error_of_pca
     assert abs(model.repaired(wild)[9, 3]) < 20 * np.std(X)

@@ -187,6 +187,16 @@ def test_planted_cells_are_found_and_the_subspace_survives_them(seed):
     assert naive.f1(hit, model.flags(X)) > 0.95
 
 
+@pytest.mark.parametrize("predictor", ["linear", "sigmoid"])
+def test_the_noise_is_measured_right_under_planted_cells(predictor):
+    X, hit, _ = naive.planted(n=800, d=30, share=0.05, noise=0.2)
+    model = RobustAutoencoder(predictor=predictor, hidden=3, random_state=0).fit(X)
+    deviation = np.median((np.abs(X - model.reconstruct(X)) / np.abs(model.cell_scores(X))), axis=0)
+    assert np.all((deviation > 0.7 * 0.2) & (deviation < 1.5 * 0.2))
+    assert np.mean(model.flags(X)[~hit]) < 0.02
+    assert np.std(model.cell_scores(X)[~hit]) == pytest.approx(1, abs=0.25)
+
+
 @pytest.mark.slow
 def test_planted_cells_are_found_by_the_sigmoid_layer_too():
     X, hit, _ = naive.planted()

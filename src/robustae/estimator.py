@@ -6,27 +6,22 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from robustae import artifact
-from robustae.checks import InputError, known_names, one_of
-from robustae.distances import WIDEST
+from robustae.checks import known_names
 from robustae.explain import explanation, flags_of, repaired
-from robustae.fitting import Fitted, Settings, continue_fit, fit_models, one_thread_for
-from robustae.inputs import Rows, is_image_kind, read_rows, read_weight, valid_image_shape
-from robustae.lambdas import valid_lam
-from robustae.model import ENERGIES, Block
+from robustae.fitting import Fitted, continue_fit, fit_models, one_thread_for
+from robustae.inputs import Rows, read_rows, read_weight, valid_image_shape
+from robustae.model import Block
 from robustae.path import path_over_lam
-from robustae.penalties import Trimmed, resolve
 from robustae.predictors import encoder_of
 from robustae.progress import shown
-from robustae.solvers import Alternating, Budget
-from robustae.solvers.base import check_budget
-from robustae.thresholds import CleanPart, clean_part, offset, valid_contamination
+from robustae.settings import Settings, settings_of
+from robustae.thresholds import CleanPart, clean_part, offset
 
 __all__ = ["RobustAutoencoder", "load"]
 
@@ -246,55 +241,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         return self._set_threshold(self._recent, None, self.contamination)
 
     def _settings(self, rows: Rows, image_shape: tuple[int, ...] | None) -> Settings:
-        """Resolve the parameters, refusing what cannot be used."""
-        images = is_image_kind(image_shape, rows.values.dtype)
-        check_budget(self.max_iter, self.tol, self.batch_size)
-        penalty = resolve(self.penalty, image_shape)
-        if valid_contamination(self.contamination) == 0 and isinstance(penalty, Trimmed):
-            penalty = penalty.kept
-        exact = self.solver == "alternating" or isinstance(self.solver, Alternating)
-        dtype = one_of("dtype", self.dtype, ["float32", "float64"])
-        for_table = "combined" if rows.values.shape[1] <= WIDEST else "log"
-        return Settings(
-            predictor=self.predictor,
-            hidden=self.hidden,
-            image_shape=image_shape,
-            penalty=penalty,
-            lam=valid_lam(self.lam),
-            mu=self._valid_mu(),
-            scaling=self._by_kind(self.scaling, images, "global", "robust"),
-            solver=self.solver,
-            budget=Budget(self.max_iter, self.tol, None, self.batch_size),
-            energy=one_of("energy", self._by_kind(self.energy, images, "squared", for_table), ENERGIES),
-            by_column=not images,
-            n_estimators=self.n_estimators,
-            dtype=torch.float64 if exact else getattr(torch, dtype),
-            device=self._device(),
-        )
-
-    @staticmethod
-    def _by_kind(value: Any, images: bool, for_images: str, for_tables: str) -> Any:
-        if isinstance(value, str) and value == "auto":
-            return for_images if images else for_tables
-        return value
-
-    def _valid_mu(self) -> float:
-        if not isinstance(self.mu, (int, float, np.number)) or not 0 <= self.mu < np.inf:
-            raise InputError(f"mu={self.mu!r} must be a number from 0 on.")
-        return float(self.mu)
-
-    def _device(self) -> str:
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(f"device={self.device!r} cannot be used here; 'auto' or 'cpu' would do.") from error
-        return str(self.device)
+        return settings_of(self.get_params(deep=False), rows.values, image_shape)
 
     def _seeds(self) -> np.ndarray:
-        if not hasattr(self.n_estimators, "__index__") or self.n_estimators < 1:
-            raise InputError(f"n_estimators={self.n_estimators!r} must be a whole number from 1 on.")
         return check_random_state(self.random_state).randint(2**31 - 1, size=self.n_estimators)
 
     def _keep(self, fitted: Fitted, image_shape: tuple[int, ...] | None) -> None:
@@ -302,7 +251,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         self._predictor_name = fitted.predictor if isinstance(fitted.predictor, str) else None
         self.image_shape_ = image_shape
         self.hidden_ = fitted.hidden
-        self.mu_ = self._valid_mu()
+        self.mu_ = float(self.mu)
         self.column_lam_ = np.broadcast_to(np.asarray(fitted.models[0].lam, float), (self.n_features_in_,)).copy()
         self.lam_ = float(np.median(self.column_lam_))
         self.objective_ = fitted.objective

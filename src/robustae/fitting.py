@@ -9,48 +9,18 @@ import torch
 from robustae.distances import robust_distance
 from robustae.lambdas import NoiseRule
 from robustae.model import Model
-from robustae.objective import CLIP, Problem, prepare
-from robustae.penalties import NoPenalty, Penalty, Trimmed
+from robustae.objective import Problem, prepare
+from robustae.penalties import NoPenalty, Trimmed
 from robustae.predictors import build
 from robustae.scales import Weight, quantile, rounding_sd, thinned
 from robustae.scaling import ColumnScaling, Scaling, fit_scaling
-from robustae.solvers import Adam, Budget, Result, Solver, choose
+from robustae.settings import Settings
+from robustae.solvers import Adam, Result, Solver, choose
 from robustae.starts import start
 from robustae.training import Refresh, Trained, train
 from robustae.widths import resolve_hidden
 
-__all__ = ["Fitted", "Settings", "continue_fit", "fit_models", "merged_rows", "one_thread_for", "prepared"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """A fit's settings, all automatic choices made but lam and the widths."""
-
-    predictor: Any
-    hidden: Any
-    image_shape: tuple[int, ...] | None
-    penalty: Penalty
-    lam: Any
-    mu: float
-    scaling: Any
-    solver: Any
-    budget: Budget
-    energy: str
-    by_column: bool
-    n_estimators: int
-    dtype: torch.dtype
-    device: str
-
-    @property
-    def clip(self) -> float | None:
-        """Soft-clipping is part of the robustness: none for the plain autoencoder or on raw units."""
-        plain = isinstance(self.penalty, NoPenalty) or self.lam == np.inf and not isinstance(self.penalty, Trimmed)
-        return None if plain or self.scaling is None else CLIP
-
-    @property
-    def auto_lam(self) -> bool:
-        """True where lam follows the noise."""
-        return isinstance(self.lam, str)
+__all__ = ["Fitted", "continue_fit", "fit_models", "merged_rows", "one_thread_for", "prepared"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from robustae.checks import InputError
 
-__all__ = ["Rows", "is_image_kind", "read_rows", "read_weight", "valid_image_shape"]
+__all__ = ["Rows", "read_rows", "read_weight", "valid_image_shape"]
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,6 @@ def valid_image_shape(image_shape: Any, X: Any, d: int | None = None) -> tuple[i
     if int(np.prod(sides)) != d:
         raise InputError(f"image_shape={sides} makes {int(np.prod(sides))} columns, and X has {d}.")
     return sides
-
-
-def is_image_kind(image_shape: tuple[int, ...] | None, dtype: np.dtype) -> bool:
-    """Images and video share one unit: told by an image shape, or by bytes."""
-    return image_shape is not None or dtype == np.uint8
 
 
 def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:

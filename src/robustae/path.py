@@ -1,13 +1,15 @@
 """The path over lam, from the plain autoencoder down."""
 
 import numpy as np
+from torch import nn
 
 from robustae.checks import InputError
-from robustae.fitting import Settings, prepared
+from robustae.fitting import prepared
 from robustae.lambdas import geometric
 from robustae.objective import Problem
 from robustae.penalties import NoPenalty, Trimmed
 from robustae.scales import scale_of_cells
+from robustae.settings import Settings
 
 __all__ = ["path_over_lam"]
 
@@ -31,7 +33,7 @@ def path_over_lam(X: np.ndarray, settings: Settings, seed: int, n_lams: int, rat
     return {name: np.array([point[name] for point in points]) for name in points[0]}
 
 
-def _point(problem: Problem, module) -> dict[str, float]:
+def _point(problem: Problem, module: nn.Module) -> dict[str, float]:
     R = problem.residuals(module)[0]
     N = problem.penalty.prox(np.nan_to_num(R), problem.lam)
     return {

@@ -89,4 +89,5 @@ def offset(energies: np.ndarray, contamination: Any = "auto", weight: Weight = N
     worst = -energies.max()
     if worst == -energies.min():
         return float(worst)
-    return float(max(-clean_part(energies, weight).limit, np.nextafter(worst, np.inf)))
+    above_worst = worst + max(1e-9 * abs(worst), 1e-300)  # by more than rounding can move a score
+    return float(max(-clean_part(energies, weight).limit, above_worst))

@@ -95,14 +95,16 @@ def _rounds(
 ) -> tuple[Problem, Result]:
     """Solve roughly and refresh until lam and the kept rows stand, then solve to the end."""
     rough = replace(budget, tol=ROUGH * budget.tol)
+    done = 0
     for _ in range(ROUNDS if refresh.active else 0):
         result = solver.solve(problem, module, rough, seed)
+        done += result.n_iter
         before, problem = problem, refresh(problem, module)
         if result.interrupted:
             return problem, result
         if _steady(before, problem):
             break
-    return problem, solver.solve(problem, module, budget, seed)
+    return problem, replace(solver.solve(problem, module, budget, seed), before=done)
 
 
 def _steady(before: Problem, after: Problem) -> bool:

@@ -9,7 +9,7 @@ from torch import nn
 from robustae.checks import InputError
 from robustae.objective import Problem
 
-__all__ = ["Budget", "Callback", "Result", "Solver"]
+__all__ = ["Budget", "Callback", "Result", "Solver", "check_budget"]
 
 Callback = Callable[[int, int, float], Any]  # iteration, iterations at most, J
 
@@ -24,6 +24,8 @@ class Result:
         J by iteration, the start first.
     status : str
         Converged or why not, as a sentence.
+    before : int
+        Iterations of earlier rounds, with another lam or other rows.
     interrupted : bool
         True after Ctrl-C; the module then holds the best weights so far.
     """
@@ -31,11 +33,12 @@ class Result:
     history: list[float] = field(default_factory=list)
     status: str = ""
     interrupted: bool = False
+    before: int = 0
 
     @property
     def n_iter(self) -> int:
-        """Iterations done."""
-        return max(len(self.history) - 1, 0)
+        """Iterations done, those of earlier rounds (`before`) included."""
+        return self.before + max(len(self.history) - 1, 0)
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,12 @@ class LBFGS:
         result = Result([state.J], f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better.")
         try:
             while result.n_iter < at_most:
-                if not state.advance():
-                    result.status = "converged: no step lowers the objective further."
-                    break
+                moved = state.advance()
                 result.history.append(state.J)
                 budget.tell(result, at_most)
+                if not moved:
+                    result.status = "converged: no step lowers the objective further."
+                    break
                 if budget.settled(result.history, window=3):
                     result.status = f"converged: the objective falls by less than tol={budget.tol:g} an iteration."
                     break

@@ -36,7 +36,7 @@ class Newton:
             columns.advance()
             steps += 1
         module.b.data = columns.b
-        if steps:
+        if at_most:
             result.history.append(problem.value(module))
             budget.tell(result, at_most)
         if columns.open:

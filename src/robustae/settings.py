@@ -1,0 +1,122 @@
+"""What a fit is told: the estimator's parameters, checked, with automatic choices made by kind of data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustae.checks import InputError, one_of
+from robustae.distances import WIDEST
+from robustae.lambdas import valid_lam
+from robustae.model import ENERGIES
+from robustae.objective import CLIP
+from robustae.penalties import NoPenalty, Penalty, Trimmed, resolve
+from robustae.solvers import Alternating, Budget
+from robustae.solvers.base import check_budget
+from robustae.thresholds import valid_contamination
+
+__all__ = ["Settings", "settings_of"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A fit's settings, all automatic choices made but lam and the widths."""
+
+    predictor: Any
+    hidden: Any
+    image_shape: tuple[int, ...] | None
+    penalty: Penalty
+    lam: Any
+    mu: float
+    scaling: Any
+    solver: Any
+    budget: Budget
+    energy: str
+    by_column: bool
+    n_estimators: int
+    dtype: torch.dtype
+    device: str
+
+    @property
+    def clip(self) -> float | None:
+        """Soft-clipping is part of the robustness: none for the plain autoencoder or on raw units."""
+        plain = isinstance(self.penalty, NoPenalty) or self.lam == np.inf and not isinstance(self.penalty, Trimmed)
+        return None if plain or self.scaling is None else CLIP
+
+    @property
+    def auto_lam(self) -> bool:
+        """True where lam follows the noise."""
+        return isinstance(self.lam, str)
+
+
+def settings_of(params: dict[str, Any], X: np.ndarray, image_shape: tuple[int, ...] | None) -> Settings:
+    """Resolve the parameters for the rows of X.
+
+    Images and video share one unit, told by an image shape or by bytes; all else is a table.
+
+    Raises
+    ------
+    InputError
+        Names the first parameter that cannot be used, what it is and what would do.
+    """
+    images = image_shape is not None or X.dtype == np.uint8
+    check_budget(params["max_iter"], params["tol"], params["batch_size"])
+    for_table = "combined" if X.shape[1] <= WIDEST else "log"
+    return Settings(
+        predictor=params["predictor"],
+        hidden=params["hidden"],
+        image_shape=image_shape,
+        penalty=_penalty(params, image_shape),
+        lam=valid_lam(params["lam"]),
+        mu=_valid_mu(params["mu"]),
+        scaling=_by_kind(params["scaling"], "global" if images else "robust"),
+        solver=params["solver"],
+        budget=Budget(params["max_iter"], params["tol"], None, params["batch_size"]),
+        energy=one_of("energy", _by_kind(params["energy"], "squared" if images else for_table), ["auto", *ENERGIES]),
+        by_column=not images,
+        n_estimators=_valid_members(params["n_estimators"]),
+        dtype=_dtype(params["dtype"], params["solver"]),
+        device=_device(params["device"]),
+    )
+
+
+def _by_kind(value: Any, automatic: str) -> Any:
+    return automatic if isinstance(value, str) and value == "auto" else value
+
+
+def _penalty(params: dict[str, Any], image_shape: tuple[int, ...] | None) -> Penalty:
+    """Nothing is trimmed where the rows are said to be clean."""
+    penalty = resolve(params["penalty"], image_shape)
+    if valid_contamination(params["contamination"]) == 0 and isinstance(penalty, Trimmed):
+        return penalty.kept
+    return penalty
+
+
+def _valid_mu(mu: Any) -> float:
+    if not isinstance(mu, (int, float, np.number)) or not 0 <= mu < np.inf:
+        raise InputError(f"mu={mu!r} must be a number from 0 on.")
+    return float(mu)
+
+
+def _valid_members(n_estimators: Any) -> int:
+    if not hasattr(n_estimators, "__index__") or n_estimators < 1:
+        raise InputError(f"n_estimators={n_estimators!r} must be a whole number from 1 on.")
+    return int(n_estimators)
+
+
+def _dtype(dtype: Any, solver: Any) -> torch.dtype:
+    """The alternating solver is the reference, in float64 always."""
+    name = one_of("dtype", dtype, ["float32", "float64"])
+    exact = isinstance(solver, Alternating) or isinstance(solver, str) and solver == "alternating"
+    return torch.float64 if exact else getattr(torch, name)
+
+
+def _device(device: Any) -> str:
+    if isinstance(device, str) and device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise InputError(f"device={device!r} cannot be used here; 'auto' or 'cpu' would do.") from error
+    return str(device)
