@@ -16,6 +16,7 @@ endif
 .PHONY: demo test quick lint format types layers docs tables check-tables bench clean
 
 demo: $(VENV)/.test
+	@mkdir -p out
 	$(BIN)/robustae demo --out out/demo
 
 test: $(VENV)/.test

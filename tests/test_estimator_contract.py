@@ -401,7 +401,7 @@ def test_wild_inputs_give_finite_scores_or_one_sentence(kind, predictor):
 
 
 @pytest.mark.parametrize("predictor", ["constant", "linear", "sigmoid", "deep"])
-@pytest.mark.parametrize("size", [1e3, 1e6, 1e12, 1e100])
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e12, 1e30])
 def test_a_wild_cell_does_not_buy_itself_a_component(predictor, size):
     """Leverage: the encoder clips what it sees, so the fit to the other rows stays what it was."""
     X = naive.planted(n=150, d=12, rank=2, share=0.03)[0]

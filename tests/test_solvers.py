@@ -118,8 +118,8 @@ def test_global_state_of_the_process_is_left_alone(solver, predictor, X):
     states = random.getstate(), str(np.random.get_state()), torch.get_rng_state(), np.get_printoptions()
     before = X.copy()
     try:
-        settings = {"predictor": predictor, "solver": solver, "max_iter": 5, "hidden": 2, "random_state": 0}
-        model = RobustAutoencoder(**settings).fit(X)
+        settings = {"predictor": predictor, "solver": solver, "max_iter": 2, "hidden": 2, "lam": 1.0}
+        model = RobustAutoencoder(random_state=0, **settings).fit(X)
         model.explain(X), model.predict(X), model.repaired(X)
         assert torch.get_num_threads() == 2
     finally:

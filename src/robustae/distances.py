@@ -55,8 +55,8 @@ def robust_distance(Z: np.ndarray, weight: Weight = None) -> RobustDistance:
             break
         distance = _gaussian(Z[keep], weight[keep])
         d2 = distance(Z)
-    middle = max(float(quantile(d2, 0.5, weight)), np.finfo(float).tiny)
-    return RobustDistance(distance.location, distance.precision / middle)
+    middle = float(quantile(d2, 0.5, weight))
+    return RobustDistance(distance.location, distance.precision / (middle if middle > 1e-12 else 1.0))
 
 
 def _gaussian(Z: np.ndarray, weight: np.ndarray) -> RobustDistance:

@@ -81,6 +81,8 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     scaling = fit_scaling(settings.scaling, X, weight)
     problem = problem_of(X, weight, scaling, settings)
     settings, hidden = _sized(settings, problem)
+    if settings.clip is not None:
+        problem = problem.near()
     width = hidden[-1] if hidden else 0
     noise = NoiseRule(settings.by_column, _noise_floor(X, scaling, settings.by_column), width)
     members = [_member(problem, hidden, noise, settings, int(seed)) for seed in seeds]

@@ -14,6 +14,7 @@ from robustae.scales import MAD_TO_SD, quantile, scale_of_cells
 __all__ = ["K_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
 
 K_NOISE = 0.5  # lam = 2 k sigma: residuals beyond half a noise deviation are pulled with constant force
+LEAST = 1e-3  # noise below this share of a column's scale is not told from the fit's own error
 ROWS = 4000  # enough rows for a median by column
 CELLS = 400_000  # enough cells for one scale
 
@@ -54,7 +55,7 @@ class NoiseRule:
 
     def _floor(self) -> np.ndarray:
         floor = self.floor if self.by_column else np.full_like(self.floor, np.median(self.floor))
-        return np.maximum(floor, 1e-6)
+        return np.maximum(floor, LEAST)
 
 
 def lam_of_noise(sigma: np.ndarray, problem: Problem) -> Any:

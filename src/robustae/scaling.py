@@ -73,9 +73,14 @@ def _usable(scale: np.ndarray, location: np.ndarray) -> np.ndarray:
 
 
 def _robust(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
-    """Median and MAD; where most cells hold one value (MAD within rounding), the winsorised deviation."""
+    """Median, and the larger of the MAD and 0.6 of the deviation winsorised at the outer tenths.
+
+    For a Gaussian column that is the MAD. Where most cells hold nearly one value (strokes on paper,
+    counts of mostly nothing) the second keeps the rest on a sensible scale; where a tenth is not
+    enough, milder winsorising and at last the plain deviation do.
+    """
     location = median(X, weight)
-    scale = mad_scale(X, weight, location)
+    scale = np.maximum(mad_scale(X, weight, location), 0.6 * winsorised_sd(X, weight, 0.1)[1])
     for fallback in (winsorised_sd, mean_sd):
         rough = ~(scale > rounding_sd(X))
         if rough.any():

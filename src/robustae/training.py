@@ -69,6 +69,7 @@ def train(problem: Problem, module: nn.Module, solver: Solver, budget: Budget, r
         result.history[-1] = problem.value(module)
     else:
         problem, result = _rounds(problem, module, solver, budget, refresh, seed)
+    result.history = [J + problem.beyond for J in result.history]
     cutoff = None
     if refresh.trimmed is not None:
         kept = torch.ones(len(problem.target)) if problem.weight is None else problem.weight
@@ -95,22 +96,41 @@ def _rounds(
 ) -> tuple[Problem, Result]:
     """Solve roughly and refresh until lam and the kept rows stand, then solve to the end."""
     rough = replace(budget, tol=ROUGH * budget.tol)
+    damped = Damped()
     done = 0
     for _ in range(ROUNDS if refresh.active else 0):
         result = solver.solve(problem, module, rough, seed)
         done += result.n_iter
-        before, problem = problem, refresh(problem, module)
+        before, proposed = problem, refresh(problem, module)
+        problem = proposed.having(lam=damped(before.lam, proposed.lam))
         if result.interrupted:
             return problem, result
-        if _steady(before, problem):
+        if _steady(before, proposed):
             break
     return problem, replace(solver.solve(problem, module, budget, seed), before=done)
 
 
+class Damped:
+    """Steps from one lam to the next, halved whenever they turn round.
+
+    A column that is fitted well gets a small lam, which lets go of it in the next fit: with few
+    columns that swings, and settles when the steps shrink.
+    """
+
+    def __init__(self):
+        self.share, self.last = 1.0, 0.0
+
+    def __call__(self, before: Any, after: Any) -> Any:
+        """Return the lam to use: on the way from `before` to `after`, in logarithms."""
+        if np.any(np.isinf(before)) or np.any(np.isinf(after)):
+            return after
+        step = np.log(after) - np.log(before)
+        if np.sum(step * self.last) < 0:
+            self.share /= 2
+        self.last = step
+        return before * np.exp(self.share * step)
+
+
 def _steady(before: Problem, after: Problem) -> bool:
-    same_rows = before.weight is after.weight or bool(torch.equal(_as(before.weight), _as(after.weight)))
-    return same_rows and bool(np.allclose(before.lam, after.lam, rtol=STEADY))
-
-
-def _as(weight: Any) -> torch.Tensor:
-    return torch.ones(0) if weight is None else weight
+    rows = [torch.ones(0) if p.weight is None else p.weight for p in (before, after)]
+    return torch.equal(*rows) and bool(np.allclose(before.lam, after.lam, rtol=STEADY))

@@ -18,6 +18,7 @@ from robustae.cli import evaluating, fitting, scoring, showing
 __all__ = ["app", "main"]
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
+CALLED_OFF = "Interrupted: nothing was written."
 
 
 class Commands(TyperGroup):
@@ -46,7 +47,7 @@ def _said() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise _stop("Interrupted: nothing was written.", INTERRUPTED) from None
+        raise _stop(CALLED_OFF, INTERRUPTED) from None
     except BrokenPipeError:
         raise
     except MemoryError as error:
@@ -101,9 +102,9 @@ def program(
 
 
 def _interrupted(*_: Any) -> None:
-    # Not KeyboardInterrupt, which a fit in Python takes as "keep what you have": a command that is
-    # called off writes nothing.
-    raise _stop("Interrupted: nothing was written.", INTERRUPTED)
+    # Not KeyboardInterrupt, which a fit takes as "keep what you have": a command called off writes nothing.
+    typer.echo(CALLED_OFF, err=True)
+    raise SystemExit(INTERRUPTED)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-WORST = 5  # rows named on the terminal
+WORST = 5  # rows and cells named on the terminal
+MOST_CELLS = 100_000  # in explain.csv: a film has millions
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 
@@ -55,7 +56,8 @@ def split(
     """Split rows into their normal part and outliers, by cell.
 
     The folder gets reconstruction, outliers, repaired (cells that are flagged or missing replaced)
-    and flags, in the format of DATA, and explain.csv: the flagged cells, those farthest off first.
+    and flags, in the format of DATA, and explain.csv: the flagged cells, those farthest off first
+    (100 000 at most).
     """
     from robustae.outputs import replacing_folder, write_matrix, write_table
 
@@ -127,7 +129,7 @@ def _lines(facts: dict[str, Any], data: Path) -> list[str]:
 
 def _account(model: Any, table: "Table") -> dict[str, Any]:
     """Return the flagged cells with their columns' names, or positions in the file."""
-    account = model.explain(table.values)
+    account = {name: values[:MOST_CELLS] for name, values in model.explain(table.values).items()}
     if not hasattr(model, "feature_names_in_") and table.columns:
         account["column"] = [table.columns[j] for j in account["column"]]
     return account

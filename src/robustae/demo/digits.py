@@ -13,7 +13,7 @@ from robustae.report import facts_of
 
 __all__ = ["digits_part"]
 
-DRAWS = 10
+DRAWS = 20
 SHAPE = (8, 8)
 MEASURES = {"AUPRC": auprc, "AUROC": auroc, "P@10": precision_at}
 

@@ -149,7 +149,7 @@ def _slider(facts: Facts) -> str:
 
 def _top(facts: Facts) -> str:
     rows = [
-        [str(top["row"]), _mark(top), number(top["energy"]), "<br>".join(map(_cause, causes)) or "–"]
+        [f"{top['row']}{_label(top)}", _mark(top), number(top["energy"]), "<br>".join(map(_cause, causes)) or "–"]
         for top, causes in zip(facts["top"], facts["causes"], strict=True)
     ]
     text = "The cells that weigh most in each row's score, largest first."
@@ -159,6 +159,10 @@ def _top(facts: Facts) -> str:
 
 def _mark(top: Facts) -> str:
     return '<span class="chip">anomalous</span>' if top["anomalous"] else '<span class="chip calm">normal</span>'
+
+
+def _label(top: Facts) -> str:
+    return f", {escape(top['label'])}" if "label" in top else ""
 
 
 def _cause(cell: Facts) -> str:
@@ -199,7 +203,7 @@ def _images(facts: Facts) -> str:
     names = {"observed": "original", "expected": "reconstruction", "outliers": "outliers N"}
     cards = "".join(
         f'<div class="card" data-picture="{k}"><div class="three">{_canvases(names)}</div>'
-        f"<p>row {top['row']} · score {number(top['energy'])} {_mark(top)}</p></div>"
+        f"<p>row {top['row']}{_label(top)} · score {number(top['energy'])} {_mark(top)}</p></div>"
         for k, top in enumerate(facts["top"][: len(facts["pictures"]["rows"])])
     )
     text = "The most anomalous images: orange is brighter than expected, blue darker."
@@ -213,9 +217,11 @@ def _film(facts: Facts) -> str:
         f'<label>frame <input type="range" class="frame" min="0" max="{len(facts["film"]["frames"]) - 1}" value="0" '
         'aria-label="frame"></label><output class="frame-said"></output></div>'
     )
+    cut = facts["film"]["cut"]
+    mask = "the model flags" if cut is None else f"are more than {number(cut)} off"
     text = (
-        "Background is what the model expects, N what stands out of it (orange brighter, blue darker), the mask the "
-        "flagged pixels, which do not depend on λ."
+        "Background is what the model expects; N is what stands out of it, orange where brighter, blue where darker; the "
+        f"mask holds the pixels that {mask}, whatever λ is. Click on the curve to go to a frame."
     )
     curve = f'<div class="activity">{activity(facts["film"]["activity"])}</div>'
     return _headed("Frame by frame", f'<div class="four">{_canvases(names)}</div>{control}{curve}{_slider(facts)}', text)

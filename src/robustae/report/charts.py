@@ -155,12 +155,12 @@ def _thinned(values: Sequence[float], at_most: int = 400) -> list[tuple[int, flo
 
 
 def activity(shares: Sequence[float]) -> str:
-    """Share of the pixels flagged in each frame, with a cursor that the page moves."""
+    """Share of each frame in the mask, with a cursor that the page moves."""
     x = Axis(0, max(len(shares) - 1, 1), (LEFT, RIGHT))
     y = Axis(0, max(*shares, 1e-6) * 1.08, (BOTTOM, TOP))
     line = " ".join(f"{x(k):.1f},{y(value):.1f}" for k, value in _thinned(shares))
     percent = [(y(v), f"{100 * v:.3g} %") for v in _ticks(0, y.high, 4)]
-    body = _frame(_whole(x), percent, "frame", "share of the pixels flagged")
+    body = _frame(_whole(x), percent, "frame", "share of the pixels in the mask")
     area = f'<polygon points="{x(0):.1f},{BOTTOM} {line} {x(len(shares) - 1):.1f},{BOTTOM}" class="area"/>'
     cursor = f'<line x1="{LEFT}" x2="{LEFT}" y1="{TOP}" y2="{BOTTOM}" class="cursor"/>'
     return _svg(f'{body}{area}<polyline points="{line}" class="curve"/>{cursor}', "Activity by frame")

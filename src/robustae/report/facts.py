@@ -34,6 +34,7 @@ def facts_of(
     kind: str = "auto",
     names: Sequence[str] | None = None,
     worst: int = 12,
+    cut: float | None = None,
 ) -> Facts:
     """Collect what there is to say about data seen by a fitted model.
 
@@ -52,6 +53,9 @@ def facts_of(
         Names of the columns, where X has none.
     worst : int
         Number of most anomalous rows shown in detail.
+    cut : float, optional
+        For a film: a pixel further off than this, in X's units, is in the mask. By default the mask
+        is the model's flags.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def facts_of(
     facts["top"] = _top(energy, threshold, order)
     if kind == "table":
         return plain(facts | _table_facts(model, X, order, _names(model, names)))
-    return plain(facts | (_image_facts if kind == "images" else _film_facts)(model, X, order))
+    return plain(facts | (_film_facts(model, X, cut) if kind == "film" else _image_facts(model, X, order)))
 
 
 @dataclass(frozen=True)
@@ -269,11 +273,10 @@ def _image_facts(model: Any, X: Any, order: np.ndarray) -> Facts:
     return {"pictures": pictures, "slider": slider}
 
 
-def _film_facts(model: Any, X: Any, order: np.ndarray) -> Facts:
+def _film_facts(model: Any, X: Any, cut: float | None) -> Facts:
     shape, (low, high) = _shape(model, X), _range(X)
     frames = _spread(len(X), min(MOST_FRAMES, max(1, 10 * MOST_INLINED // math.prod(shape))))
     look = _look(model, X, frames)
-    activity = [np.asarray(model.flags(_take(X, rows))).reshape(len(rows), -1).mean(1) for rows in _blocks(np.shape(X))]
     still = bool(np.all(look.expected == look.expected[:1]))
     film = {
         "frames": frames,
@@ -283,13 +286,21 @@ def _film_facts(model: Any, X: Any, order: np.ndarray) -> Facts:
         "observed": pack(_as_bytes(look.observed, low, high), delta=True),
         "expected": pack(look.expected[:1]) if still else pack(_as_bytes(look.expected, low, high), delta=True),
         "still": still,
-        "flagged": pack(look.flagged.astype(np.uint8), delta=True),
-        "activity": np.concatenate(activity),
+        "mask": pack(_mask(model, _take(X, frames), cut).astype(np.uint8), delta=True),
+        "cut": cut,
+        "activity": np.concatenate([_mask(model, _take(X, rows), cut).mean(1) for rows in _blocks(np.shape(X))]),
     }
     slider = _film_slider(model)
     if slider is None:
         film["outliers"] = pack(_signed_bytes(_matrix(model.outliers(_take(X, frames)))), delta=True)
     return {"film": film, "slider": slider}
+
+
+def _mask(model: Any, X: Any, cut: float | None) -> np.ndarray:
+    """Pixels that stand out: the model's flags, or all that are more than `cut` off, in X's units."""
+    if cut is None:
+        return np.asarray(model.flags(X)).reshape(len(X), -1)
+    return np.abs(_matrix(X) - _matrix(model.reconstruct(X))) > cut
 
 
 def _shape(model: Any, X: Any) -> list[int]:

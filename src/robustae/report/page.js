@@ -64,7 +64,7 @@ function paintMask(canvas, shape, flagged) {
 function lambdaSlider(part, slider, most, changed) {
   const input = part.querySelector(".lam"), said = part.querySelector(".lam-said");
   const fitted = slider.lam === null ? Infinity : slider.lam;
-  const top = 2 * most * 1.02 || 1, bottom = Math.min(top / 1000, fitted / 2);
+  const top = 2 * most * 1.02 || 1, bottom = Math.min(top / 1000, fitted / 20);
   const place = lam => 1000 * Math.log(Math.min(Math.max(lam, bottom), top) / bottom) / Math.log(top / bottom);
   const go = (lam, own) => {
     const nonzero = changed(lam);
@@ -138,7 +138,7 @@ async function startImages(part, facts) {
 
 async function startFilm(part, facts) {
   const film = facts.film, {shape, low, high} = film, d = shape[0] * shape[1] * shape[2];
-  const [observed, expected, flagged] = await Promise.all([film.observed, film.expected, film.flagged].map(unpack));
+  const [observed, expected, flagged] = await Promise.all([film.observed, film.expected, film.mask].map(unpack));
   const unit = facts.slider ? await unpack(facts.slider.unit) : [1];
   const given = facts.slider ? null : await unpack(film.outliers);
   const level = bytes => Float32Array.from(bytes, v => low + (high - low) * v / 255);
@@ -160,7 +160,7 @@ async function startFilm(part, facts) {
     const frame = film.frames[k], x = left + (right - left) * frame / Math.max(last, 1);
     ends.setAttribute("x1", x);
     ends.setAttribute("x2", x);
-    part.querySelector(".frame-said").textContent = `${frame} · ${percent(film.activity[frame])} flagged`;
+    part.querySelector(".frame-said").textContent = `${frame} · ${percent(film.activity[frame])} in the mask`;
     again();
   };
   const busiest = film.frames.reduce((best, f, k) => film.activity[f] > film.activity[film.frames[best]] ? k : best, 0);
