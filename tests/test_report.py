@@ -11,8 +11,8 @@ import pytest
 
 from robustae.checks import InputError
 from robustae.report import facts_of, write_report
-from robustae.report.page import html_of
 from robustae.report.packing import pack, unpack
+from robustae.report.page import html_of
 
 pytest.importorskip("torch")
 
@@ -40,7 +40,9 @@ def film():
     for k in range(10, 20):
         frames[k, 3:6, k - 10 : k - 7] = 250
     frames = frames.round().astype(np.uint8)
-    return RobustAutoencoder(predictor="constant", penalty="l1", image_shape=(9, 12), random_state=0).fit(frames), frames
+    return RobustAutoencoder(predictor="constant", penalty="l1", image_shape=(9, 12), random_state=0).fit(
+        frames
+    ), frames
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +61,33 @@ def soft(R, lam):
 
 def seen(browser, page, tmp_path, script, width=1000):
     """What `script`, an async function body, returns inside the page; fails on any error in the console."""
-    probe = """<script>addEventListener("error", e => { document.title = "error: " + e.message; });</script>"""
+    probe = (
+        """<script>addEventListener("error", e => { document.title = "error: " + e.message; });</script>"""
+    )
     ending = f"""<script>robustae.ready.then(async () => {{ {script} }}).then(found => {{
       const out = document.createElement("pre"); out.id = "found"; out.textContent = JSON.stringify(found);
       document.body.append(out); }}, error => {{ document.title = "error: " + error; }});</script></body>"""
     path = tmp_path / "page.html"
     path.write_text(page.replace("<body>", "<body>" + probe).replace("</body>", ending))
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    flags += ["--disable-component-update", "--disable-sync", "--disable-quic", f"--user-data-dir={tmp_path / 'profile'}"]
-    flags += [f"--window-size={width},900", "--virtual-time-budget=20000", "--enable-logging=stderr", "--dump-dom"]
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+    ]
+    flags += [
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
+    flags += [
+        f"--window-size={width},900",
+        "--virtual-time-budget=20000",
+        "--enable-logging=stderr",
+        "--dump-dom",
+    ]
     ran = subprocess.run([browser, *flags, path.as_uri()], capture_output=True, text=True, timeout=120)
     assert "CONSOLE" not in ran.stderr, ran.stderr
     found = re.search(r'<pre id="found">(.*?)</pre>', ran.stdout, re.S)
@@ -76,10 +96,16 @@ def seen(browser, page, tmp_path, script, width=1000):
 
 
 SLIDE = """const said = part.querySelector(".lam-said"), input = part.querySelector(".lam"), found = [];
-const look = () => found.push({lam: +said.dataset.lam, share: +said.dataset.share, N: [...robustae.outliers[0]()]});
+const number = name => +said.dataset[name];
+const look = () => found.push({lam: number("lam"), share: number("share"), N: [...robustae.outliers[0]()]});
 look();
-for (const place of [1000, 0, 350, 700]) { input.value = place; input.dispatchEvent(new Event("input")); look(); }
-part.querySelector(".fitted").click(); look();
+for (const place of [1000, 0, 350, 700]) {
+  input.value = place;
+  input.dispatchEvent(new Event("input"));
+  look();
+}
+part.querySelector(".fitted").click();
+look();
 return found;"""
 
 
@@ -98,11 +124,18 @@ def test_facts_of_a_table_agree_with_the_model(table):
     model, X = table
     facts = json.loads(json.dumps(facts_of(model, X), allow_nan=False))
     assert facts["kind"] == "table"
-    assert facts["read"] == {"rows": 120, "columns": 6, "missing": int(np.isnan(X).sum()), "missing_share": np.isnan(X).mean()}
+    assert facts["read"] == {
+        "rows": 120,
+        "columns": 6,
+        "missing": int(np.isnan(X).sum()),
+        "missing_share": np.isnan(X).mean(),
+    }
     assert facts["scores"]["anomalies"] == (model.predict(X) == -1).sum() == sum(facts["scores"]["anomalous"])
     assert sum(facts["scores"]["normal"]) + sum(facts["scores"]["anomalous"]) == 120
     assert facts["scores"]["threshold"] == -model.offset_
-    assert [top["row"] for top in facts["top"]] == list(np.argsort(model.score_samples(X), kind="stable")[:12])
+    assert [top["row"] for top in facts["top"]] == list(
+        np.argsort(model.score_samples(X), kind="stable")[:12]
+    )
     assert facts["training"] == list(model.history_)
 
 
@@ -185,7 +218,9 @@ def test_report_is_written(tmp_path, table):
 def test_slider_recomputes_outliers_as_numpy_does(browser, tmp_path, table, film, kind):
     facts = facts_of(*(table if kind == "table" else film))
     assert facts["kind"] == kind
-    found = seen(browser, html_of([facts]), tmp_path, "const part = document.querySelector('section');" + SLIDE)
+    found = seen(
+        browser, html_of([facts]), tmp_path, "const part = document.querySelector('section');" + SLIDE
+    )
     R = unpack(facts["slider"]["residuals"])
     assert found[0]["lam"] == found[-1]["lam"] == facts["slider"]["lam"]
     assert found[1]["share"] == 0 and found[2]["share"] > found[0]["share"]
@@ -205,7 +240,9 @@ def test_film_follows_both_sliders(browser, tmp_path, film):
     const mask = part.querySelector("canvas.mask").getContext("2d").getImageData(0, 0, 12, 9).data;
     return {N, none: [...robustae.outliers[0]()], mask: [...mask].filter((v, k) => k % 4 === 3)};"""
     found = seen(browser, html_of([facts]), tmp_path, script)
-    assert np.allclose(found["N"], model.outliers(frames)[12].ravel() / unpack(facts["slider"]["unit"]), atol=1e-4)
+    assert np.allclose(
+        found["N"], model.outliers(frames)[12].ravel() / unpack(facts["slider"]["unit"]), atol=1e-4
+    )
     assert not np.any(found["none"])
     assert np.array_equal(np.array(found["mask"]) == 255, model.flags(frames)[12].ravel())
 

@@ -39,8 +39,13 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, (tuple, list)):
         return {"tuple": [_plain(item) for item in value]}
-    if isinstance(value, (penalties.Penalty, solvers.LBFGS, solvers.Adam, solvers.Alternating, solvers.Newton)):
-        return {"object": type(value).__name__, "with": {name: _plain(item) for name, item in vars(value).items()}}
+    if isinstance(
+        value, (penalties.Penalty, solvers.LBFGS, solvers.Adam, solvers.Alternating, solvers.Newton)
+    ):
+        return {
+            "object": type(value).__name__,
+            "with": {name: _plain(item) for name, item in vars(value).items()},
+        }
     return value if isinstance(value, (str, int, float, bool, type(None))) else None
 
 
@@ -66,7 +71,9 @@ def pack(models: list[Model], state: dict[str, Any]) -> tuple[dict[str, np.ndarr
     for number, model in enumerate(models):
         prefix = f"member{number}."
         arrays |= {prefix + name: values for name, values in _arrays(model).items()}
-        members.append({"energy": model.energy, "clip": model.clip, "unit": model.unit, "penalty": _plain(model.penalty)})
+        members.append(
+            {"energy": model.energy, "clip": model.clip, "unit": model.unit, "penalty": _plain(model.penalty)}
+        )
     return arrays, {"members": members, "state": {name: _plain(value) for name, value in state.items()}}
 
 
@@ -76,11 +83,16 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
             "scaling: a transformer cannot be saved safely (loading it would execute code); "
             "fit with scaling='robust', 'standard', 'global' or None to save the model."
         )
-    arrays = {f"predictor.{name}": value.cpu().numpy() for name, value in model.predictor.state_dict().items()}
+    arrays = {
+        f"predictor.{name}": value.cpu().numpy() for name, value in model.predictor.state_dict().items()
+    }
     arrays |= {"location": model.scaling.location, "scale": model.scaling.scale, "noise": model.noise}
     arrays["lam"] = np.atleast_1d(np.asarray(model.lam, dtype=np.float64))
     if model.distance is not None:
-        arrays |= {"distance.location": model.distance.location, "distance.precision": model.distance.precision}
+        arrays |= {
+            "distance.location": model.distance.location,
+            "distance.precision": model.distance.precision,
+        }
     return {name: np.ascontiguousarray(values) for name, values in arrays.items()}
 
 
@@ -113,11 +125,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     """
     path = Path(path)
     if not path.is_file():
-        raise NotFound(f"model {str(path)!r} is not there." if not path.is_dir() else f"model {str(path)!r} is a folder.")
+        raise NotFound(
+            f"model {str(path)!r} is not there." if not path.is_dir() else f"model {str(path)!r} is a folder."
+        )
     data = path.read_bytes()
     metadata = _metadata(path, data)
     if int(metadata[KEY]) > FORMAT:
-        raise InputError(f"model {str(path)!r} was written by a later version of robustae: upgrade to read it.")
+        raise InputError(
+            f"model {str(path)!r} was written by a later version of robustae: upgrade to read it."
+        )
     arrays = _tensors(path, data)
     if _digest(arrays, metadata["description"]) != metadata["sha256"]:
         raise InputError(f"model {str(path)!r} is damaged: its checksum does not agree.")
@@ -129,10 +145,16 @@ def _metadata(path: Path, data: bytes) -> dict[str, str]:
     try:
         length = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        if not metadata[KEY].isdecimal() or not isinstance(metadata["description"], str) or "sha256" not in metadata:
+        if (
+            not metadata[KEY].isdecimal()
+            or not isinstance(metadata["description"], str)
+            or "sha256" not in metadata
+        ):
             raise KeyError(KEY)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{str(path)!r} is not a model saved by robustae, or its header is damaged.") from error
+        raise InputError(
+            f"{str(path)!r} is not a model saved by robustae, or its header is damaged."
+        ) from error
     return metadata
 
 
@@ -160,12 +182,16 @@ def unpack(
     models = []
     for number, member in enumerate(description["members"]):
         prefix = f"member{number}."
-        own = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+        own = {
+            name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)
+        }
         models.append(_model(own, member, state, predictor))
     return models, state
 
 
-def _model(arrays: dict[str, np.ndarray], member: dict[str, Any], state: dict[str, Any], predictor: Any) -> Model:
+def _model(
+    arrays: dict[str, np.ndarray], member: dict[str, Any], state: dict[str, Any], predictor: Any
+) -> Model:
     lam = arrays["lam"] if len(arrays["lam"]) > 1 else float(arrays["lam"][0])
     distance = None
     if "distance.precision" in arrays:
@@ -191,13 +217,16 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
     }
     chosen = predictor if predictor is not None else state["predictor_name"]
     if chosen is None:
-        raise InputError("this model was fitted with your own module: load(path, predictor=...) needs it again.")
+        raise InputError(
+            "this model was fitted with your own module: load(path, predictor=...) needs it again."
+        )
     with torch.random.fork_rng(devices=[]):
-        module = build(chosen, len(arrays["location"]), state["hidden_"], state["image_shape_"], torch.Generator())
+        module = build(
+            chosen, len(arrays["location"]), state["hidden_"], state["image_shape_"], torch.Generator()
+        )
     try:
         module.double().load_state_dict(weights)
     except RuntimeError as error:
         kind = "the predictor given" if predictor is not None else "its predictor"
         raise InputError(f"the saved weights do not fit {kind}.") from error
     return module.eval().requires_grad_(False)
-

@@ -230,7 +230,8 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         with one_thread_for(settings.predictor):
             seeds = check_random_state(self.random_state).randint(2**31 - 1, size=len(self.models_))
             steps = [
-                continue_fit(m, rows.values, weight, settings, s) for m, s in zip(self.models_, seeds, strict=True)
+                continue_fit(m, rows.values, weight, settings, s)
+                for m, s in zip(self.models_, seeds, strict=True)
             ]
             self.models_ = [model for model, _ in steps]
             self._recent = np.append(self._recent, self._energies(rows))[-REMEMBERED:]
@@ -252,7 +253,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         self.image_shape_ = image_shape
         self.hidden_ = fitted.hidden
         self.mu_ = float(self.mu)
-        self.column_lam_ = np.broadcast_to(np.asarray(fitted.models[0].lam, float), (self.n_features_in_,)).copy()
+        self.column_lam_ = np.broadcast_to(
+            np.asarray(fitted.models[0].lam, float), (self.n_features_in_,)
+        ).copy()
         self.lam_ = float(np.median(self.column_lam_))
         self.objective_ = fitted.objective
         self.history_ = fitted.result.history
@@ -426,7 +429,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         artifact.write(path, arrays, description)
 
     def _state(self) -> dict[str, Any]:
-        params = {name: value for name, value in self.get_params(deep=False).items() if name not in ("verbose",)}
+        params = {
+            name: value for name, value in self.get_params(deep=False).items() if name not in ("verbose",)
+        }
         names = getattr(self, "feature_names_in_", None)
         return {
             **{f"param:{name}": value for name, value in params.items()},
@@ -484,7 +489,9 @@ def load(path: str | os.PathLike[str], predictor: Any = None) -> RobustAutoencod
     """
     arrays, description = artifact.read(path)
     models, state = artifact.unpack(arrays, description, predictor)
-    params = {name.removeprefix("param:"): value for name, value in state.items() if name.startswith("param:")}
+    params = {
+        name.removeprefix("param:"): value for name, value in state.items() if name.startswith("param:")
+    }
     if predictor is not None:
         params["predictor"] = predictor
     estimator = RobustAutoencoder(**params)

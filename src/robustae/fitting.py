@@ -58,7 +58,8 @@ def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
 def problem_of(X: np.ndarray, weight: Weight, scaling: Scaling, settings: Settings) -> Problem:
     """Return the problem X poses, lam still open where it is automatic."""
     target, inputs, observed = (
-        None if part is None else part.to(settings.device) for part in prepare(X, scaling, settings.clip, settings.dtype)
+        None if part is None else part.to(settings.device)
+        for part in prepare(X, scaling, settings.clip, settings.dtype)
     )
     rows = None if weight is None else torch.from_numpy(weight).to(target)
     lam = np.inf if settings.auto_lam else settings.lam
@@ -85,11 +86,16 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         problem = problem.near()
     width = hidden[-1] if hidden else 0
     noise = NoiseRule(settings.by_column, _noise_floor(X, scaling, settings.by_column), width)
-    members = [_member(problem, hidden, noise, settings, int(seed)) for seed in seeds]
+    members = []
+    for seed in seeds:
+        members.append(_member(problem, hidden, noise, settings, int(seed)))
+        if members[-1].result.interrupted:
+            break
     models = [_model(trained, noise, scaling, settings) for trained in members]
     del problem
     models, energies = _united(models, X, weight)
-    return Fitted(settings.predictor, models, members[0].result, members[0].result.history[-1], hidden, energies, weight)
+    result = members[0].result if len(members) == len(seeds) else replace(members[0].result, interrupted=True)
+    return Fitted(settings.predictor, models, result, result.history[-1], hidden, energies, weight)
 
 
 def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, ...]]:
@@ -109,7 +115,9 @@ def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed:
     return module.to(settings.device, settings.dtype)
 
 
-def _member(problem: Problem, hidden: tuple[int, ...], noise: NoiseRule, settings: Settings, seed: int) -> Trained:
+def _member(
+    problem: Problem, hidden: tuple[int, ...], noise: NoiseRule, settings: Settings, seed: int
+) -> Trained:
     module = _module(problem, hidden, settings, seed)
     trimmed = settings.penalty if isinstance(settings.penalty, Trimmed) else None
     auto_lam = settings.auto_lam and not isinstance(trimmed.kept if trimmed else settings.penalty, NoPenalty)
@@ -152,7 +160,9 @@ def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Mo
     return models, np.mean([energies / unit for energies, unit in zip(each, units, strict=True)], axis=0)
 
 
-def continue_fit(model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int) -> tuple[Model, Result]:
+def continue_fit(
+    model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int
+) -> tuple[Model, Result]:
     """Train on one more batch of rows, scaling and lam as they are."""
     problem = problem_of(X, weight, model.scaling, settings).having(lam=model.lam, penalty=model.penalty)
     module = model.predictor.to(settings.dtype).requires_grad_(True)

@@ -9,6 +9,8 @@ from robustae.checks import InputError
 
 __all__ = ["Rows", "read_rows", "read_weight", "valid_image_shape"]
 
+HUGE = 1e100
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -51,11 +53,17 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     if frame is None and len(shape) > 2:
         X = _flattened(X, shape, image_shape)
     values = validate_data(
-        estimator, X, dtype="numeric", ensure_all_finite="allow-nan", reset=reset, ensure_min_samples=2 if reset else 1
+        estimator,
+        X,
+        dtype="numeric",
+        ensure_all_finite="allow-nan",
+        reset=reset,
+        ensure_min_samples=2 if reset else 1,
     )
     if values.dtype.kind == "b" or values.dtype in (np.float16, np.longdouble):
         values = values.astype(np.float64)
     _refuse_empty_rows(values)
+    _refuse_huge(values)
     return Rows(values, shape if frame is None else values.shape, frame)
 
 
@@ -83,6 +91,17 @@ def _refuse_empty_rows(values: np.ndarray) -> None:
     empty = np.flatnonzero(np.isnan(values).all(1))
     if len(empty):
         raise InputError(f"X: row {empty[0]} has no observed cell ({len(empty)} such rows): leave it out.")
+
+
+def _refuse_huge(values: np.ndarray) -> None:
+    if values.dtype != np.float64:
+        return
+    with np.errstate(invalid="ignore"):
+        low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if max(-low, high) > HUGE:
+        raise InputError(
+            f"X holds {low if -low > high else high:.3g}: cells beyond {HUGE:g} cannot be squared, rescale them."
+        )
 
 
 def valid_image_shape(image_shape: Any, X: Any, d: int | None = None) -> tuple[int, ...] | None:

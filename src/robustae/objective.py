@@ -101,7 +101,9 @@ class Problem:
         far = self.target.abs() > FAR
         if not isinstance(self.penalty, L1) or not far.any():
             return self
-        weight = torch.ones(len(self.target), 1).to(self.target) if self.weight is None else self.weight[:, None]
+        weight = (
+            torch.ones(len(self.target), 1).to(self.target) if self.weight is None else self.weight[:, None]
+        )
         excess = ((self.target.abs() - FAR).clip(0, None).double() * weight).sum(0)
         return self.having(target=self.target.clip(-FAR, FAR), excess=excess.cpu().numpy())
 
@@ -155,14 +157,18 @@ class Problem:
     @torch.no_grad()
     def value(self, module: nn.Module) -> float:
         """Return J."""
-        return float(self.mu / 2 * omega(module)) + sum(self.loss(module, rows).item() for rows in self.blocks())
+        return float(self.mu / 2 * omega(module)) + sum(
+            self.loss(module, rows).item() for rows in self.blocks()
+        )
 
     @torch.no_grad()
     def residuals(self, module: nn.Module, at_most: int | None = None) -> tuple[np.ndarray, Any]:
         """Residuals, NaN where missing, and row weights, of all rows or of `at_most` evenly spread ones."""
         n = len(self.target)
         rows = np.linspace(0, n - 1, min(n, at_most or n)).astype(int)
-        R = np.concatenate([self.residual(module, part).cpu().numpy() for part in _parts(rows, self.shape[1])])
+        R = np.concatenate(
+            [self.residual(module, part).cpu().numpy() for part in _parts(rows, self.shape[1])]
+        )
         if self.observed is not None:
             R[~self.observed[rows].cpu().numpy()] = np.nan
         return R, None if self.weight is None else self.weight[rows].cpu().numpy().astype(np.float64)
@@ -170,7 +176,9 @@ class Problem:
     @torch.no_grad()
     def energies(self, module: nn.Module) -> np.ndarray:
         """Envelope of every row, without its weight."""
-        parts = [self.penalty.envelope(self.residual(module, rows), self.lam).sum(1) for rows in self.blocks()]
+        parts = [
+            self.penalty.envelope(self.residual(module, rows), self.lam).sum(1) for rows in self.blocks()
+        ]
         return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 

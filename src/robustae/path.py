@@ -14,10 +14,14 @@ from robustae.settings import Settings
 __all__ = ["path_over_lam"]
 
 
-def path_over_lam(X: np.ndarray, settings: Settings, seed: int, n_lams: int, ratio: float) -> dict[str, np.ndarray]:
+def path_over_lam(
+    X: np.ndarray, settings: Settings, seed: int, n_lams: int, ratio: float
+) -> dict[str, np.ndarray]:
     """Fit for lam = inf, then from lam_max (the least with N = 0 there) down, warm-started."""
     if isinstance(settings.penalty, (NoPenalty, Trimmed)):
-        raise InputError("lam_path needs a penalty that lam acts on: 'l1', 'rows', 'channels', 'patches' or Groups.")
+        raise InputError(
+            "lam_path needs a penalty that lam acts on: 'l1', 'rows', 'channels', 'patches' or Groups."
+        )
     if n_lams < 1 or not 0 < ratio < 1:
         raise InputError(f"lam_path needs n_lams >= 1 and 0 < ratio < 1, not {n_lams} and {ratio}.")
     problem, module, solver = prepared(X, settings, seed)

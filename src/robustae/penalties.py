@@ -67,7 +67,9 @@ class Penalty:
         return 2 * self.pull(R, lam)
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()) if name[0] != "_")
+        settings = ", ".join(
+            f"{name}={value!r}" for name, value in sorted(vars(self).items()) if name[0] != "_"
+        )
         return f"{type(self).__name__}({settings})"
 
     def __eq__(self, other: object) -> bool:
@@ -180,8 +182,7 @@ class Groups(Penalty):
 
     def pull(self, R: Array, lam: float) -> Array:
         s, bound, group = self._norms_and_bounds(R, lam)
-        tiny = np.finfo(float).tiny if isinstance(R, np.ndarray) else 1e-30
-        kept = (bound / s.clip(tiny, None)).clip(None, 1.0)
+        kept = self._shorter(s, bound) / (s + (s == 0))  # min(1, bound / s), without dividing by 0
         return kept[:, group] * R
 
     def prox(self, R: Array, lam: float) -> Array:
@@ -189,8 +190,12 @@ class Groups(Penalty):
 
     def envelope(self, R: Array, lam: float) -> Array:
         s, bound, _ = self._norms_and_bounds(R, lam)
-        c = s.clip(None, bound) if isinstance(R, np.ndarray) else s.minimum(bound)
+        c = self._shorter(s, bound)
         return c * (2 * s - c)
+
+    @staticmethod
+    def _shorter(s: Array, bound: Array) -> Array:
+        return s.clip(None, bound) if isinstance(s, np.ndarray) else s.minimum(bound)
 
     def lam_max(self, R: Array) -> float:
         layout, weight = self._layout(R)
@@ -234,6 +239,8 @@ class Patches(Groups):
     def _index(self, d: int) -> np.ndarray:
         if self.image_shape is None:
             raise InputError("penalty: Patches needs image_shape=(height, width[, channels]).")
+        if self.height < 1 or self.width < 1:
+            raise InputError(f"penalty: Patches({self.height}, {self.width}) needs sides from 1 on.")
         height, width, *channels = self.image_shape
         if height * width * math.prod(channels) != d:
             raise InputError(f"penalty: image_shape={self.image_shape} does not make the {d} columns of X.")

@@ -138,10 +138,14 @@ class Conv(nn.Module):
         self.sizes = sizes
         first, second = filters
         flat = second * math.prod(sizes[-1])
-        self.down = nn.ModuleList([self._conv(self.channels, first, generator), self._conv(first, second, generator)])
+        self.down = nn.ModuleList(
+            [self._conv(self.channels, first, generator), self._conv(first, second, generator)]
+        )
         self.code = _dense(flat, K, generator)
         self.spread = _dense(K, flat, generator)
-        self.up = nn.ModuleList([self._rise(second, first, generator), self._rise(first, self.channels, generator)])
+        self.up = nn.ModuleList(
+            [self._rise(second, first, generator), self._rise(first, self.channels, generator)]
+        )
 
     @staticmethod
     def _conv(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Conv2d:
@@ -195,7 +199,11 @@ def omega(module: nn.Module) -> Tensor | float:
 
 
 def build(
-    predictor: Any, d: int, hidden: tuple[int, ...], image_shape: Sequence[int] | None, generator: torch.Generator
+    predictor: Any,
+    d: int,
+    hidden: tuple[int, ...],
+    image_shape: Sequence[int] | None,
+    generator: torch.Generator,
 ) -> nn.Module:
     """Build the predictor a name, a module or a callable of d stands for, freshly initialised.
 
@@ -222,9 +230,17 @@ def build(
 def _users(predictor: Any, d: int, image_shape: Sequence[int] | None) -> nn.Module:
     from copy import deepcopy
 
-    made = deepcopy(predictor) if isinstance(predictor, nn.Module) else predictor(d) if callable(predictor) else None
+    made = (
+        deepcopy(predictor)
+        if isinstance(predictor, nn.Module)
+        else predictor(d)
+        if callable(predictor)
+        else None
+    )
     if not isinstance(made, nn.Module):
-        raise InputError(f"predictor={predictor!r} must be a name, an nn.Module, or a callable of d that returns one.")
+        raise InputError(
+            f"predictor={predictor!r} must be a name, an nn.Module, or a callable of d that returns one."
+        )
     if _maps(made, (2, d)):
         return made
     if image_shape is not None and _maps(made, (2, *image_shape)):

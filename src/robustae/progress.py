@@ -17,7 +17,11 @@ def shown(verbose: int, callback: Callback | None) -> Iterator[Callback | None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn("fit"), BarColumn(), TextColumn("{task.completed}/{task.total}  J = {task.fields[J]:.6g}")
+    columns = (
+        TextColumn("fit"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}  J = {task.fields[J]:.6g}"),
+    )
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("fit", total=None, J=float("nan"))
 

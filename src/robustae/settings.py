@@ -41,7 +41,11 @@ class Settings:
     @property
     def clip(self) -> float | None:
         """Soft-clipping is part of the robustness: none for the plain autoencoder or on raw units."""
-        plain = isinstance(self.penalty, NoPenalty) or self.lam == np.inf and not isinstance(self.penalty, Trimmed)
+        plain = (
+            isinstance(self.penalty, NoPenalty)
+            or self.lam == np.inf
+            and not isinstance(self.penalty, Trimmed)
+        )
         return None if plain or self.scaling is None else CLIP
 
     @property
@@ -73,7 +77,9 @@ def settings_of(params: dict[str, Any], X: np.ndarray, image_shape: tuple[int, .
         scaling=_by_kind(params["scaling"], "global" if images else "robust"),
         solver=params["solver"],
         budget=Budget(params["max_iter"], params["tol"], None, params["batch_size"]),
-        energy=one_of("energy", _by_kind(params["energy"], "squared" if images else for_table), ["auto", *ENERGIES]),
+        energy=one_of(
+            "energy", _by_kind(params["energy"], "squared" if images else for_table), ["auto", *ENERGIES]
+        ),
         by_column=not images,
         n_estimators=_valid_members(params["n_estimators"]),
         dtype=_dtype(params["dtype"], params["solver"]),

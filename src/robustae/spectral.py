@@ -84,4 +84,3 @@ def _randomised(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
 
     _, singular, loadings = randomized_svd(B, K, n_oversamples=20, random_state=0)
     return singular, loadings
-

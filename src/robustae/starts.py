@@ -47,7 +47,9 @@ def _sigmoid(module: Sigmoid, A: np.ndarray, weight: Weight = None, robust: bool
     """
     K = module.U.shape[1]
     paired = module.b is None
-    found = _full(components(A, K // 2 if paired else K, weight, robust and not paired), K // 2 if paired else K)
+    found = _full(
+        components(A, K // 2 if paired else K, weight, robust and not paired), K // 2 if paired else K
+    )
     scores = (A - found.location) @ found.loadings.T
     shrink = LINEAR_RANGE / np.maximum(np.quantile(np.abs(scores), 0.99, axis=0), 1e-12)
     U, V = found.loadings.T * shrink, 4 * found.loadings / shrink[:, None]
@@ -68,7 +70,9 @@ def _full(found: Components, K: int) -> Components:
     if lacking <= 0:
         return found
     zeros = np.zeros((lacking, found.loadings.shape[1]))
-    return Components(found.location, np.append(found.singular, np.zeros(lacking)), np.vstack([found.loadings, zeros]))
+    return Components(
+        found.location, np.append(found.singular, np.zeros(lacking)), np.vstack([found.loadings, zeros])
+    )
 
 
 def _set(parameter: torch.Tensor | None, values: np.ndarray) -> None:

@@ -60,7 +60,9 @@ class Trained:
     cutoff: float | None  # energy of the worst row kept, where rows were trimmed
 
 
-def train(problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int) -> Trained:
+def train(
+    problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int
+) -> Trained:
     """Fit `module` to `problem`; the penalty may be `Trimmed`, lam anything where it is automatic."""
     problem = _begin(problem, module, refresh)
     if isinstance(solver, Adam):
@@ -99,7 +101,7 @@ def _rounds(
     damped = Damped()
     done = 0
     for _ in range(ROUNDS if refresh.active else 0):
-        result = solver.solve(problem, module, rough, seed)
+        result = solver.solve(problem, module, rough.less(done), seed)
         done += result.n_iter
         before, proposed = problem, refresh(problem, module)
         problem = proposed.having(lam=damped(before.lam, proposed.lam))
@@ -107,7 +109,7 @@ def _rounds(
             return problem, result
         if _steady(before, proposed):
             break
-    return problem, replace(solver.solve(problem, module, budget, seed), before=done)
+    return problem, replace(solver.solve(problem, module, budget.less(done), seed), before=done)
 
 
 class Damped:

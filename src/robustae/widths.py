@@ -30,7 +30,10 @@ def auto_width(A: np.ndarray) -> int:
     A : array, shape (n, d)
         The data as the encoder sees it: robustly scaled, soft-clipped.
     """
-    rows, columns = (np.linspace(0, side - 1, min(side, most)).astype(int) for side, most in zip(A.shape, (ROWS, COLUMNS), strict=True))
+    rows, columns = (
+        np.linspace(0, side - 1, min(side, most)).astype(int)
+        for side, most in zip(A.shape, (ROWS, COLUMNS), strict=True)
+    )
     B = A[np.ix_(rows, columns)].astype(np.float64)
     if min(B.shape) < 4:
         return 0
@@ -65,7 +68,9 @@ def _halves(order: np.ndarray, half: int) -> tuple[tuple[np.ndarray, np.ndarray]
     return (order[:half], order[half:]), (order[half:], order[:half])
 
 
-def _quarter(out: np.ndarray, beside: np.ndarray, above: np.ndarray, seen: np.ndarray, widest: int) -> np.ndarray:
+def _quarter(
+    out: np.ndarray, beside: np.ndarray, above: np.ndarray, seen: np.ndarray, widest: int
+) -> np.ndarray:
     """|out - beside pinv_k(seen) above| for k = 0, ..., widest."""
     U, s, Vt = np.linalg.svd(seen, full_matrices=False)
     codes = beside @ Vt[:widest].T

@@ -47,11 +47,7 @@ def evaluate(
     """
     from robustae.sources import read_table
 
-    given = {
-        "predictor": predictor,
-        "lam": None if lam is None else options.value_of(lam),
-        "image_shape": options.image_shape_of(image_shape),
-    }
+    given = options.chosen(predictor, lam, image_shape)
     if model is not None and (set_ or any(value is not None for value in given.values())):
         raise InputError("--model is fitted already: leave out --predictor, --lam, --image-shape and --set.")
     table = read_table(data, label, positive=positive, drop=drop or ())

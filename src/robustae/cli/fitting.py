@@ -41,10 +41,8 @@ def fit(
     settings = options.settings_of(
         set_,
         contamination=None if contamination is None else options.value_of(contamination),
-        predictor=predictor,
-        lam=None if lam is None else options.value_of(lam),
-        image_shape=options.image_shape_of(image_shape),
         random_state=seed,
+        **options.chosen(predictor, lam, image_shape),
     )
     start = time.perf_counter()
     estimator = running.fitted(table, {"verbose": int(verbose or sys.stderr.isatty())} | settings)

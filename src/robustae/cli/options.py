@@ -79,6 +79,15 @@ def settings_of(pairs: Iterable[str] | None, **given: Any) -> dict[str, Any]:
     return settings
 
 
+def chosen(predictor: str | None, lam: str | None, image_shape: str | None) -> dict[str, Any]:
+    """Return the parameters that have options of their own; None where not given."""
+    return {
+        "predictor": predictor,
+        "lam": None if lam is None else value_of(lam),
+        "image_shape": image_shape_of(image_shape),
+    }
+
+
 def image_shape_of(text: str | None) -> tuple[int, ...] | None:
     """Read height,width[,channels], also with x in between."""
     if text is None:

@@ -96,7 +96,7 @@ def show_left_out(table: "Table") -> None:
     """Say on standard error which columns were not used, and why."""
     if table.dropped:
         each = [f"{name} ({why})" for name, why in list(table.dropped.items())[:8]]
-        more = ", ..." if len(table.dropped) > 8 else ""
+        more = f" and {len(table.dropped) - 8} more" if len(table.dropped) > 8 else ""
         typer.echo(f"Left out: {', '.join(each)}{more}.", err=True)
 
 

@@ -12,6 +12,7 @@ __all__ = ["COMMANDS"]
 
 WORST = 5  # rows and cells named on the terminal
 MOST_CELLS = 100_000  # in explain.csv: a film has millions
+EXPLAIN = "explain.csv"
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 
@@ -59,29 +60,36 @@ def split(
     and flags, in the format of DATA, and explain.csv: the flagged cells, those farthest off first
     (100 000 at most).
     """
-    from robustae.outputs import replacing_folder, write_matrix, write_table
+    from robustae.outputs import replacing_folder
 
     running.place_for(out, data, folder=True)
     table = running.without(data, label, drop)
-    names = [part + table.suffix for part in PARTS]
     with replacing_folder(out, _own_names()) as folder:
         estimator = running.loaded(model)
         table = running.rows_for(estimator, table)
         running.show_left_out(table)
-        X = table.values
+        X, account = table.values, _account(estimator, table)
         parts = (*estimator.split(X), estimator.repaired(X), estimator.flags(X))
-        for name, values in zip(names, parts, strict=True):
-            write_matrix(folder / name, values, table.columns if table.named else None)
-        account = _account(estimator, table)
-        write_table(folder / "explain.csv", account)
-    facts = _cell_facts(parts[-1], X) | {"out": str(out), "files": [*names, "explain.csv"]}
+        names = _write_parts(folder, table, parts, account)
+    facts = _cell_facts(parts[-1], X) | {"out": str(out), "files": names}
     running.show(facts, json, _cell_lines(facts, account, data))
 
 
+def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: dict[str, Any]) -> list[str]:
+    from robustae.outputs import write_matrix, write_table
+
+    names = [part + table.suffix for part in PARTS]
+    for name, values in zip(names, parts, strict=True):
+        write_matrix(folder / name, values, table.columns if table.named else None)
+    write_table(folder / EXPLAIN, account)
+    return [*names, EXPLAIN]
+
+
 def _own_names() -> list[str]:
+    """What a split may have written before, in any format: a folder of that is replaced."""
     from robustae.sources import ENDINGS
 
-    return [part + suffix for part in PARTS for suffix in ENDINGS] + ["explain.csv"]
+    return [part + suffix for part in PARTS for suffix in ENDINGS] + [EXPLAIN]
 
 
 def _scores(model: Any, X: Any) -> dict[str, Any]:

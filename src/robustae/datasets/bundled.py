@@ -34,8 +34,8 @@ def load_digits_anomalies(
     """
     from sklearn.datasets import load_digits
 
-    X, digit = load_digits(return_X_y=True)
-    pools = [X[digit == which] / 16.0 for which in (normal, anomaly)]
+    source: Any = load_digits()
+    pools = [source.data[source.target == which] / 16.0 for which in (normal, anomaly)]
     about = f"scikit-learn's digits: all {normal}, and {n_anomalies} of the {anomaly} as anomalies"
     return drawn(pools, (len(pools[0]), n_anomalies), random_state, (8, 8), about)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from robustae.baselines import comparison_methods
 from robustae.datasets import load_digits_anomalies
@@ -21,12 +22,9 @@ MEASURES = {"AUPRC": auprc, "AUROC": auroc, "P@10": precision_at}
 def _methods(seed: int) -> dict[str, Any]:
     """Unfitted methods, none of which is told a label."""
     usual = comparison_methods(seed, scale_columns=False)
-    return {
-        "PCA": usual["PCA"](),
-        "RPCA": usual["RPCA"](),
-        "AE (λ = ∞)": RobustAutoencoder(image_shape=SHAPE, lam=float("inf"), random_state=seed),
-        "RAE": RobustAutoencoder(image_shape=SHAPE, random_state=seed),
-    }
+    robust = RobustAutoencoder(image_shape=SHAPE, random_state=seed)
+    plain = clone(robust).set_params(lam=float("inf"))
+    return {"PCA": usual["PCA"](), "RPCA": usual["RPCA"](), "AE (λ = ∞)": plain, "RAE": robust}
 
 
 def digits_part(progress: Callable[[str], None]) -> dict[str, Any]:
@@ -47,16 +45,17 @@ def _pictures() -> dict[str, Any]:
     assert data.y is not None
     sevens = int(data.y.sum())
     lead = (
-        f"{len(data.y) - sevens} handwritten ones with {sevens} sevens among them, without labels. The autoencoder learns "
-        "what most of the images have in common; what does not fit ends in N, and a row that fits badly scores high."
+        f"{len(data.y) - sevens} handwritten ones with {sevens} sevens among them, without labels. The "
+        "autoencoder learns what most of the images have in common; what does not fit ends in N, and a row "
+        "that fits badly scores high."
     )
     model = RobustAutoencoder(image_shape=SHAPE, random_state=0).fit(data.X)
     facts = facts_of(model, data.X, title="Digits: ones, and a few sevens", lead=lead)
     for top in facts["top"]:
         top["label"] = "a seven" if data.y[top["row"]] else "a one"
     found = sum(top["label"] == "a seven" for top in facts["top"][:10])
-    facts["numbers"] = [{"label": "sevens in the ten worst", "value": f"{found} of {sevens}", "note": "draw shown below"}]
-    return facts
+    tile = {"label": "sevens in the ten worst", "value": f"{found} of {sevens}", "note": "draw shown below"}
+    return facts | {"numbers": [tile]}
 
 
 def _comparison(names: list[str], values: np.ndarray) -> dict[str, Any]:
@@ -65,12 +64,15 @@ def _comparison(names: list[str], values: np.ndarray) -> dict[str, Any]:
         for name, of_method in zip(names, values, strict=True)
     ]
     text = (
-        f"Mean and standard deviation over {DRAWS} draws of the sevens. AUPRC is the average precision, P@10 the share of "
-        "sevens among the ten worst images (at most 0.9 here). No method is told which images are sevens."
+        f"Mean and standard deviation over {DRAWS} draws of the sevens. AUPRC is the average precision, P@10 "
+        "the share of sevens among the ten worst images (at most 0.9 here). No method is told which images "
+        "are sevens."
     )
-    return {"title": "Who finds the sevens?", "text": text, "columns": [*MEASURES], "rows": rows, "bars": True}
+    title = "Who finds the sevens?"
+    return {"title": title, "text": text, "columns": [*MEASURES], "rows": rows, "bars": True}
 
 
 def _line(names: list[str], values: np.ndarray) -> str:
-    said = (f"{name} {v.mean():.3f} ± {v.std(ddof=1):.3f}" for name, v in zip(names, values[:, 0], strict=True))
+    auprcs = zip(names, values[:, 0], strict=True)
+    said = (f"{name} {v.mean():.3f} ± {v.std(ddof=1):.3f}" for name, v in auprcs)
     return f"digits: AUPRC {', '.join(said)} ({DRAWS} draws)"

@@ -10,9 +10,11 @@ __all__ = ["section"]
 Facts = dict[str, Any]
 
 SLIDER_HELP = (
-    "N = soft(R, λ/2): the part of a residual beyond λ/2 is outlier, the rest noise. With a small λ all that is not "
-    "explained is outlier; with a large one nothing is, as in a plain autoencoder. The page recomputes N; the fit stays."
+    "N = soft(R, λ/2): the part of a residual beyond λ/2 is outlier, the rest noise. With a small λ all that "
+    "is not explained is outlier; with a large one nothing is, as in a plain autoencoder. The page recomputes "
+    "N; the fit stays."
 )
+UNITS = {"table": ("rows", "columns"), "images": ("images", "pixels"), "film": ("frames", "pixels")}
 
 
 def section(facts: Facts, index: int) -> str:
@@ -51,10 +53,11 @@ def _basics(facts: Facts) -> list[Facts]:
         return []
     read, scores = facts["read"], facts["scores"]
     missing = f"{_percent(read['missing_share'])} missing" if read["missing"] else "no cell missing"
-    unit, parts = {"table": ("rows", "columns"), "images": ("images", "pixels"), "film": ("frames", "pixels")}[facts["kind"]]
+    unit, parts = UNITS[facts["kind"]]
+    size = f"{number(read['rows'])} × {number(read['columns'])}"
     share = f"{_percent(scores['anomalies'] / scores['rows'])} of the {unit}"
     return [
-        {"label": f"{unit} × {parts}", "value": f"{number(read['rows'])} × {number(read['columns'])}", "note": missing},
+        {"label": f"{unit} × {parts}", "value": size, "note": missing},
         {"label": f"anomalous {unit}", "value": scores["anomalies"], "note": share},
     ]
 
@@ -63,12 +66,13 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
-def _grid(heads: list[str], rows: list[list[str]], caption: str = "") -> str:
-    """A plain table of ready HTML; the first column names the row."""
+def _grid(heads: list[str], rows: list[list[str]]) -> str:
+    """A plain table of ready HTML; the first cell names the row."""
     head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join(f"<tr><th>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>" for row in rows)
-    said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="wide"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    body = "".join(
+        f"<tr><th>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>" for row in rows
+    )
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _comparison(facts: Facts) -> str:
@@ -77,22 +81,26 @@ def _comparison(facts: Facts) -> str:
     `better` is "high" or "low"; with `bars` a bar shows the mean as a share of 1.
     """
     pick = max if facts.get("better", "high") == "high" else min
-    best = [pick(column, key=lambda v: v["mean"])["mean"] for column in zip(*(r["values"] for r in facts["rows"]), strict=True)]
+    columns = zip(*(row["values"] for row in facts["rows"]), strict=True)
+    best = [pick(value["mean"] for value in column) for column in columns]
     rows = [
-        [escape(row["name"]), *(_value(v, v["mean"] == top, facts) for v, top in zip(row["values"], best, strict=True))]
+        [escape(row["name"])]
+        + [_value(v, v["mean"] == b, facts) for v, b in zip(row["values"], best, strict=True)]
         for row in facts["rows"]
     ]
     grid = _grid(["", *map(escape, facts["columns"])], rows)
-    return _headed(facts["title"], grid, facts.get("text", ""), "comparison")
+    return _headed(facts["title"], grid, facts.get("text", ""))
 
 
 def _value(value: Facts, best: bool, facts: Facts) -> str:
-    digits = facts.get("digits", 3)
-    text = f"{value['mean']:.{digits}f}"
+    text, sd = f"{value['mean']:.3f}", value.get("sd")
     text = f"<b>{text}</b>" if best else text
-    sd = f' <small>± {value["sd"]:.{digits}f}</small>' if value.get("sd") is not None else ""
-    bar = f'<i class="bar" style="--share:{max(value["mean"], 0):.3f}"></i>' if facts.get("bars") else ""
-    return text + sd + bar
+    spread = "" if sd is None else f" <small>± {sd:.3f}</small>"
+    return text + spread + (_bar(max(value["mean"], 0)) if facts.get("bars") else "")
+
+
+def _bar(share: float) -> str:
+    return f'<i class="bar" style="--share:{share:.3f}"></i>'
 
 
 # Tables -----------------------------------------------------------------------------------------
@@ -106,34 +114,30 @@ def _cell_map(facts: Facts) -> str:
     cells = facts["map"]
     heads = "".join(f'<th class="tall"><span>{escape(name)}</span></th>' for name in cells["columns"])
     rows = "".join(_map_row(cells, i) for i in range(len(cells["rows"])))
-    some = "" if len(cells["columns"]) == cells["of_columns"] else (
-        f" Of {cells['of_columns']} columns the {len(cells['columns'])} that deviate most."
-    )
+    shown, all_of_them = len(cells["columns"]), cells["of_columns"]
+    some = "" if shown == all_of_them else f" Of {all_of_them} columns the {shown} that deviate most."
     text = (
-        "The most anomalous rows, cell by cell: orange where the value is above what the rest of the row leads to "
-        "expect, blue where below, stronger with the number of noise deviations; a frame marks flagged cells, "
-        f"hatching missing ones, a dot cells where N ≠ 0 at the λ chosen below. Point at a cell for its values.{some}"
+        "The most anomalous rows, cell by cell: orange where the value is above what the rest of the row "
+        "leads to expect, blue where below, stronger with the number of noise deviations; a frame marks "
+        "flagged cells, hatching missing ones, a dot cells where N ≠ 0 at the λ chosen below. Point at a cell "
+        f"for its values.{some}"
     )
-    grid = (
-        f'<div class="wide"><table class="map"><thead><tr><th>row</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    head = f"<thead><tr><th>row</th>{heads}</tr></thead>"
+    grid = f'<div class="wide"><table class="map">{head}<tbody>{rows}</tbody></table></div>'
     return _headed("Which cells", grid + _slider(facts), text)
 
 
 def _map_row(cells: Facts, i: int) -> str:
-    drawn = (_map_cell(cells["deviations"][i][j], cells["observed"][i][j], cells["flagged"][i][j], i, j)
-             for j in range(len(cells["columns"])))
+    columns = zip(cells["deviations"][i], cells["observed"][i], cells["flagged"][i], strict=True)
+    drawn = (_map_cell(*cell, f'data-i="{i}" data-j="{j}"') for j, cell in enumerate(columns))
     return f"<tr><th>{cells['rows'][i]}</th>{''.join(drawn)}</tr>"
 
 
-def _map_cell(deviations: float | None, observed: float | None, flagged: bool, i: int, j: int) -> str:
+def _map_cell(deviations: float, observed: float | None, flagged: bool, place: str) -> str:
     if observed is None:
-        style, strength = "missing", 0.0
-    else:
-        deviations = deviations or 0.0
-        style, strength = ("above" if deviations > 0 else "below"), min(abs(deviations) / 8, 1.0)
-    style += " flagged" if flagged and observed is not None else ""
-    return f'<td class="{style}" style="--s:{strength:.2f}" data-i="{i}" data-j="{j}"></td>'
+        return f'<td class="missing" {place}></td>'
+    style = f"{'above' if deviations > 0 else 'below'}{' flagged' if flagged else ''}"
+    return f'<td class="{style}" style="--s:{min(abs(deviations) / 8, 1.0):.2f}" {place}></td>'
 
 
 def _slider(facts: Facts) -> str:
@@ -148,9 +152,10 @@ def _slider(facts: Facts) -> str:
 
 
 def _top(facts: Facts) -> str:
+    causes = ["<br>".join(map(_cause, cells)) or "–" for cells in facts["causes"]]
     rows = [
-        [f"{top['row']}{_label(top)}", _mark(top), number(top["energy"]), "<br>".join(map(_cause, causes)) or "–"]
-        for top, causes in zip(facts["top"], facts["causes"], strict=True)
+        [f"{top['row']}{_label(top)}", _mark(top), number(top["energy"]), cause]
+        for top, cause in zip(facts["top"], causes, strict=True)
     ]
     text = "The cells that weigh most in each row's score, largest first."
     grid = _grid(["row", "", "score", "because of"], rows)
@@ -158,7 +163,8 @@ def _top(facts: Facts) -> str:
 
 
 def _mark(top: Facts) -> str:
-    return '<span class="chip">anomalous</span>' if top["anomalous"] else '<span class="chip calm">normal</span>'
+    style, said = ("chip", "anomalous") if top["anomalous"] else ("chip calm", "normal")
+    return f'<span class="{style}">{said}</span>'
 
 
 def _label(top: Facts) -> str:
@@ -166,28 +172,31 @@ def _label(top: Facts) -> str:
 
 
 def _cause(cell: Facts) -> str:
-    return (
-        f"<span class='cause'><b>{escape(cell['column'])}</b> {number(cell['observed'])}, "
-        f"expected {number(cell['expected'])} "
-        f"<small>({number(abs(cell['deviations'] or 0), 2)} deviations, {_percent(cell['share'] or 0)} of the score)</small></span>"
-    )
+    weight = f"{number(abs(cell['deviations']), 2)} deviations, {_percent(cell['share'])} of the score"
+    values = f"{number(cell['observed'])}, expected {number(cell['expected'])}"
+    return f'<span class="cause"><b>{escape(cell["column"])}</b> {values} <small>({weight})</small></span>'
 
 
 def _columns(columns: list[Facts], at_most: int = 12) -> str:
-    most = max((column["flagged"] for column in columns), default=0) or 1.0
+    most = max(column["flagged"] for column in columns) or 1.0
     rows = [
         [
             escape(column["name"]),
-            f'{_percent(column["flagged"])}<i class="bar" style="--share:{column["flagged"] / most:.3f}"></i>',
+            _percent(column["flagged"]) + _bar(column["flagged"] / most),
             number(column["residual_scale"]),
             _percent(column["missing"]) if column["missing"] else "–",
         ]
         for column in columns
     ]
     heads = ["column", "cells flagged", "typical residual", "missing"]
-    rest = f"<details><summary>{len(rows) - at_most} more columns</summary>{_grid(heads, rows[at_most:])}</details>"
-    text = "How often a column holds a flagged cell, and how far its values usually lie from what is expected, in its own unit."
-    return _headed("Columns", _grid(heads, rows[:at_most]) + (rest if len(rows) > at_most else ""), text)
+    grid, rest = _grid(heads, rows[:at_most]), len(rows) - at_most
+    if rest > 0:
+        grid += f"<details><summary>{rest} more columns</summary>{_grid(heads, rows[at_most:])}</details>"
+    text = (
+        "How often a column holds a flagged cell, and how far its values usually lie from what is expected, "
+        "in the column's own unit."
+    )
+    return _headed("Columns", grid, text)
 
 
 # Images and films -------------------------------------------------------------------------------
@@ -195,7 +204,8 @@ def _columns(columns: list[Facts], at_most: int = 12) -> str:
 
 def _canvases(names: dict[str, str]) -> str:
     return "".join(
-        f'<figure><canvas class="{style}"></canvas><figcaption>{name}</figcaption></figure>' for style, name in names.items()
+        f'<figure><canvas class="{style}"></canvas><figcaption>{name}</figcaption></figure>'
+        for style, name in names.items()
     )
 
 
@@ -212,19 +222,21 @@ def _images(facts: Facts) -> str:
 
 def _film(facts: Facts) -> str:
     names = {"observed": "original", "expected": "background", "outliers": "people (N)", "mask": "mask"}
+    last = len(facts["film"]["frames"]) - 1
     control = (
         '<div class="slider"><button type="button" class="play" aria-label="play">▶</button>'
-        f'<label>frame <input type="range" class="frame" min="0" max="{len(facts["film"]["frames"]) - 1}" value="0" '
-        'aria-label="frame"></label><output class="frame-said"></output></div>'
+        f'<label>frame <input type="range" class="frame" min="0" max="{last}" value="0" aria-label="frame">'
+        '</label><output class="frame-said"></output></div>'
     )
     cut = facts["film"]["cut"]
-    mask = "the model flags" if cut is None else f"are more than {number(cut)} off"
+    mask = "the model flags" if cut is None else f"differ from the background by more than {number(cut)}"
     text = (
-        "Background is what the model expects; N is what stands out of it, orange where brighter, blue where darker; the "
-        f"mask holds the pixels that {mask}, whatever λ is. Click on the curve to go to a frame."
+        "Background is what the model expects; N is what stands out of it, orange where brighter, blue where "
+        f"darker; the mask holds the pixels that {mask}, whatever λ is. Click on the curve to go to a frame."
     )
     curve = f'<div class="activity">{activity(facts["film"]["activity"])}</div>'
-    return _headed("Frame by frame", f'<div class="four">{_canvases(names)}</div>{control}{curve}{_slider(facts)}', text)
+    controls = f'<div class="controls"><div>{control}{curve}</div><div>{_slider(facts)}</div></div>'
+    return _headed("Frame by frame", f'<div class="four">{_canvases(names)}</div>{controls}', text)
 
 
 # What every section ends with -------------------------------------------------------------------
@@ -240,11 +252,20 @@ def _curves(facts: Facts) -> str:
     return f'<div class="pair">{drawn}</div>' if drawn else ""
 
 
+FITTED = {
+    "λ (scaled data)": "lam",
+    "µ": "mu",
+    "code width": "hidden",
+    "objective J": "objective",
+    "iterations": "n_iter",
+}
+
+
 def _settings(facts: Facts) -> str:
     if "model" not in facts:
         return ""
     model = facts["model"]
-    fitted = {"λ (scaled data)": "lam", "µ": "mu", "code width K": "hidden", "objective J": "objective", "iterations": "n_iter"}
-    rows = [[name, number(model[key])] for name, key in fitted.items() if model.get(key) is not None]
+    rows = [[name, "∞" if model[key] is None else number(model[key])] for name, key in FITTED.items()]
     rows += [[escape(name), f"<code>{escape(value)}</code>"] for name, value in model["set"].items()]
-    return f"<details><summary>Settings and fitted values of {escape(model['name'])}</summary>{_grid(['', ''], rows)}</details>"
+    said = f"Settings and fitted values of {escape(model['name'])}"
+    return f"<details><summary>{said}</summary>{_grid(['', ''], rows)}</details>"

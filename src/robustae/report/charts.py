@@ -10,6 +10,7 @@ __all__ = ["activity", "histogram", "number", "training"]
 Facts = dict[str, Any]
 Mark = tuple[float, str]  # where a tick sits, what it says
 
+COUNTS = (1, 10, 50, 200, 1000, 5000, 20_000, 100_000, 1_000_000)  # rows told on the axis of a histogram
 WIDTH, HEIGHT = 480, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, WIDTH - 14, 24, HEIGHT - 40
 
@@ -20,6 +21,8 @@ def number(value: Any, digits: int = 3) -> str:
         return "–"
     if isinstance(value, str | bool):
         return escape(str(value))
+    if value < 0:
+        return f"−{number(-value, digits)}"
     if value == int(value) and abs(value) < 1e7:
         return f"{int(value):,}".replace(",", "\u202f")
     if 1e-3 <= abs(value) < 1e6:
@@ -43,7 +46,10 @@ class Axis:
     def marks(self, about: int = 5) -> list[Mark]:
         """Round values along the axis."""
         values = _log_ticks(self.low, self.high) if self.log else _ticks(self.low, self.high, about)
-        return [(self(value), _short(value)) for value in values]
+        texts = [_short(value) for value in values]
+        if len({*texts}) < len(texts):  # a narrow range far from 0
+            texts = [f"{value:.6g}" for value in values]
+        return [(self(value), text) for value, text in zip(values, texts, strict=True)]
 
 
 def _ticks(low: float, high: float, about: int) -> list[float]:
@@ -99,21 +105,20 @@ def histogram(scores: Facts) -> str:
     edges, pairs = scores["edges"], list(zip(scores["normal"], scores["anomalous"], strict=True))
     x = Axis(edges[0], edges[-1], (LEFT, RIGHT), scores["log"])
     y = Axis(0, math.sqrt(max(a + b for a, b in pairs)), (BOTTOM, TOP))
-    counts = [count for count in (1, 10, 50, 200, 1000, 5000, 20_000, 100_000) if math.sqrt(count) <= y.high][-4:]
-    frame = _frame(
-        x.marks(), [(y(math.sqrt(k)), _short(k)) for k in counts], "anomaly score", "rows (square-root scale)"
-    )
+    counts = [count for count in COUNTS if math.sqrt(count) <= y.high][-4:]
+    y_marks = [(y(math.sqrt(count)), _short(count)) for count in counts]
+    frame = _frame(x.marks(), y_marks, "anomaly score", "rows (square-root scale)")
     bars = []
     for low, high, (normal, anomalous) in zip(edges, edges[1:], pairs, strict=False):
         for base, count, style in ((0, normal, "normal"), (normal, anomalous, "outlier")):
-            if count:
-                top, bottom = y(math.sqrt(base + count)), y(math.sqrt(base))
-                said = f"{count} rows, score {low:.3g} to {high:.3g}"
-                bars.append(_bar(x(low), x(high), top, bottom, style, said))
+            said = f"{count} rows, score {low:.3g} to {high:.3g}"
+            bars.append(_bar(x(low), x(high), y(math.sqrt(base + count)), y(math.sqrt(base)), style, said))
     return _svg(frame + "".join(bars) + _threshold(x, scores["threshold"]), "Histogram of the anomaly scores")
 
 
 def _bar(left: float, right: float, top: float, bottom: float, style: str, said: str) -> str:
+    if bottom == top:
+        return ""
     return (
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{max(right - left - 1, 0.5):.1f}" '
         f'height="{bottom - top:.1f}" class="fill-{style}"><title>{said}</title></rect>'
@@ -123,10 +128,10 @@ def _bar(left: float, right: float, top: float, bottom: float, style: str, said:
 def _threshold(x: Axis, value: float) -> str:
     if not x.low <= value <= x.high:
         return ""
-    at, side = x(value), ("end", -5) if x(value) > 0.75 * WIDTH else ("", 5)
+    at, said = x(value), f"threshold {number(value)}"
     return (
-        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{BOTTOM}" class="threshold"/>'
-        f'<text x="{at + side[1]:.1f}" y="{TOP + 10}" class="{side[0]} mark">threshold {number(value)}</text>'
+        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 6}" y2="{BOTTOM}" class="threshold"/>'
+        f'<text x="{max(at, LEFT + 260):.1f}" y="{TOP - 10}" class="end mark">{said}</text>'
     )
 
 
@@ -134,13 +139,14 @@ def training(history: Sequence[float]) -> str:
     """The objective J by iteration, logarithmic where it falls by more than a factor of ten."""
     low, high = min(history), max(history)
     log = low > 0 and high / low > 10
-    margin = 1.0 if log else 0.05 * (high - low or 1.0)
+    margin = max(0.05 * (high - low), 0.005 * abs(high))  # a fall of less than a percent looks like one
     y = Axis(low * 0.9 if log else low - margin, high * 1.1 if log else high + margin, (BOTTOM, TOP), log)
     x = Axis(0, max(len(history) - 1, 1), (LEFT, RIGHT))
     points = " ".join(f"{x(k):.1f},{y(value):.1f}" for k, value in _thinned(history))
-    dots = "".join(f'<circle cx="{x(k):.1f}" cy="{y(v):.1f}" r="3"/>' for k, v in enumerate(history)) if len(history) < 25 else ""
-    body = _frame(_whole(x), y.marks(4), "iteration", "objective J")
-    return _svg(f'{body}<polyline points="{points}" class="curve"/><g class="fill-normal">{dots}</g>', "Objective by iteration")
+    few = history if len(history) < 25 else []
+    dots = "".join(f'<circle cx="{x(k):.1f}" cy="{y(value):.1f}" r="3"/>' for k, value in enumerate(few))
+    curve = f'<polyline points="{points}" class="curve"/><g class="fill-normal">{dots}</g>'
+    return _svg(_frame(_whole(x), y.marks(4), "iteration", "objective J") + curve, "Objective by iteration")
 
 
 def _whole(x: Axis) -> list[Mark]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -122,8 +123,8 @@ def _spread(n: int, at_most: int) -> np.ndarray:
 def _read(X: Any) -> Facts:
     shape = np.shape(X)
     missing = sum(int(np.isnan(_matrix(_take(X, rows))).sum()) for rows in _blocks(shape))
-    cells = math.prod(shape)
-    return {"rows": shape[0], "columns": cells // shape[0], "missing": missing, "missing_share": missing / cells}
+    n, cells = shape[0], math.prod(shape)
+    return {"rows": n, "columns": cells // n, "missing": missing, "missing_share": missing / cells}
 
 
 def _blocks(shape: tuple[int, ...]) -> list[np.ndarray]:
@@ -134,9 +135,9 @@ def _blocks(shape: tuple[int, ...]) -> list[np.ndarray]:
 
 def _settings(model: Any) -> Facts:
     chosen = {name: str(value) for name, value in model.get_params().items()}
-    fitted = {name: getattr(model, f"{name}_", None) for name in ("lam", "mu", "hidden", "objective", "n_iter")}
-    fitted["hidden"] = None if fitted["hidden"] is None else str(fitted["hidden"])
-    return {"name": type(model).__name__, "status": getattr(model, "status_", ""), "set": chosen} | fitted
+    fitted = {name: getattr(model, f"{name}_") for name in ("lam", "mu", "objective", "n_iter", "status")}
+    fitted["hidden"] = ", ".join(map(str, model.hidden_)) or "none"
+    return {"name": type(model).__name__, "set": chosen} | fitted
 
 
 def _scores(energy: np.ndarray, threshold: float) -> Facts:
@@ -178,10 +179,12 @@ def _table_facts(model: Any, X: Any, order: np.ndarray, names: list[str]) -> Fac
 
 def _names(model: Any, names: Sequence[str] | None) -> list[str]:
     d = model.n_features_in_
-    names = getattr(model, "feature_names_in_", range(d)) if names is None else names
-    if len(names) != d:
-        raise InputError(f"names: {len(names)} were given for {d} columns.")
-    return [str(name) for name in names]
+    found = [
+        str(name) for name in (getattr(model, "feature_names_in_", range(d)) if names is None else names)
+    ]
+    if len(found) != d:
+        raise InputError(f"names: {len(found)} were given for {d} columns.")
+    return found
 
 
 def _columns(look: _Look, names: list[str]) -> list[Facts]:
@@ -249,7 +252,7 @@ def _slider(model: Any, X: Any, rows: np.ndarray) -> Facts | None:
 
 
 def _film_slider(model: Any) -> Facts | None:
-    """The unit that makes differences of pixels residuals on the model's scale: one, or one for each pixel."""
+    """What differences of pixels are divided by to be residuals on the model's scale: one number or d."""
     scaling = model.models_[0].scaling
     if not (_entrywise(model) and isinstance(scaling, ColumnScaling)):
         return None
@@ -278,21 +281,23 @@ def _film_facts(model: Any, X: Any, cut: float | None) -> Facts:
     frames = _spread(len(X), min(MOST_FRAMES, max(1, 10 * MOST_INLINED // math.prod(shape))))
     look = _look(model, X, frames)
     still = bool(np.all(look.expected == look.expected[:1]))
+    activity = [_mask(model, _take(X, rows), cut).mean(1) for rows in _blocks(np.shape(X))]
+    changes = partial(pack, delta=True)
     film = {
         "frames": frames,
         "shape": shape,
         "low": low,
         "high": high,
-        "observed": pack(_as_bytes(look.observed, low, high), delta=True),
-        "expected": pack(look.expected[:1]) if still else pack(_as_bytes(look.expected, low, high), delta=True),
+        "observed": changes(_as_bytes(look.observed, low, high)),
+        "expected": pack(look.expected[:1]) if still else changes(_as_bytes(look.expected, low, high)),
         "still": still,
-        "mask": pack(_mask(model, _take(X, frames), cut).astype(np.uint8), delta=True),
+        "mask": changes(_mask(model, _take(X, frames), cut).astype(np.uint8)),
         "cut": cut,
-        "activity": np.concatenate([_mask(model, _take(X, rows), cut).mean(1) for rows in _blocks(np.shape(X))]),
+        "activity": np.concatenate(activity),
     }
     slider = _film_slider(model)
     if slider is None:
-        film["outliers"] = pack(_signed_bytes(_matrix(model.outliers(_take(X, frames)))), delta=True)
+        film["outliers"] = changes(_signed_bytes(_matrix(model.outliers(_take(X, frames)))))
     return {"film": film, "slider": slider}
 
 
@@ -318,7 +323,8 @@ def _range(X: Any) -> tuple[float, float]:
 
 
 def _as_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    return np.rint(255 * np.clip((np.nan_to_num(values, nan=low) - low) / (high - low), 0, 1)).astype(np.uint8)
+    shares = (np.nan_to_num(values, nan=low) - low) / (high - low)
+    return np.rint(255 * np.clip(shares, 0, 1)).astype(np.uint8)
 
 
 def _signed_bytes(values: np.ndarray) -> np.ndarray:

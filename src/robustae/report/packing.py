@@ -35,7 +35,8 @@ def pack(values: np.ndarray, delta: bool = False) -> dict[str, Any]:
 def unpack(packed: dict[str, Any]) -> np.ndarray:
     """Return the array that `pack` was given (as float32 or uint8)."""
     dtype = np.uint8 if packed["dtype"] == "uint8" else np.dtype("<f4")
-    values = np.frombuffer(zlib.decompress(base64.b64decode(packed["deflate"])), dtype).reshape(packed["shape"])
+    stored = zlib.decompress(base64.b64decode(packed["deflate"]))
+    values = np.frombuffer(stored, dtype).reshape(packed["shape"])
     return np.cumsum(values, axis=0, dtype=np.uint8) if packed["delta"] else values
 
 

@@ -47,7 +47,7 @@ function paintOutliers(canvas, shape, N, most) {
     let n = 0;
     for (let c = 0; c < channels; c++) if (Math.abs(N[channels * k + c]) > Math.abs(n)) n = N[channels * k + c];
     const hue = n > 0 ? ABOVE : BELOW;
-    return [...hue, n === 0 ? 0 : 255 * Math.min(1, 0.15 + 0.85 * Math.sqrt(Math.abs(n) / most))];
+    return [...hue, n === 0 ? 0 : 255 * Math.min(1, 0.08 + 0.92 * Math.pow(Math.abs(n) / most, 0.7))];
   });
 }
 

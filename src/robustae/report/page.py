@@ -14,8 +14,10 @@ from robustae.report.facts import Facts
 
 __all__ = ["html_of", "write_report"]
 
+TITLE = "Robust autoencoder report"
 
-def html_of(sections: Sequence[Facts], title: str = "Robust autoencoder report") -> str:
+
+def html_of(sections: Sequence[Facts], title: str = TITLE) -> str:
     """Return the page as a string; `sections` are facts as from `facts_of`."""
     parts = [section(facts, index) for index, facts in enumerate(sections)]
     links = [f'<a href="#part-{k}">{escape(facts["title"])}</a>' for k, facts in enumerate(sections)]
@@ -36,7 +38,7 @@ def _asset(name: str) -> str:
     return files("robustae.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def write_report(path: str | Path, sections: Sequence[Facts], title: str = "Robust autoencoder report") -> None:
+def write_report(path: str | Path, sections: Sequence[Facts], title: str = TITLE) -> None:
     """Write one self-contained HTML file, whole or not at all.
 
     Parameters

@@ -51,7 +51,9 @@ class Adam:
                 best = _weights(module)
                 budget.tell(result, at_most)
                 if epoch > at_most // 2 and budget.settled(result.history, window=5):
-                    result.status = f"converged: an epoch lowers the objective by less than tol={budget.tol:g}."
+                    result.status = (
+                        f"converged: an epoch lowers the objective by less than tol={budget.tol:g}."
+                    )
                     break
         except KeyboardInterrupt:
             module.load_state_dict(best)
@@ -82,7 +84,9 @@ def _rates(largest: float, epoch: int, epochs: int, steps: int) -> list[float]:
     return (largest * torch.where(at < 0.1, up, down)).clip(1e-3 * largest, None).tolist()
 
 
-def _epoch(problem: Problem, module: Any, optimiser: Any, batch: int, rates: list[float], generator: Any) -> float:
+def _epoch(
+    problem: Problem, module: Any, optimiser: Any, batch: int, rates: list[float], generator: Any
+) -> float:
     """Go once through the rows in a fresh order; return the sum of the batches' losses."""
     n = problem.shape[0]
     order = torch.randperm(n, generator=generator)

@@ -43,11 +43,14 @@ class Alternating:
         inner = Budget(max_iter=self.steps, tol=0.0)
         try:
             while result.n_iter < at_most:
-                LBFGS().solve(self._with_n_fixed(problem, module), module, inner)
+                if LBFGS().solve(self._with_n_fixed(problem, module), module, inner).interrupted:
+                    raise KeyboardInterrupt
                 result.history.append(problem.value(module))
                 budget.tell(result, at_most)
                 if budget.settled(result.history):
-                    result.status = f"converged: an alternation lowers the objective by less than tol={budget.tol:g}."
+                    result.status = (
+                        f"converged: an alternation lowers the objective by less than tol={budget.tol:g}."
+                    )
                     break
         except KeyboardInterrupt:
             result.interrupted = True
@@ -65,4 +68,6 @@ class Alternating:
 @torch.no_grad()
 def outliers(problem: Problem, module: nn.Module) -> Tensor:
     """N for all rows, in the model's units."""
-    return torch.cat([problem.penalty.prox(problem.residual(module, rows), problem.lam) for rows in problem.blocks()])
+    return torch.cat(
+        [problem.penalty.prox(problem.residual(module, rows), problem.lam) for rows in problem.blocks()]
+    )

@@ -1,7 +1,7 @@
 """What every solver gives and needs: a result that reads as advice, a progress callback, a stopping rule."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from torch import nn
@@ -55,6 +55,12 @@ class Budget:
         if isinstance(self.max_iter, str):
             return default
         return int(self.max_iter)
+
+    def less(self, done: int) -> "Budget":
+        """Return what is left of the budget after `done` iterations."""
+        return (
+            self if isinstance(self.max_iter, str) else replace(self, max_iter=max(self.max_iter - done, 0))
+        )
 
     def tell(self, result: Result, at_most: int) -> None:
         """Report progress to the callback."""

@@ -33,7 +33,9 @@ class LBFGS:
         """Lower J from where the module stands."""
         at_most = budget.iterations(default=200)
         state = _State(problem, module, self.memory)
-        result = Result([state.J], f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better.")
+        result = Result(
+            [state.J], f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better."
+        )
         try:
             while result.n_iter < at_most:
                 moved = state.advance()
@@ -43,7 +45,9 @@ class LBFGS:
                     result.status = "converged: no step lowers the objective further."
                     break
                 if budget.settled(result.history, window=3):
-                    result.status = f"converged: the objective falls by less than tol={budget.tol:g} an iteration."
+                    result.status = (
+                        f"converged: the objective falls by less than tol={budget.tol:g} an iteration."
+                    )
                     break
         except KeyboardInterrupt:
             result.interrupted = True

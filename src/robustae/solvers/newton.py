@@ -28,7 +28,9 @@ class Newton:
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Minimise J over the constant; `tol` is not needed, the end is exact to rounding."""
         assert isinstance(module, Constant)
-        result = Result([problem.value(module)], "converged: the column-wise M-estimate of location is exact.")
+        result = Result(
+            [problem.value(module)], "converged: the column-wise M-estimate of location is exact."
+        )
         at_most = budget.iterations(default=100)
         columns = _Columns(problem, module.b.data)
         steps = 0
@@ -106,7 +108,8 @@ class _Columns:
         if int(still.sum()) > len(still) // 2:
             return
         self.data = {
-            name: None if values is None else values[..., still].contiguous() for name, values in self.data.items()
+            name: None if values is None else values[..., still].contiguous()
+            for name, values in self.data.items()
         }
 
     def _slope_and_curvature(self, b: Tensor) -> tuple[Tensor, Tensor]:
