@@ -50,8 +50,11 @@ tables: $(VENV)/.test
 check-tables: $(VENV)/.test
 	$(BIN)/python benchmarks/tables.py --check
 
+# Each benchmarks/NAME.py writes NAME.csv beside it; one alone: make bench SCRIPTS=benchmarks/NAME.py
+SCRIPTS ?= $(filter-out benchmarks/tables.py benchmarks/_%,$(wildcard benchmarks/*.py))
 bench: $(VENV)/.bench
-	$(RUN) -m benchmarks
+	@set -e; for script in $(SCRIPTS); do echo "$$script"; $(RUN) "$$script"; done
+	$(BIN)/python benchmarks/tables.py
 
 clean:
 	rm -rf $(VENV) out dist build docs/_build docs/api/generated .pytest_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ __all__ = ["K_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
 K_NOISE = 0.5  # lam = 2 k sigma: residuals beyond half a noise deviation are pulled with constant force
 LEAST = 1e-3  # noise below this share of a column's scale is not told from the fit's own error
 ROWS = 4000  # enough rows for a median by column
-CELLS = 400_000  # enough cells for one scale
+CELLS = 200_000  # enough cells for one scale
 
 
 @dataclass(frozen=True)

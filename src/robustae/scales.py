@@ -89,7 +89,7 @@ def winsorised_sd(x: np.ndarray, weight: Weight = None, share: float = 0.01) -> 
     return mean_sd(np.clip(x, low, high), weight)
 
 
-def thinned(x: np.ndarray, at_most: int = 200_000) -> np.ndarray:
+def thinned(x: np.ndarray, at_most: int = 100_000) -> np.ndarray:
     """Return at most about `at_most` cells of x, evenly spread: enough for one scale."""
     flat = x.reshape(-1)
     return flat[:: max(1, flat.size // at_most)]

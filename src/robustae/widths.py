@@ -12,7 +12,7 @@ __all__ = ["auto_width", "held_out", "resolve_hidden"]
 WIDEST = 32
 SPARSE_WIDEST = 8
 SLACK = 1.05  # the least width within 5 % of the best held-out error
-ROWS, COLUMNS = 300, 200  # of the evenly spread sample that is cross-validated
+ROWS, COLUMNS = 300, 128  # of the evenly spread sample that is cross-validated
 
 
 def auto_width(A: np.ndarray) -> int:
@@ -38,7 +38,7 @@ def auto_width(A: np.ndarray) -> int:
     if min(B.shape) < 4:
         return 0
     errors = held_out(B - median(B), WIDEST)
-    typical = np.median(errors, axis=1)
+    typical = median(errors.transpose(1, 0, 2))
     width = _least(np.log(typical + 1e-2).mean(1))
     if width == 0 and (typical[0] < 1e-2).mean() > 0.5 and 4 * A.shape[0] >= A.shape[1]:
         return min(_least(np.log(np.quantile(errors, 0.75, axis=1).sum(1) + 1e-300)), SPARSE_WIDEST)

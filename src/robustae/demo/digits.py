@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from robustae.baselines import comparison_methods
 from robustae.datasets import load_digits_anomalies
@@ -22,9 +21,12 @@ MEASURES = {"AUPRC": auprc, "AUROC": auroc, "P@10": precision_at}
 def _methods(seed: int) -> dict[str, Any]:
     """Unfitted methods, none of which is told a label."""
     usual = comparison_methods(seed, scale_columns=False)
-    robust = RobustAutoencoder(image_shape=SHAPE, random_state=seed)
-    plain = clone(robust).set_params(lam=float("inf"))
-    return {"PCA": usual["PCA"](), "RPCA": usual["RPCA"](), "AE (λ = ∞)": plain, "RAE": robust}
+    plain = _autoencoder(seed).set_params(lam=float("inf"))
+    return {"PCA": usual["PCA"](), "RPCA": usual["RPCA"](), "AE (λ = ∞)": plain, "RAE": _autoencoder(seed)}
+
+
+def _autoencoder(seed: int) -> RobustAutoencoder:
+    return RobustAutoencoder(image_shape=SHAPE, random_state=seed)
 
 
 def digits_part(progress: Callable[[str], None]) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def _pictures() -> dict[str, Any]:
         "autoencoder learns what most of the images have in common; what does not fit ends in N, and a row "
         "that fits badly scores high."
     )
-    model = RobustAutoencoder(image_shape=SHAPE, random_state=0).fit(data.X)
+    model = _autoencoder(0).fit(data.X)
     facts = facts_of(model, data.X, title="Digits: ones, and a few sevens", lead=lead)
     for top in facts["top"]:
         top["label"] = "a seven" if data.y[top["row"]] else "a one"

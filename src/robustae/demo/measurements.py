@@ -28,8 +28,8 @@ def measurements_part(progress: Callable[[str], None]) -> dict[str, Any]:
     untouched = data.X[kept].tobytes() == fills["repaired"][kept].tobytes()
     lead = (
         f"Measurements of {len(data.X)} tumours. {_percent(WRONG)} of the cells were made wrong, by {SIZE:g} "
-        f"robust deviations of their column up or down, and {_percent(MISSING)} emptied. The model says which "
-        "are wrong and fills both."
+        f"robust deviations of their column up or down, and {_percent(MISSING)} emptied. The model says "
+        "which are wrong and fills both."
     )
     title = "A table with wrong and missing cells"
     facts = facts_of(model, data.X, names=data.columns, title=title, lead=lead)

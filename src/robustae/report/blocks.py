@@ -11,8 +11,8 @@ Facts = dict[str, Any]
 
 SLIDER_HELP = (
     "N = soft(R, λ/2): the part of a residual beyond λ/2 is outlier, the rest noise. With a small λ all that "
-    "is not explained is outlier; with a large one nothing is, as in a plain autoencoder. The page recomputes "
-    "N; the fit stays."
+    "is not explained is outlier; with a large one nothing is, as in a plain autoencoder. The page "
+    "recomputes N; the fit stays."
 )
 UNITS = {"table": ("rows", "columns"), "images": ("images", "pixels"), "film": ("frames", "pixels")}
 
@@ -119,8 +119,8 @@ def _cell_map(facts: Facts) -> str:
     text = (
         "The most anomalous rows, cell by cell: orange where the value is above what the rest of the row "
         "leads to expect, blue where below, stronger with the number of noise deviations; a frame marks "
-        "flagged cells, hatching missing ones, a dot cells where N ≠ 0 at the λ chosen below. Point at a cell "
-        f"for its values.{some}"
+        "flagged cells, hatching missing ones, a dot cells where N ≠ 0 at the λ chosen below. Point at a "
+        f"cell for its values.{some}"
     )
     head = f"<thead><tr><th>row</th>{heads}</tr></thead>"
     grid = f'<div class="wide"><table class="map">{head}<tbody>{rows}</tbody></table></div>'

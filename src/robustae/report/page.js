@@ -2,7 +2,10 @@
 // Finishes what the page cannot say in HTML: pictures, films, and N at any lambda, from the inlined facts.
 
 const FACTS = JSON.parse(document.getElementById("facts").textContent);
-const ABOVE = [226, 96, 30], BELOW = [40, 118, 200];
+
+// The page's own colours, which differ between light and dark.
+const hue = name => getComputedStyle(document.documentElement).getPropertyValue(name).split(",").map(Number);
+const dark = matchMedia("(prefers-color-scheme: dark)");
 
 async function unpack(packed) {
   const deflated = Uint8Array.from(atob(packed.deflate), c => c.charCodeAt(0));
@@ -42,21 +45,20 @@ function paintValues(canvas, shape, values, low, high) {
 
 // Nothing where N = 0, so that the page's own ground shows, light or dark.
 function paintOutliers(canvas, shape, N, most) {
-  const channels = shape[2];
+  const channels = shape[2], above = hue("--above"), below = hue("--below");
   paint(canvas, shape, k => {
     let n = 0;
     for (let c = 0; c < channels; c++) if (Math.abs(N[channels * k + c]) > Math.abs(n)) n = N[channels * k + c];
-    const hue = n > 0 ? ABOVE : BELOW;
-    return [...hue, n === 0 ? 0 : 255 * Math.min(1, 0.08 + 0.92 * Math.pow(Math.abs(n) / most, 0.7))];
+    return [...(n > 0 ? above : below), n === 0 ? 0 : 255 * Math.min(1, 0.08 + 0.92 * Math.pow(Math.abs(n) / most, 0.7))];
   });
 }
 
 function paintMask(canvas, shape, flagged) {
-  const channels = shape[2];
+  const channels = shape[2], above = hue("--above");
   paint(canvas, shape, k => {
     let any = 0;
     for (let c = 0; c < channels; c++) any |= flagged[channels * k + c];
-    return [...ABOVE, any ? 255 : 0];
+    return [...above, any ? 255 : 0];
   });
 }
 
@@ -133,6 +135,7 @@ async function startImages(part, facts) {
     draw();
     return share(N);
   }); else draw();
+  dark.addEventListener("change", draw);
   return () => N;
 }
 
@@ -176,6 +179,7 @@ async function startFilm(part, facts) {
   };
   again();
   slide.addEventListener("input", () => show(+slide.value));
+  dark.addEventListener("change", () => show(+slide.value));
   chart.addEventListener("click", event => {
     const at = (event.offsetX / chart.clientWidth * 480 - left) / (right - left) * film.frames.length;
     show(slide.value = Math.max(0, Math.min(film.frames.length - 1, Math.round(at))));
