@@ -50,10 +50,9 @@ tables: $(VENV)/.test
 check-tables: $(VENV)/.test
 	$(BIN)/python benchmarks/tables.py --check
 
-# Each benchmarks/NAME.py writes NAME.csv beside it; one alone: make bench SCRIPTS=benchmarks/NAME.py
-SCRIPTS ?= $(filter-out benchmarks/tables.py benchmarks/_%,$(wildcard benchmarks/*.py))
+# All of them, or some: make bench NAMES="restaurant table"
 bench: $(VENV)/.bench
-	@set -e; for script in $(SCRIPTS); do echo "$$script"; $(RUN) "$$script"; done
+	$(RUN) -m benchmarks $(NAMES)
 	$(BIN)/python benchmarks/tables.py
 
 clean:

@@ -20,18 +20,6 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if built not in p.parents)]
 
 
-def number(text: str) -> str:
-    """Three significant digits for a decimal number; anything else as it stands."""
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    if "." not in text or not abs(value) < 1e15:
-        return text
-    decimals = max(0, 2 - int(f"{value:e}".split("e")[1]))
-    return f"{value:.{min(decimals, 3)}f}"
-
-
 def is_number(text: str) -> bool:
     """Whether a cell holds a number, perhaps with its deviation."""
     return re.fullmatch(r"[-+.\de]+( ± [-+.\de]+)?", text) is not None
@@ -39,10 +27,13 @@ def is_number(text: str) -> bool:
 
 def markdown(name: str, wanted: list[str]) -> str:
     """NAME.csv as a Markdown table; columns of numbers to the right."""
-    with open(HERE / f"{name}.csv", newline="", encoding="utf-8") as file:
+    source = HERE / f"{name}.csv"
+    if not source.exists():
+        sys.exit(f"benchmarks/{name}.csv is not there: measure it with `make bench NAMES={name}`")
+    with open(source, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     columns = wanted or list(rows[0])
-    cells = [[number(row[column]) for column in columns] for row in rows]
+    cells = [[row[column] for column in columns] for row in rows]
     sides = [
         "--:" if all(is_number(c) or not c for c in column) else ":--" for column in zip(*cells, strict=True)
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from robustae.checks import InputError
 from robustae.report import facts_of, write_report
+from robustae.report.charts import number
 from robustae.report.packing import pack, unpack
 from robustae.report.page import html_of
 
@@ -183,6 +184,64 @@ def test_film_facts_hold_the_frames_and_the_activity(film):
 def test_unknown_kind_is_refused_with_a_suggestion(table):
     with pytest.raises(InputError, match="did you mean 'film'"):
         facts_of(*table, kind="films")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (155918.6, "155\u202f919"),
+        (-9799.2, "−9\u202f799"),
+        (0.01234, "0.0123"),
+        (2e-5, "2.00e-5"),
+        (None, "–"),
+    ],
+)
+def test_numbers_are_written_to_be_read(value, text):
+    assert number(value) == text
+
+
+def test_film_of_a_table_is_refused(table):
+    with pytest.raises(InputError, match="image_shape"):
+        facts_of(*table, kind="film")
+
+
+def test_wrong_number_of_names_is_refused(table):
+    with pytest.raises(InputError, match="2 were given for 6 columns"):
+        facts_of(*table, names=["a", "b"])
+
+
+@pytest.mark.parametrize("settings", [{"lam": np.inf}, {"penalty": "rows"}, {"n_estimators": 2}])
+@pytest.mark.parametrize("shape", [(2, 3), (30, 1), (20, 60), (12, 4, 5), (12, 4, 5, 3)])
+def test_every_fit_has_a_report(rng, shape, settings):
+    from robustae import RobustAutoencoder
+
+    X = rng.normal(size=shape)
+    if X[0].size > 1:
+        X.flat[0] = np.nan
+    facts = facts_of(RobustAutoencoder(random_state=0, **settings).fit(X), X)
+    assert facts["read"]["rows"] == shape[0]
+    assert facts["read"]["missing"] == np.isnan(X).sum()
+    assert not re.search(r"\bnan\b", html_of([facts]), re.I)
+
+
+def test_wide_table_shows_its_most_deviating_columns(rng):
+    from robustae import RobustAutoencoder
+
+    X = rng.normal(size=(50, 90))
+    X[4, 71] = 60.0
+    cells = facts_of(RobustAutoencoder(hidden=1, random_state=0).fit(X), X)["map"]
+    assert len(cells["columns"]) == 40 and "71" in cells["columns"]
+
+
+def test_frames_from_pandas_keep_their_names(table):
+    pd = pytest.importorskip("pandas")
+    from robustae import RobustAutoencoder
+
+    X = pd.DataFrame(table[1], columns=list("abcdef"))
+    facts = facts_of(RobustAutoencoder(random_state=0).fit(X), X)
+    assert facts["map"]["columns"] == list("abcdef")
+    assert {cell["column"] for cells in facts["causes"] for cell in cells} <= set("abcdef")
 
 
 def test_page_needs_nothing_from_elsewhere(table, film):

@@ -37,22 +37,24 @@ class Fitted:
 
 
 def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
-    """Sort the rows and merge equal ones into one that weighs as much; drop rows of weight 0.
+    """Sort the rows and merge equal ones into one that weighs as much.
 
     So a fit does not depend on the order of the rows, and a weight w counts exactly like w copies.
     """
-    if weight is not None:
-        X, weight = X[weight > 0], weight[weight > 0]
-    X = np.ascontiguousarray(X + 0 if X.dtype.kind == "f" else X)  # + 0 turns -0.0 into 0.0
-    keys = X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
+    order = np.argsort(_keys(X), kind="stable")
+    X = X[order]
+    keys = _keys(X)
     first = np.r_[True, keys[1:] != keys[:-1]]
     if weight is None and first.all():
-        return X[order], None
+        return X, None
     sums = np.add.reduceat(np.ones(len(X)) if weight is None else weight[order], np.flatnonzero(first))
-    X = X[order[first]]
-    return X, None if (sums == 1).all() else sums
+    return X[first], None if (sums == 1).all() else sums
+
+
+def _keys(X: np.ndarray) -> np.ndarray:
+    """Every row as one value that can be sorted and compared: its bytes."""
+    X = np.ascontiguousarray(X)
+    return X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
 
 
 def problem_of(X: np.ndarray, weight: Weight, scaling: Scaling, settings: Settings) -> Problem:
@@ -78,24 +80,30 @@ def _noise_floor(X: np.ndarray, scaling: Scaling, by_column: bool) -> np.ndarray
 
 def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) -> Fitted:
     """Fit one member for each seed to X, shape (n, d), NaN for missing."""
-    X, weight = merged_rows(X, weight)
-    scaling = fit_scaling(settings.scaling, X, weight)
-    problem = problem_of(X, weight, scaling, settings)
+    if weight is not None:
+        X, weight = X[weight > 0], weight[weight > 0]
+    problem, scaling, floor = _posed(X, weight, settings)
     settings, hidden = _sized(settings, problem)
-    if settings.clip is not None:
-        problem = problem.near()
-    width = hidden[-1] if hidden else 0
-    noise = NoiseRule(settings.by_column, _noise_floor(X, scaling, settings.by_column), width)
+    noise = NoiseRule(settings.by_column, floor, hidden[-1] if hidden else 0)
     members = []
     for seed in seeds:
         members.append(_member(problem, hidden, noise, settings, int(seed)))
         if members[-1].result.interrupted:
             break
     models = [_model(trained, noise, scaling, settings) for trained in members]
-    del problem
-    models, energies = _united(models, X, weight)
     result = members[0].result if len(members) == len(seeds) else replace(members[0].result, interrupted=True)
+    del problem, members  # the rows are scored in their own units: let go of the scaled ones
+    models, energies = _united(models, X, weight)
     return Fitted(settings.predictor, models, result, result.history[-1], hidden, energies, weight)
+
+
+def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Scaling, np.ndarray]:
+    """Return the problem that X poses, its scaling, and the least noise by column."""
+    X, weight = merged_rows(X, weight)
+    scaling = fit_scaling(settings.scaling, X, weight)
+    problem = problem_of(X, weight, scaling, settings)
+    floor = _noise_floor(X, scaling, settings.by_column)
+    return problem if settings.clip is None else problem.near(), scaling, floor
 
 
 def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, ...]]:

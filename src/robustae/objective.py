@@ -190,13 +190,17 @@ def prepare(X: np.ndarray, scaling: Scaling, clip: float | None, dtype: torch.dt
     """Scale X in float64, block by block, and cast: (target, inputs, observed) for a `Problem`."""
     n, d = X.shape
     target = torch.empty((n, d), dtype=dtype)
-    missing = np.isnan(X) if X.dtype.kind == "f" else np.zeros((1, 1), dtype=bool)
+    missing = X.dtype.kind == "f" and bool(np.isnan(X).any())
+    observed = torch.empty((n, d), dtype=torch.bool) if missing else None
     step = max(1, BLOCK_CELLS // d)
     largest = 0.0
     for start in range(0, n, step):
-        Z = np.nan_to_num(scaling.transform(X[start : start + step].astype(np.float64)), nan=0.0)
-        largest = max(largest, float(np.abs(Z).max()))
-        target[start : start + step] = torch.from_numpy(Z)
+        rows = slice(start, start + step)
+        Z = scaling.transform(X[rows].astype(np.float64))
+        if observed is not None:
+            observed[rows] = torch.from_numpy(~np.isnan(Z))
+            Z = np.nan_to_num(Z, copy=False, nan=0.0)
+        largest = max(largest, Z.max(), -Z.min())
+        target[rows] = torch.from_numpy(Z)
     inputs = soft_clip(target, clip) if clip is not None and largest > clip else target
-    observed = torch.from_numpy(~missing) if missing.any() else None
     return target, inputs, observed

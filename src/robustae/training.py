@@ -97,19 +97,23 @@ def _rounds(
     problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int
 ) -> tuple[Problem, Result]:
     """Solve roughly and refresh until lam and the kept rows stand, then solve to the end."""
-    rough = replace(budget, tol=ROUGH * budget.tol)
+    rough = replace(budget, tol=budget.tol if solver.exact else ROUGH * budget.tol)
     damped = Damped()
     done = 0
     for _ in range(ROUNDS if refresh.active else 0):
         result = solver.solve(problem, module, rough.less(done), seed)
-        done += result.n_iter
-        before, proposed = problem, refresh(problem, module)
-        problem = proposed.having(lam=damped(before.lam, proposed.lam))
-        if result.interrupted:
+        result.before += done
+        done = result.n_iter
+        proposed = refresh(problem, module)
+        steady = _steady(problem, proposed)
+        if result.interrupted or steady and solver.exact:
             return problem, result
-        if _steady(before, proposed):
+        if steady:
             break
-    return problem, replace(solver.solve(problem, module, budget.less(done), seed), before=done)
+        problem = proposed.having(lam=damped(problem.lam, proposed.lam))
+    result = solver.solve(problem, module, budget.less(done), seed)
+    result.before += done
+    return problem, result
 
 
 class Damped:

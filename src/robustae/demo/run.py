@@ -66,11 +66,15 @@ def run_demo(out: str | os.PathLike[str] = "out", progress: Callable[[str], None
 
 
 def _parts(progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    from threadpoolctl import threadpool_limits
+
     from robustae.demo.digits import digits_part
     from robustae.demo.films import film_parts
     from robustae.demo.measurements import measurements_part
 
-    return [digits_part(progress), measurements_part(progress), *film_parts(progress)]
+    # Matrices this small are many times slower on two threads where another process is busy.
+    with threadpool_limits(1):
+        return [digits_part(progress), measurements_part(progress), *film_parts(progress)]
 
 
 def _write(folder: Path, parts: list[dict[str, Any]]) -> None:

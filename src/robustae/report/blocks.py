@@ -116,11 +116,11 @@ def _cell_map(facts: Facts) -> str:
     rows = "".join(_map_row(cells, i) for i in range(len(cells["rows"])))
     shown, all_of_them = len(cells["columns"]), cells["of_columns"]
     some = "" if shown == all_of_them else f" Of {all_of_them} columns the {shown} that deviate most."
+    dots = ", a dot cells where N ≠ 0 at the λ chosen below" if facts["slider"] else ""
     text = (
         "The most anomalous rows, cell by cell: orange where the value is above what the rest of the row "
         "leads to expect, blue where below, stronger with the number of noise deviations; a frame marks "
-        "flagged cells, hatching missing ones, a dot cells where N ≠ 0 at the λ chosen below. Point at a "
-        f"cell for its values.{some}"
+        f"flagged cells, hatching missing ones{dots}. Point at a cell for its values.{some}"
     )
     head = f"<thead><tr><th>row</th>{heads}</tr></thead>"
     grid = f'<div class="wide"><table class="map">{head}<tbody>{rows}</tbody></table></div>'

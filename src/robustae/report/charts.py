@@ -23,10 +23,10 @@ def number(value: Any, digits: int = 3) -> str:
         return escape(str(value))
     if value < 0:
         return f"−{number(-value, digits)}"
-    if value == int(value) and abs(value) < 1e7:
-        return f"{int(value):,}".replace(",", "\u202f")
-    if 1e-3 <= abs(value) < 1e6:
-        return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+    if value < 1e7 and (value == int(value) or value >= 1000):
+        return f"{round(value):,}".replace(",", "\u202f")
+    if 1e-3 <= value < 1e7:
+        return f"{value:.{max(0, digits - 1 - math.floor(math.log10(value)))}f}"
     return _power(f"{value:.{digits - 1}e}")
 
 

@@ -70,7 +70,11 @@ def facts_of(
     """
     kind = one_of("kind", kind, KINDS)
     if kind == "auto":
-        kind = "images" if model.image_shape_ is not None else "table"
+        kind = "table" if model.image_shape_ is None else "images"
+    if kind != "table" and model.image_shape_ is None:
+        raise InputError(
+            f"kind={kind!r} needs a model fitted to images: give it image_shape=(height, width)."
+        )
     energy, threshold = -np.asarray(model.score_samples(X)), -float(model.offset_)
     facts = {
         "title": title or {"table": "Table", "images": "Images", "film": "Video"}[kind],
@@ -264,7 +268,7 @@ def _film_slider(model: Any) -> Facts | None:
 
 
 def _image_facts(model: Any, X: Any, order: np.ndarray) -> Facts:
-    shape = _shape(model, X)
+    shape = _shape(model)
     order = order[: max(1, MOST_INLINED // math.prod(shape))]
     look = _look(model, X, order)
     low, high = _range(X)
@@ -277,7 +281,7 @@ def _image_facts(model: Any, X: Any, order: np.ndarray) -> Facts:
 
 
 def _film_facts(model: Any, X: Any, cut: float | None) -> Facts:
-    shape, (low, high) = _shape(model, X), _range(X)
+    shape, (low, high) = _shape(model), _range(X)
     frames = _spread(len(X), min(MOST_FRAMES, max(1, 10 * MOST_INLINED // math.prod(shape))))
     look = _look(model, X, frames)
     still = bool(np.all(look.expected == look.expected[:1]))
@@ -308,10 +312,9 @@ def _mask(model: Any, X: Any, cut: float | None) -> np.ndarray:
     return np.abs(_matrix(X) - _matrix(model.reconstruct(X))) > cut
 
 
-def _shape(model: Any, X: Any) -> list[int]:
+def _shape(model: Any) -> list[int]:
     """Height, width, channels of a row."""
-    given = model.image_shape_ or np.shape(X)[1:]
-    return [*given, 1] if len(given) == 2 else list(given)
+    return [*model.image_shape_, 1][:3]
 
 
 def _range(X: Any) -> tuple[float, float]:

@@ -32,6 +32,7 @@ class Adam:
     lr: float = 2e-3
     refresh: Any = None
     name = "adam"
+    exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Train for `max_iter` epochs, or until J settles."""

@@ -34,6 +34,7 @@ class Alternating:
     variant: str = "written"
     steps: int = 5
     name = "alternating"
+    exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Alternate until J settles."""

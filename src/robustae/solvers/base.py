@@ -25,7 +25,7 @@ class Result:
     status : str
         Converged or why not, as a sentence.
     before : int
-        Iterations of earlier rounds, with another lam or other rows.
+        Iterations before `history` begins: of earlier rounds, with another lam or other rows.
     interrupted : bool
         True after Ctrl-C; the module then holds the best weights so far.
     """
@@ -37,7 +37,7 @@ class Result:
 
     @property
     def n_iter(self) -> int:
-        """Iterations done, those of earlier rounds (`before`) included."""
+        """Iterations done, those before `history` begins included."""
         return self.before + max(len(self.history) - 1, 0)
 
 
@@ -76,9 +76,13 @@ class Budget:
 
 
 class Solver(Protocol):
-    """Finds weights of `module` that make J small; changes the module in place."""
+    """Finds weights of `module` that make J small; changes the module in place.
+
+    An `exact` solver ends at the minimum whatever the tolerance.
+    """
 
     name: str
+    exact: bool
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Run until the budget says stop."""

@@ -28,6 +28,7 @@ class LBFGS:
 
     memory: int = 10
     name = "lbfgs"
+    exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Lower J from where the module stands."""

@@ -24,13 +24,11 @@ class Newton:
     """
 
     name = "newton"
+    exact = True
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
-        """Minimise J over the constant; `tol` is not needed, the end is exact to rounding."""
+        """Minimise J over the constant; `history` holds the end alone, which is exact to rounding."""
         assert isinstance(module, Constant)
-        result = Result(
-            [problem.value(module)], "converged: the column-wise M-estimate of location is exact."
-        )
         at_most = budget.iterations(default=100)
         columns = _Columns(problem, module.b.data)
         steps = 0
@@ -38,11 +36,11 @@ class Newton:
             columns.advance()
             steps += 1
         module.b.data = columns.b
-        if at_most:
-            result.history.append(problem.value(module))
-            budget.tell(result, at_most)
+        result = Result([problem.value(module)], before=steps)
+        result.status = "converged: the column-wise M-estimate of location is exact."
         if columns.open:
             result.status = f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better."
+        budget.tell(result, at_most)
         return result
 
 
