@@ -10,7 +10,7 @@ import os
 import sys
 
 NAMES = ("restaurant", "escalator", "table", "digits")
-PINNED = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+PINNED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def main() -> None:
@@ -22,7 +22,9 @@ def main() -> None:
         if name not in NAMES:
             parser.error(f"{name!r} is not known: {', '.join(NAMES)}")
     if any(os.environ.get(name) != "1" for name in PINNED):
-        os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], {**os.environ, **PINNED})
+        os.execve(
+            sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], {**os.environ, **PINNED}
+        )
     for name in arguments.names or NAMES:
         importlib.import_module(f"benchmarks.{name}").run(arguments.runs)
 

@@ -1,4 +1,4 @@
-"""The escalator, 200 frames x 20800 pixels: objective reached and seconds, against Adam from a random start."""
+"""The escalator, 200 x 20800: objective and seconds, against Adam from a random start."""
 
 import torch
 

@@ -1,6 +1,7 @@
 """The restaurant, 200 frames x 19200 pixels: seconds to fit and split, peak memory, beside peers."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def run(runs: int) -> None:
     """Write restaurant.csv; `ratio` is the default robust autoencoder's time to the method's."""
     X = frames()
     memory = {name: peak_mib(frames, method) for name, method in METHODS.items()}
-    seconds, _ = in_turn({name: lambda method=method: method(X) for name, method in METHODS.items()}, runs)
+    seconds, _ = in_turn({name: partial(method, X) for name, method in METHODS.items()}, runs)
     ours = seconds[next(iter(METHODS))]
     size = X.nbytes / 2**20
     write(

@@ -1,6 +1,10 @@
 """Robust autoencoders: learn what is normal from data that already contains anomalies."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robustae.baselines import RobustPCA
+    from robustae.estimator import RobustAutoencoder, load
 
 __version__ = "0.1.0"
 __all__ = ["RobustAutoencoder", "RobustPCA", "__version__", "load"]

@@ -215,7 +215,7 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
         for name, values in arrays.items()
         if name.startswith("predictor.")
     }
-    chosen = predictor if predictor is not None else state["predictor_name"]
+    chosen = predictor if predictor is not None else state["predictor_name_"]
     if chosen is None:
         raise InputError(
             "this model was fitted with your own module: load(path, predictor=...) needs it again."

@@ -11,17 +11,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from robustae import artifact
 from robustae.checks import known_names
-from robustae.explain import explanation, flags_of, repaired
+from robustae.explain import FLAG_AT, explanation, flags_of, repaired
 from robustae.fitting import Fitted, continue_fit, fit_models, one_thread_for
 from robustae.inputs import Rows, read_rows, read_weight, valid_image_shape
 from robustae.model import Block
 from robustae.path import path_over_lam
 from robustae.predictors import encoder_of
 from robustae.progress import shown
+from robustae.saving import restored, save
 from robustae.settings import Settings, settings_of
-from robustae.thresholds import CleanPart, clean_part, offset
+from robustae.thresholds import clean_part, offset
 
 __all__ = ["RobustAutoencoder", "load"]
 
@@ -249,14 +249,10 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
 
     def _keep(self, fitted: Fitted, image_shape: tuple[int, ...] | None) -> None:
         self.models_ = fitted.models
-        self._predictor_name = fitted.predictor if isinstance(fitted.predictor, str) else None
+        self.predictor_name_ = fitted.predictor if isinstance(fitted.predictor, str) else None
         self.image_shape_ = image_shape
         self.hidden_ = fitted.hidden
         self.mu_ = float(self.mu)
-        self.column_lam_ = np.broadcast_to(
-            np.asarray(fitted.models[0].lam, float), (self.n_features_in_,)
-        ).copy()
-        self.lam_ = float(np.median(self.column_lam_))
         self.objective_ = fitted.objective
         self.history_ = fitted.result.history
         self.n_iter_ = fitted.result.n_iter
@@ -321,6 +317,17 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         return self.models_[0].predictor
 
     @property
+    def column_lam_(self):
+        """The first member's lam by column, shape (d,)."""
+        model = self.models_[0]
+        return np.broadcast_to(np.asarray(model.lam, float), model.noise.shape).copy()
+
+    @property
+    def lam_(self):
+        """The first member's lam: the median of `column_lam_`."""
+        return float(np.median(self.column_lam_))
+
+    @property
     def noise_scale_(self):
         """The first member's noise deviations by column, shape (d,)."""
         return self.models_[0].noise
@@ -365,28 +372,44 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         """Residuals in noise deviations, of X's shape; 0 for missing cells."""
         return self._cells(self._rows(X), self.models_[0].cells_of)[0]
 
-    def flags(self, X):
-        """Cells called outlying, of X's shape, bool: more than 3 noise deviations off."""
-        return self._cells(self._rows(X), lambda block: flags_of(self.models_[0], block), dtype=bool)[0]
+    def flags(self, X, cut=FLAG_AT):
+        """Cells called outlying, of X's shape, bool: over `cut` noise deviations off, whatever lam is."""
+        model = self.models_[0]
+        return self._cells(self._rows(X), lambda block: flags_of(model, block, cut), dtype=bool)[0]
 
-    def repaired(self, X):
-        """X with flagged and missing cells replaced by Xhat, all others untouched to the last bit."""
+    def repaired(self, X, cut=FLAG_AT, passes=0):
+        """X with flagged and missing cells replaced by Xhat, all others untouched to the last bit.
+
+        Parameters
+        ----------
+        X : array or DataFrame
+        cut : float
+            Noise deviations beyond which a cell is replaced.
+        passes : int
+            Times that rows with such cells are encoded again with Xhat in their place, so that a
+            wrong cell does not speak for itself; 1 nearly halves the error of the repair.
+
+        Returns
+        -------
+        array, of X's shape
+        """
         rows = self._rows(X)
         with one_thread_for(self.predictor):
-            return repaired(self.models_[0], rows.values).reshape(rows.shape)
+            return repaired(self.models_[0], rows.values, cut, passes).reshape(rows.shape)
 
-    def explain(self, X):
+    def explain(self, X, cut=FLAG_AT):
         """Account for the flagged cells, those farthest off first.
 
         Returns
         -------
         dict of arrays, or DataFrame where X is one
-            row, column (name or number), observed, expected, outlier_part (in X's units), deviations
-            (signed, in noise deviations), share (of the row's energy).
+            row, column (name or number), observed, expected (Xhat), outlier_part (N; all
+            in X's units), deviations (signed, in noise deviations), share (of the row's energy).
         """
         rows = self._rows(X)
+        names = getattr(self, "feature_names_in_", None)
         with one_thread_for(self.predictor):
-            columns = explanation(self.models_[0], rows.values, getattr(self, "feature_names_in_", None))
+            columns = explanation(self.models_[0], rows.values, names, cut)
         if rows.frame is None:
             return columns
         import narwhals as nw
@@ -423,49 +446,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         A module of your own is saved by its weights; `load` asks for the module again.
         """
         check_is_fitted(self)
-        energies, weight = self._energies_of_fit
-        arrays, description = artifact.pack(self.models_, self._state())
-        arrays |= {"energies": energies} | ({} if weight is None else {"weight": weight})
-        artifact.write(path, arrays, description)
-
-    def _state(self) -> dict[str, Any]:
-        params = {
-            name: value for name, value in self.get_params(deep=False).items() if name not in ("verbose",)
-        }
-        names = getattr(self, "feature_names_in_", None)
-        return {
-            **{f"param:{name}": value for name, value in params.items()},
-            **{name: getattr(self, name) for name in _SAVED},
-            "predictor_name": self._predictor_name,
-            "clean": (self.clean_part_.centre, self.clean_part_.spread),
-            "names": None if names is None else tuple(names),
-        }
-
-    def _restore(self, models: list[Any], arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-        for name in _SAVED:
-            setattr(self, name, list(state[name]) if name == "history_" else state[name])
-        self.models_ = models
-        self._predictor_name = state["predictor_name"]
-        self.column_lam_ = np.broadcast_to(np.asarray(models[0].lam, float), (self.n_features_in_,)).copy()
-        self.clean_part_ = CleanPart(*state["clean"])
-        self._energies_of_fit = (arrays["energies"], arrays.get("weight"))
-        self._recent = arrays["energies"][-REMEMBERED:]
-        if state["names"] is not None:
-            self.feature_names_in_ = np.asarray(state["names"], dtype=object)
-
-
-_SAVED = (
-    "image_shape_",
-    "hidden_",
-    "mu_",
-    "lam_",
-    "objective_",
-    "history_",
-    "n_iter_",
-    "status_",
-    "offset_",
-    "n_features_in_",
-)
+        save(self, path)
 
 
 def load(path: str | os.PathLike[str], predictor: Any = None) -> RobustAutoencoder:
@@ -487,13 +468,4 @@ def load(path: str | os.PathLike[str], predictor: Any = None) -> RobustAutoencod
     InputError
         If the file is missing, damaged, foreign or of a later version, or a module is needed.
     """
-    arrays, description = artifact.read(path)
-    models, state = artifact.unpack(arrays, description, predictor)
-    params = {
-        name.removeprefix("param:"): value for name, value in state.items() if name.startswith("param:")
-    }
-    if predictor is not None:
-        params["predictor"] = predictor
-    estimator = RobustAutoencoder(**params)
-    estimator._restore(models, arrays, state)
-    return estimator
+    return restored(RobustAutoencoder, path, predictor)

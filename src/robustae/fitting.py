@@ -59,10 +59,9 @@ def _keys(X: np.ndarray) -> np.ndarray:
 
 def problem_of(X: np.ndarray, weight: Weight, scaling: Scaling, settings: Settings) -> Problem:
     """Return the problem X poses, lam still open where it is automatic."""
-    target, inputs, observed = (
-        None if part is None else part.to(settings.device)
-        for part in prepare(X, scaling, settings.clip, settings.dtype)
-    )
+    target, inputs, observed = prepare(X, scaling, settings.clip, settings.dtype)
+    target, inputs = target.to(settings.device), inputs.to(settings.device)
+    observed = None if observed is None else observed.to(settings.device)
     rows = None if weight is None else torch.from_numpy(weight).to(target)
     lam = np.inf if settings.auto_lam else settings.lam
     return Problem(target, inputs, observed, rows, settings.penalty, lam, settings.mu)

@@ -52,7 +52,7 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     shape = _shape_of(X)
     if frame is None and len(shape) > 2:
         X = _flattened(X, shape, image_shape)
-    values = validate_data(
+    values: Any = validate_data(
         estimator,
         X,
         dtype="numeric",
@@ -99,8 +99,9 @@ def _refuse_huge(values: np.ndarray) -> None:
     with np.errstate(invalid="ignore"):
         low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
     if max(-low, high) > HUGE:
+        worst = low if -low > high else high
         raise InputError(
-            f"X holds {low if -low > high else high:.3g}: cells beyond {HUGE:g} cannot be squared, rescale them."
+            f"X holds {worst:.3g}: cells beyond {HUGE:g} cannot be squared, choose another unit."
         )
 
 

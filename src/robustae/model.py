@@ -94,11 +94,15 @@ class Model:
         complete = observed.all()
         if not complete:
             Z[~observed] = 0.0
-        Zhat = self._forward(self.predictor, soft_clip(Z, self.clip))
+        Zhat = self.reconstruct_scaled(Z)
         R = Z - Zhat
         if not complete:
             R[~observed] = 0.0
         return Block(rows, Z, observed, Zhat, R)
+
+    def reconstruct_scaled(self, Z: np.ndarray) -> np.ndarray:
+        """Xhat of rows on the model's scale, shape (b, d), without missing cells."""
+        return self._forward(self.predictor, soft_clip(Z, self.clip))
 
     @torch.no_grad()
     def _forward(self, function: Any, inputs: np.ndarray) -> np.ndarray:

@@ -31,8 +31,9 @@ def soft_clip(Z: Any, clip: float | None) -> Any:
     excess = (abs(Z) - clip).clip(0, None)
     if not excess.any():
         return Z
-    log1p, sign = (np.log1p, np.sign) if isinstance(Z, np.ndarray) else (torch.log1p, torch.sign)
-    return Z.clip(-clip, clip) + sign(Z) * log1p(excess)
+    log1p: Any = np.log1p if isinstance(Z, np.ndarray) else torch.log1p
+    kept = Z.clip(-clip, clip)
+    return kept + kept / clip * log1p(excess)  # kept / clip is the sign where there is an excess
 
 
 class _Envelope(torch.autograd.Function):

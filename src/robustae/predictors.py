@@ -25,6 +25,11 @@ def _drawn(shape: Sequence[int], fan_in: int, generator: torch.Generator | None)
     return nn.Parameter((2 * torch.rand(*shape, generator=generator) - 1) * bound)
 
 
+def _codes(X: Tensor, U: Tensor) -> Tensor:
+    """X U, as (U' X')': many columns by few are up to eight times slower the other way round."""
+    return (U.T @ X.T).T
+
+
 class Constant(nn.Module):
     """Xhat = b: a robust centre (K = 0)."""
 
@@ -46,7 +51,7 @@ class Linear(nn.Module):
         self.b = nn.Parameter(torch.zeros(d))
 
     def encode(self, X: Tensor) -> Tensor:
-        return X @ self.U
+        return _codes(X, self.U)
 
     def forward(self, X: Tensor) -> Tensor:
         return torch.addmm(self.b, self.encode(X), self.V)
@@ -72,9 +77,8 @@ class Sigmoid(nn.Module):
         self.b = nn.Parameter(torch.zeros(d)) if bias else None
 
     def encode(self, X: Tensor) -> Tensor:
-        if self.a is None:
-            return torch.sigmoid(X @ self.U)
-        return torch.sigmoid(torch.addmm(self.a, X, self.U))
+        activation = _codes(X, self.U)
+        return torch.sigmoid(activation if self.a is None else activation + self.a)
 
     def forward(self, X: Tensor) -> Tensor:
         if self.b is None:
@@ -134,7 +138,8 @@ class Conv(nn.Module):
         self.height, self.width, self.channels = (*image_shape, 1)[:3]
         sizes = [(self.height, self.width)]
         for _ in filters:
-            sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
+            height, width = sizes[-1]
+            sizes.append((-(-height // 2), -(-width // 2)))
         self.sizes = sizes
         first, second = filters
         flat = second * math.prod(sizes[-1])

@@ -127,7 +127,8 @@ def _fit_transformer(transformer: Any, X: np.ndarray) -> TransformerScaling:
 
     if not hasattr(transformer, "inverse_transform"):
         raise InputError(f"scaling={transformer!r} needs an inverse_transform to give results in X's units.")
-    fitted = clone(transformer).fit(X)
+    fitted: Any = clone(transformer)
+    fitted.fit(X)
     if np.shape(fitted.transform(X[:1])) != (1, X.shape[1]):
         raise InputError(f"scaling={transformer!r} changes the number of columns.")
     return TransformerScaling(fitted)

@@ -66,9 +66,9 @@ def valid_contamination(contamination: Any) -> Any:
     """Return "auto" or a share in [0, 0.5]."""
     if isinstance(contamination, str) and contamination == "auto":
         return contamination
-    if isinstance(contamination, (int, float, np.number)) and not isinstance(contamination, bool):
-        if 0 <= contamination <= 0.5:
-            return float(contamination)
+    share = contamination if isinstance(contamination, (int, float, np.number)) else -1.0
+    if not isinstance(contamination, bool) and 0 <= float(share) <= 0.5:
+        return float(share)
     raise InputError(f"contamination={contamination!r} must be 'auto' or a share in [0, 0.5].")
 
 

@@ -15,9 +15,8 @@ from robustae.starts import start
 
 __all__ = ["Refresh", "Trained", "train"]
 
-ROUNDS = 10  # of lam and concentration steps at most
+ROUNDS = 20  # of lam and concentration steps at most
 STEADY = 0.02  # relative change of lam below which it stands
-ROUGH = 10  # tolerance of the rounds before, against the last one's
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,11 @@ def _rounds(
     problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int
 ) -> tuple[Problem, Result]:
     """Solve roughly and refresh until lam and the kept rows stand, then solve to the end."""
-    rough = replace(budget, tol=budget.tol if solver.exact else ROUGH * budget.tol)
     damped = Damped()
     done = 0
     for _ in range(ROUNDS if refresh.active else 0):
-        result = solver.solve(problem, module, rough.less(done), seed)
+        left = budget.less(done)
+        result = solver.solve(problem, module, left if solver.exact else left.rough(), seed)
         result.before += done
         done = result.n_iter
         proposed = refresh(problem, module)

@@ -60,7 +60,10 @@ def held_out(B: np.ndarray, widest: int) -> np.ndarray:
     for out_rows, in_rows in _halves(rows, half_n):
         for out_columns, in_columns in _halves(columns, half_d):
             blocks = (B[np.ix_(r, c)] for r in (out_rows, in_rows) for c in (out_columns, in_columns))
-            errors[np.ix_(range(widest + 1), out_rows, out_columns)] = _quarter(*blocks, widest)
+            out, beside, above, seen = blocks
+            errors[np.ix_(np.arange(widest + 1), out_rows, out_columns)] = _quarter(
+                out, beside, above, seen, widest
+            )
     return errors
 
 
@@ -101,7 +104,7 @@ def resolve_hidden(hidden: Any, predictor: Any, A: np.ndarray) -> tuple[int, ...
 def _widths(hidden: Any, A: np.ndarray) -> tuple[int, ...]:
     if isinstance(hidden, str) and hidden == "auto":
         return (auto_width(A),)
-    widths = tuple(hidden) if isinstance(hidden, (tuple, list)) else (hidden,)
+    widths: Any = tuple(hidden) if isinstance(hidden, (tuple, list)) else (hidden,)
     if not widths or not all(hasattr(w, "__index__") and w >= 1 and not isinstance(w, bool) for w in widths):
         raise InputError(f"hidden={hidden!r} must be 'auto', a whole number from 1 on, or a tuple of such.")
     return tuple(int(w) for w in widths)

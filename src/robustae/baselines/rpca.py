@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from robustae.baselines.pursuit import Pursuit, extend, pursue
 from robustae.checks import InputError, known_names
@@ -16,6 +17,8 @@ from robustae.thresholds import offset, valid_contamination
 __all__ = ["RobustPCA"]
 
 BLOCK_CELLS = 2**20  # cells split at a time: a few copies of them exist at once
+
+SMALL = 500  # a side up to which one thread is as fast
 
 
 class RobustPCA(OutlierMixin, BaseEstimator):
@@ -130,8 +133,10 @@ class RobustPCA(OutlierMixin, BaseEstimator):
         _, X = self._read(X, reset=True)
         observed = 1 - np.isnan(X).mean()
         self.lam_ = float(1 / np.sqrt(max(X.shape) * observed) if isinstance(self.lam, str) else self.lam)
-        self._keep(pursue(X, self.lam_, self.tol, self.max_iter, self.rho))
-        scores = self._scores(X)
+        # Threads that wait for each other beside a busy process made small fits 100 times slower.
+        with threadpool_limits(1 if min(X.shape) <= SMALL else None):
+            self._keep(pursue(X, self.lam_, self.tol, self.max_iter, self.rho))
+            scores = self._scores(X)
         self.offset_ = offset(-scores, self.contamination)
         return scores
 

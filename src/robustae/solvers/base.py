@@ -11,6 +11,8 @@ from robustae.objective import Problem
 
 __all__ = ["Budget", "Callback", "Result", "Solver", "check_budget"]
 
+FEW = 6  # iterations of a fit that only leads to the next
+
 Callback = Callable[[int, int, float], Any]  # iteration, iterations at most, J
 
 
@@ -61,6 +63,10 @@ class Budget:
         return (
             self if isinstance(self.max_iter, str) else replace(self, max_iter=max(self.max_iter - done, 0))
         )
+
+    def rough(self) -> "Budget":
+        """Return a budget for a fit that only leads to the next: few iterations, ten times the tolerance."""
+        return replace(self, tol=10 * self.tol, max_iter=min(self.iterations(FEW), FEW))
 
     def tell(self, result: Result, at_most: int) -> None:
         """Report progress to the callback."""

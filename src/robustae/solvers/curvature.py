@@ -77,4 +77,4 @@ def _through_gram(A: Tensor) -> Solve:
     gram = A @ A.T
     r = DAMPING * float(gram.diagonal().mean()) + 1e-12
     inverse = _inverse(gram, DAMPING)
-    return lambda g: (g - A.T @ (inverse @ (A @ g))) / r
+    return lambda g: (g - ((g.T @ A.T) @ inverse @ A).T) / r  # few rows by many columns: the fast way round

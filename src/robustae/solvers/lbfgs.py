@@ -117,7 +117,7 @@ class _State:
         for _ in range(25):
             x = self.x + step * p
             J, g = self.evaluate(x)
-            if J <= self.J + 1e-4 * step * slope and J < self.J:
+            if self.J + 1e-4 * step * slope >= J and J < self.J:
                 self._accept(x, J, g)
                 return True
             rise = J - self.J - step * slope
