@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from robustae.checks import known_names
 from robustae.explain import FLAG_AT, explanation, flags_of, repaired
+from robustae.export import to_onnx
 from robustae.fitting import Fitted, continue_fit, fit_models, one_thread_for
 from robustae.inputs import Rows, read_rows, read_weight, valid_image_shape
 from robustae.model import Block
@@ -447,6 +448,14 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         save(self, path)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as an ONNX graph: X (batch, d) in; score, reconstruction, outliers out.
+
+        Scaling included; needs the extra `onnx`, and penalty "l1" or "none".
+        """
+        check_is_fitted(self)
+        to_onnx(self.models_, self.n_features_in_, path)
 
 
 def load(path: str | os.PathLike[str], predictor: Any = None) -> RobustAutoencoder:

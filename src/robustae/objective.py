@@ -14,7 +14,7 @@ from robustae.penalties import L1, NoPenalty, Penalty
 from robustae.predictors import omega
 from robustae.scaling import Scaling
 
-__all__ = ["CLIP", "Problem", "prepare", "soft_clip"]
+__all__ = ["CLIP", "Problem", "prepare", "soft_clip", "soft_clip_tensor"]
 
 CLIP = 4.0  # deviations up to which the encoder sees a cell as it is
 FAR = 1e3  # deviations at which a cell is a gross outlier for any predictor
@@ -26,14 +26,17 @@ def soft_clip(Z: Any, clip: float | None) -> Any:
 
     It bounds what one wild cell does through the encoder; the residual sees X itself.
     """
-    if clip is None:
+    if clip is None or not (abs(Z) > clip).any():
         return Z
-    excess = (abs(Z) - clip).clip(0, None)
-    if not excess.any():
-        return Z
-    log1p: Any = np.log1p if isinstance(Z, np.ndarray) else torch.log1p
+    if isinstance(Z, np.ndarray):
+        return soft_clip_tensor(torch.from_numpy(Z), clip).numpy()
+    return soft_clip_tensor(Z, clip)
+
+
+def soft_clip_tensor(Z: Tensor, clip: float) -> Tensor:
+    """`soft_clip`, without looking whether there is anything to clip."""
     kept = Z.clip(-clip, clip)
-    return kept + kept / clip * log1p(excess)  # kept / clip is the sign where there is an excess
+    return kept + torch.sign(Z) * torch.log1p((Z - kept).abs())
 
 
 class _Envelope(torch.autograd.Function):

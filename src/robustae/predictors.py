@@ -38,7 +38,7 @@ class Constant(nn.Module):
         self.b = nn.Parameter(torch.zeros(d))
 
     def forward(self, X: Tensor) -> Tensor:
-        return self.b.expand(len(X), -1)
+        return self.b.expand_as(X)
 
 
 class Linear(nn.Module):
@@ -163,13 +163,13 @@ class Conv(nn.Module):
         return _redrawn(layer, 9 * inputs // 4, generator)
 
     def encode(self, X: Tensor) -> Tensor:
-        images = X.view(len(X), self.height, self.width, self.channels).permute(0, 3, 1, 2)
+        images = X.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
         for layer in self.down:
             images = nn.functional.elu(layer(images))
         return self.code(images.flatten(1))
 
     def decode(self, Z: Tensor) -> Tensor:
-        images = nn.functional.elu(self.spread(Z)).view(len(Z), -1, *self.sizes[-1])
+        images = nn.functional.elu(self.spread(Z)).unflatten(1, (-1, *self.sizes[-1]))
         images = nn.functional.elu(self.up[0](images, output_size=self.sizes[1]))
         images = self.up[1](images, output_size=self.sizes[0])
         return images.permute(0, 2, 3, 1).flatten(1)
@@ -187,14 +187,14 @@ class Reshaped(nn.Module):
         self.image_shape = tuple(image_shape)
 
     def forward(self, X: Tensor) -> Tensor:
-        return self.module(X.view(len(X), *self.image_shape)).reshape(len(X), -1)
+        return self.module(X.view(-1, *self.image_shape)).flatten(1)
 
 
 def encoder_of(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
     """Return what computes the code, or None where there is none."""
     if isinstance(module, Reshaped):
         inner = encoder_of(module.module)
-        return None if inner is None else lambda X: inner(X.view(len(X), *module.image_shape))
+        return None if inner is None else lambda X: inner(X.view(-1, *module.image_shape))
     return getattr(module, "encode", None) or getattr(module, "encoder", None)
 
 

@@ -81,8 +81,9 @@ def _robust(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
     """
     location = median(X, weight)
     scale = np.maximum(mad_scale(X, weight, location), 0.6 * winsorised_sd(X, weight, 0.1)[1])
+    rounding = rounding_sd(X)
     for fallback in (winsorised_sd, mean_sd):
-        rough = ~(scale > rounding_sd(X))
+        rough = ~(scale > rounding)
         if rough.any():
             scale[rough] = fallback(X[:, rough], weight)[1]
     return location, scale

@@ -97,24 +97,21 @@ class _State:
         return H(q) * float(1 / (rho * (y @ H(y))))
 
     def advance(self) -> bool:
-        """Take one step that lowers J; False if there is none."""
-        for p in self._candidates():
+        """Take one step that lowers J; False if there is none, with the curvature pairs or without."""
+        while True:
+            p = self.direction()
             slope = float(self.g @ p)
             if slope < 0 and self._search(p, slope):
                 return True
+            if not self.pairs:
+                return False
             self.pairs.clear()
-        return False
-
-    def _candidates(self):
-        yield self.direction()
-        if self.pairs:
-            self.pairs.clear()
-        yield self.direction()
 
     def _search(self, p: Tensor, slope: float) -> bool:
-        """Backtrack by quadratic interpolation until J falls enough (Armijo)."""
+        """Backtrack by quadratic interpolation until J falls enough (Armijo), or rounding hides any fall."""
+        least = torch.finfo(p.dtype).eps * abs(self.J)
         step = 1.0
-        for _ in range(25):
+        while -step * slope > least:
             x = self.x + step * p
             J, g = self.evaluate(x)
             if self.J + 1e-4 * step * slope >= J and J < self.J:

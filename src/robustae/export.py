@@ -1,0 +1,107 @@
+"""A fitted model as an ONNX graph: scaling, score, reconstruction and outliers in one."""
+
+import os
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robustae.checks import InputError, need
+from robustae.model import Model
+from robustae.objective import soft_clip_tensor
+from robustae.outputs import check_writable, replacing
+from robustae.penalties import L1, NoPenalty
+from robustae.predictors import Constant, Linear, Sigmoid
+from robustae.scaling import ColumnScaling
+
+__all__ = ["to_onnx"]
+
+
+class _Graph(nn.Module):
+    """One member as tensors in, tensors out: (energy / unit, reconstruction, N), in the user's units."""
+
+    def __init__(self, model: Model):
+        super().__init__()
+        scaling, distance = model.scaling, model.distance
+        assert isinstance(scaling, ColumnScaling)
+        self.predictor = deepcopy(model.predictor).cpu()
+        if not isinstance(model.predictor, (Constant, Linear, Sigmoid)):
+            self.predictor.float()  # runtimes have ELU and convolutions in single precision only
+        self.dtype = next(self.predictor.parameters()).dtype
+        self.clip, self.energy, self.unit = model.clip, model.energy, model.unit
+        constants = {"location": scaling.location, "scale": scaling.scale, "noise": model.noise}
+        constants["bound"] = torch.as_tensor(model.lam if isinstance(model.penalty, L1) else torch.inf) / 2
+        if distance is not None:
+            constants |= {"centre": distance.location, "precision": distance.precision}
+        for name, values in constants.items():
+            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
+
+    def forward(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        missing = torch.isnan(X)
+        Z = torch.where(missing, torch.zeros_like(X), (X - self.location) / self.scale)
+        inputs = Z if self.clip is None else soft_clip_tensor(Z, self.clip)
+        Zhat = self.predictor(inputs.to(self.dtype)).double()
+        R = torch.where(missing, torch.zeros_like(Z), Z - Zhat)
+        pull = torch.minimum(torch.maximum(R, -self.bound), self.bound)
+        energy = self._cell_energies(R, pull).sum(1) * X.shape[1] / (~missing).to(X.dtype).sum(1)
+        if self.energy == "combined":
+            B = torch.where(missing, Zhat, inputs) - self.centre
+            energy = energy + X.shape[1] * torch.log1p(((B @ self.precision) * B).sum(1))
+        return energy / self.unit, Zhat * self.scale + self.location, (R - pull) * self.scale
+
+    def _cell_energies(self, R: Tensor, pull: Tensor) -> Tensor:
+        if self.energy == "squared":
+            return R * R
+        if self.energy == "envelope":
+            return pull * (2 * R - pull)
+        return torch.log1p((R / self.noise) ** 2)
+
+
+class _Ensemble(nn.Module):
+    """Mean score of the members; reconstruction and outliers of the first."""
+
+    def __init__(self, members: list[_Graph]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        parts = [member(X) for member in self.members]
+        return -torch.stack([energy for energy, _, _ in parts]).mean(0), parts[0][1], parts[0][2]
+
+
+def to_onnx(models: list[Model], d: int, path: str | os.PathLike[str]) -> None:
+    """Write the graph with input X (batch, d) and outputs score, reconstruction, outliers.
+
+    X is float64, NaN for missing cells. All is computed in float64, but for networks in float32.
+
+    Raises
+    ------
+    InputError
+        If the extra is missing, or the penalty or the scaling has no graph.
+    """
+    need("onnx", "onnxscript", "to_onnx")
+    first = models[0]
+    if not isinstance(first.penalty, (L1, NoPenalty)) or not isinstance(first.scaling, ColumnScaling):
+        raise InputError(
+            "to_onnx writes models with penalty 'l1' or 'none' and a scaling by name; this has others."
+        )
+    check_writable(path)
+    graph = _exported(_Ensemble([_Graph(model) for model in models]), d)
+    with replacing(Path(path)) as file:
+        file.write(graph.SerializeToString())
+
+
+def _exported(ensemble: nn.Module, d: int) -> Any:
+    program = torch.onnx.export(
+        ensemble.eval(),
+        (torch.zeros(3, d, dtype=torch.float64),),
+        input_names=["X"],
+        output_names=["score", "reconstruction", "outliers"],
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    return program.model_proto
