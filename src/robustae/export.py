@@ -85,7 +85,7 @@ def to_onnx(models: list[Model], d: int, path: str | os.PathLike[str]) -> None:
     first = models[0]
     if not isinstance(first.penalty, (L1, NoPenalty)) or not isinstance(first.scaling, ColumnScaling):
         raise InputError(
-            "to_onnx writes models with penalty 'l1' or 'none' and a scaling by name; this has others."
+            "to_onnx needs penalty 'l1' or 'none' and a scaling by name; this model has others."
         )
     check_writable(path)
     graph = _exported(_Ensemble([_Graph(model) for model in models]), d)
