@@ -93,6 +93,14 @@ def test_no_other_n_does_better_than_prox(penalty, R, lam, seed):
         assert np.sum((R - other) ** 2) + penalty.value(other, lam) >= best - 1e-9 * size(R)
 
 
+@given(R=residuals, lam=lams, share=st.floats(0, 0.5))
+def test_trimming_reaches_its_envelope_with_l1_on_the_rows_kept(R, lam, share):
+    penalty = Trimmed(share, inner=L1())
+    N = penalty.prox(R, lam)
+    reached = np.sum((R - N) ** 2) + penalty.value(N, lam)
+    assert float(reached) == pytest.approx(np.sum(penalty.envelope(R, lam)), rel=1e-9, abs=1e-9 * size(R))
+
+
 # ---------------------------------------------------------------- identities
 
 

@@ -80,6 +80,13 @@ def test_solver_objects_stand_for_their_names(X):
         np.testing.assert_array_equal(by_name.score_samples(X), by_object.score_samples(X))
 
 
+def test_small_batches_weigh_mu_like_the_whole(X):
+    """Omega counts batch / n in a batch, else eight rows at a time would shrink the weights 15-fold."""
+    settings = {"predictor": "linear", "lam": 2.0, "mu": 20.0, "max_iter": 200, **SMALL}
+    whole = RobustAutoencoder(solver="lbfgs", **settings).fit(X).objective_
+    assert RobustAutoencoder(solver=Adam(lr=0.01), batch_size=8, **settings).fit(X).objective_ < 1.02 * whole
+
+
 def test_max_iter_is_obeyed_and_told(X):
     settings = {"predictor": "sigmoid", "solver": "lbfgs", "max_iter": 2, "tol": 0.0, "lam": 0.5, **SMALL}
     model = RobustAutoencoder(**settings).fit(X)

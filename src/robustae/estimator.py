@@ -176,6 +176,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "models_")
+
     def set_params(self, **params):
         """Set parameters by name; an unknown one is answered with the nearest known."""
         known_names("parameter", [name.partition("__")[0] for name in params], self.get_params(deep=False))

@@ -84,9 +84,7 @@ def to_onnx(models: list[Model], d: int, path: str | os.PathLike[str]) -> None:
     need("onnx", "onnxscript", "to_onnx")
     first = models[0]
     if not isinstance(first.penalty, (L1, NoPenalty)) or not isinstance(first.scaling, ColumnScaling):
-        raise InputError(
-            "to_onnx needs penalty 'l1' or 'none' and a scaling by name; this model has others."
-        )
+        raise InputError("to_onnx needs penalty 'l1' or 'none' and a scaling by name; this model has others.")
     check_writable(path)
     graph = _exported(_Ensemble([_Graph(model) for model in models]), d)
     with replacing(Path(path)) as file:

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from robustae.distances import robust_distance
-from robustae.lambdas import NoiseRule
+from robustae.lambdas import LEAST_NOISE, NoiseRule
 from robustae.model import Model
 from robustae.objective import Problem, prepare
 from robustae.penalties import NoPenalty, Trimmed
 from robustae.predictors import build
-from robustae.scales import Weight, quantile, rounding_sd, thinned
+from robustae.scales import Weight, quantile, rounding_sd, thinned, winsorised_sd
 from robustae.scaling import ColumnScaling, Scaling, fit_scaling
 from robustae.settings import Settings
 from robustae.solvers import Adam, Result, Solver, choose
@@ -67,14 +67,15 @@ def problem_of(X: np.ndarray, weight: Weight, scaling: Scaling, settings: Settin
     return Problem(target, inputs, observed, rows, settings.penalty, lam, settings.mu)
 
 
-def _noise_floor(X: np.ndarray, scaling: Scaling, by_column: bool) -> np.ndarray:
-    """What rounding alone causes, by column, in the model's units."""
-    d = X.shape[1]
+def _noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarray:
+    """Least noise by column, in the model's units: what rounding causes, and a share of the spread."""
+    cells = X if settings.by_column else thinned(X)
     if not isinstance(scaling, ColumnScaling):
-        return rounding_sd(scaling.transform(X.astype(np.float64)))
-    if by_column:
-        return rounding_sd(X.astype(np.float64)) / scaling.scale
-    return np.full(d, rounding_sd(thinned(X).astype(np.float64)) / np.median(scaling.scale))
+        cells = scaling.transform(X.astype(np.float64))
+        return np.maximum(rounding_sd(cells), LEAST_NOISE * winsorised_sd(cells, share=0.1)[1])
+    cells = cells.astype(np.float64)
+    least = np.maximum(rounding_sd(cells), LEAST_NOISE * winsorised_sd(cells, share=0.1)[1])
+    return np.broadcast_to(least, X.shape[1]) / scaling.scale
 
 
 def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) -> Fitted:
@@ -101,7 +102,7 @@ def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, 
     X, weight = merged_rows(X, weight)
     scaling = fit_scaling(settings.scaling, X, weight)
     problem = problem_of(X, weight, scaling, settings)
-    floor = _noise_floor(X, scaling, settings.by_column)
+    floor = _noise_floor(X, scaling, settings)
     return problem if settings.clip is None else problem.near(), scaling, floor
 
 

@@ -11,10 +11,10 @@ from robustae.objective import Problem
 from robustae.penalties import L1
 from robustae.scales import MAD_TO_SD, quantile, scale_of_cells
 
-__all__ = ["K_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
+__all__ = ["K_NOISE", "LEAST_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
 
 K_NOISE = 0.5  # lam = 2 k sigma: residuals beyond half a noise deviation are pulled with constant force
-LEAST = 1e-3  # noise below this share of a column's scale is not told from the fit's own error
+LEAST_NOISE = 1e-3  # below this share of a column's spread noise is not told from the fit's own error
 ROWS = 4000  # enough rows for a median by column
 CELLS = 200_000  # enough cells for one scale
 
@@ -28,7 +28,7 @@ class NoiseRule:
     by_column : bool
         One scale for every column (tables) or one for all cells (images, video).
     floor : array, shape (d,)
-        Least scale by column, in the model's units: what rounding alone causes.
+        Least scale by column, in the model's units.
     width : int
         Width of the code, for the degrees of freedom it spends.
     """
@@ -45,17 +45,14 @@ class NoiseRule:
             sigma = np.nan_to_num(MAD_TO_SD * quantile(np.abs(R), 0.5, weight))
         else:
             sigma = np.full(d, np.nan_to_num(scale_of_cells(R, weight)))
-        return np.maximum(sigma * self._freedom(problem.total_weight, d), self._floor())
+        floor = self.floor if self.by_column else np.median(self.floor)
+        return np.maximum(np.maximum(sigma * self._freedom(problem.total_weight, d), floor), 1e-300)
 
     def _freedom(self, n: float, d: int) -> float:
         """Inflation for the degrees of freedom that K codes a row and K + 1 weights a column spend."""
         rows = max(n - self.width - 1, 0.1 * n) / n
         columns = max(d - self.width, 0.1 * d) / d
         return 1 / np.sqrt(rows * columns)
-
-    def _floor(self) -> np.ndarray:
-        floor = self.floor if self.by_column else np.full_like(self.floor, np.median(self.floor))
-        return np.maximum(floor, LEAST)
 
 
 def lam_of_noise(sigma: np.ndarray, problem: Problem) -> Any:
