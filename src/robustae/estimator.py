@@ -458,7 +458,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         Scaling included; needs the extra `onnx`, and penalty "l1" or "none".
         """
         check_is_fitted(self)
-        to_onnx(self.models_, self.n_features_in_, path)
+        to_onnx(self.models_, path)
 
 
 def load(path: str | os.PathLike[str], predictor: Any = None) -> RobustAutoencoder:

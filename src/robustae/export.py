@@ -22,6 +22,13 @@ __all__ = ["to_onnx"]
 class _Graph(nn.Module):
     """One member as tensors in, tensors out: (energy / unit, reconstruction, N), in the user's units."""
 
+    location: Tensor
+    scale: Tensor
+    noise: Tensor
+    bound: Tensor
+    centre: Tensor
+    precision: Tensor
+
     def __init__(self, model: Model):
         super().__init__()
         scaling, distance = model.scaling, model.distance
@@ -31,7 +38,7 @@ class _Graph(nn.Module):
             self.predictor.float()  # runtimes have ELU and convolutions in single precision only
         self.dtype = next(self.predictor.parameters()).dtype
         self.clip, self.energy, self.unit = model.clip, model.energy, model.unit
-        constants = {"location": scaling.location, "scale": scaling.scale, "noise": model.noise}
+        constants: dict[str, Any] = {"location": scaling.location, "scale": scaling.scale, "noise": model.noise}
         constants["bound"] = torch.as_tensor(model.lam if isinstance(model.penalty, L1) else torch.inf) / 2
         if distance is not None:
             constants |= {"centre": distance.location, "precision": distance.precision}
@@ -71,7 +78,7 @@ class _Ensemble(nn.Module):
         return -torch.stack([energy for energy, _, _ in parts]).mean(0), parts[0][1], parts[0][2]
 
 
-def to_onnx(models: list[Model], d: int, path: str | os.PathLike[str]) -> None:
+def to_onnx(models: list[Model], path: str | os.PathLike[str]) -> None:
     """Write the graph with input X (batch, d) and outputs score, reconstruction, outliers.
 
     X is float64, NaN for missing cells. All is computed in float64, but for networks in float32.
@@ -86,7 +93,7 @@ def to_onnx(models: list[Model], d: int, path: str | os.PathLike[str]) -> None:
     if not isinstance(first.penalty, (L1, NoPenalty)) or not isinstance(first.scaling, ColumnScaling):
         raise InputError("to_onnx needs penalty 'l1' or 'none' and a scaling by name; this model has others.")
     check_writable(path)
-    graph = _exported(_Ensemble([_Graph(model) for model in models]), d)
+    graph = _exported(_Ensemble([_Graph(model) for model in models]), len(first.noise))
     with replacing(Path(path)) as file:
         file.write(graph.SerializeToString())
 

@@ -48,7 +48,7 @@ def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
 
     model = RobustAutoencoder(**settings).fit(table.values)
     if table.named:
-        model.feature_names_in_ = np.array(table.columns, dtype=object)
+        setattr(model, "feature_names_in_", np.array(table.columns, dtype=object))  # noqa: B010
     return model
 
 
