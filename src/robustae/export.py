@@ -38,8 +38,9 @@ class _Graph(nn.Module):
             self.predictor.float()  # runtimes have ELU and convolutions in single precision only
         self.dtype = next(self.predictor.parameters()).dtype
         self.clip, self.energy, self.unit = model.clip, model.energy, model.unit
-        constants: dict[str, Any] = {"location": scaling.location, "scale": scaling.scale, "noise": model.noise}
-        constants["bound"] = torch.as_tensor(model.lam if isinstance(model.penalty, L1) else torch.inf) / 2
+        lam = model.lam if isinstance(model.penalty, L1) else torch.inf
+        constants: dict[str, Any] = {"location": scaling.location, "scale": scaling.scale}
+        constants |= {"noise": model.noise, "bound": torch.as_tensor(lam) / 2}
         if distance is not None:
             constants |= {"centre": distance.location, "precision": distance.precision}
         for name, values in constants.items():
