@@ -73,8 +73,8 @@ def batch_size_of(n: int, batch_size: Any) -> int:
 
 
 def _epochs(n: int, batch: int) -> int:
-    """About 2000 steps, but from 20 to 100 epochs."""
-    return min(max(2000 * batch // n, 20), 100)
+    """About 2000 steps, but from 20 to 300 epochs."""
+    return min(max(2000 * batch // n, 20), 300)
 
 
 def _rates(largest: float, epoch: int, epochs: int, steps: int) -> list[float]:
