@@ -102,8 +102,8 @@ class Problem:
         The gradient stays what it is and J falls by the constant `beyond`, in whose digits all else
         would be lost. X itself is never clipped: N and the energies are those of X.
         """
-        far = self.target.abs() > FAR
-        if not isinstance(self.penalty, L1) or not far.any():
+        low, high = (float(end) for end in self.target.aminmax())
+        if not isinstance(self.penalty, L1) or max(-low, high) <= FAR:
             return self
         weight = (
             torch.ones(len(self.target), 1).to(self.target) if self.weight is None else self.weight[:, None]

@@ -167,7 +167,8 @@ class Groups(Penalty):
         import torch
 
         lengths = torch.as_tensor(size, device=R.device).repeat(len(R), 1)
-        return torch.segment_reduce(squares, "sum", lengths=lengths, axis=1).sqrt()
+        sums = torch.segment_reduce(squares, "sum", lengths=lengths, axis=1)
+        return (sums + (sums == 0)).sqrt() * (sums != 0)  # the root of 0 has no finite derivative
 
     def _norms_and_bounds(self, R: Array, lam: float) -> tuple[Array, Array, Array]:
         layout, weight = self._layout(R)
