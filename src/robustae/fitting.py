@@ -22,6 +22,8 @@ from robustae.widths import resolve_hidden
 
 __all__ = ["Fitted", "continue_fit", "fit_models", "merged_rows", "one_thread_for", "prepared"]
 
+FEW_THREADS = 4
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -182,15 +184,15 @@ def continue_fit(
 class one_thread_for:
     """Run small predictors on one thread of torch's, and restore the setting on leaving.
 
-    Two threads beside another busy process were 5 to 20 times slower than one; convolutions and
-    users' modules keep what is set.
+    Two threads beside another busy process were 5 to 20 times slower than one. Users' modules keep
+    what is set, and so do convolutions where there are more than four threads to share the work.
     """
 
     def __init__(self, predictor: Any):
-        self.limit = isinstance(predictor, str) and predictor != "conv"
+        self.before = torch.get_num_threads()
+        self.limit = isinstance(predictor, str) and (predictor != "conv" or self.before <= FEW_THREADS)
 
     def __enter__(self) -> None:
-        self.before = torch.get_num_threads()
         if self.limit and self.before > 1:
             torch.set_num_threads(1)
 
