@@ -12,7 +12,7 @@ from robustae.model import Model
 from robustae.objective import Problem, prepare
 from robustae.penalties import NoPenalty, Trimmed
 from robustae.predictors import build
-from robustae.scales import Weight, quantile, rounding_sd, thinned, winsorised_sd
+from robustae.scales import Weight, quantile, rounding_sd, some_rows, thinned, winsorised_sd
 from robustae.scaling import ColumnScaling, Scaling, fit_scaling
 from robustae.settings import Settings
 from robustae.solvers import Adam, Result, Solver, choose
@@ -71,9 +71,9 @@ def problem_of(X: np.ndarray, weight: Weight, scaling: Scaling, settings: Settin
 
 def _noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarray:
     """Least noise by column, in the model's units: what rounding causes, and a share of the spread."""
-    cells = X if settings.by_column else thinned(X)
+    cells = some_rows(X, None)[0] if settings.by_column else thinned(X)
     if not isinstance(scaling, ColumnScaling):
-        cells = scaling.transform(X.astype(np.float64))
+        cells = scaling.transform(some_rows(X, None)[0].astype(np.float64))
         return np.maximum(rounding_sd(cells), LEAST_NOISE * winsorised_sd(cells, share=0.1)[1])
     cells = cells.astype(np.float64)
     least = np.maximum(rounding_sd(cells), LEAST_NOISE * winsorised_sd(cells, share=0.1)[1])
@@ -153,8 +153,12 @@ def _model(trained: Trained, noise: NoiseRule, scaling: Scaling, settings: Setti
     distance = None
     if settings.energy == "combined":
         rows = trained.problem.weight
-        Z = trained.problem.inputs.cpu().numpy().astype(np.float64)
-        distance = robust_distance(Z, None if rows is None else rows.cpu().numpy().astype(np.float64))
+        Z, weight = some_rows(
+            trained.problem.inputs.cpu().numpy(), None if rows is None else rows.cpu().numpy()
+        )
+        distance = robust_distance(
+            Z.astype(np.float64), None if weight is None else weight.astype(np.float64)
+        )
     module = trained.module.double().eval().requires_grad_(False)
     lam = trained.problem.lam
     return Model(module, penalty, lam, scaling, settings.clip, sigma, settings.energy, distance).check()

@@ -16,6 +16,7 @@ __all__ = [
     "quantile",
     "rounding_sd",
     "scale_of_cells",
+    "some_rows",
     "thinned",
     "winsorised_sd",
 ]
@@ -94,6 +95,12 @@ def thinned(x: np.ndarray, at_most: int = 100_000) -> np.ndarray:
     """Return at most about `at_most` cells of x, evenly spread: enough for one scale."""
     flat = x.reshape(-1)
     return flat[:: max(1, flat.size // at_most)]
+
+
+def some_rows(x: np.ndarray, weight: Weight, at_most: int = 20_000) -> tuple[np.ndarray, Weight]:
+    """Return at most about `at_most` rows, evenly spread, and their weights: enough for a robust scale."""
+    step = max(1, len(x) // at_most)
+    return (x, weight) if step == 1 else (x[::step], None if weight is None else weight[::step])
 
 
 def scale_of_cells(R: np.ndarray, weight: Weight = None) -> float:

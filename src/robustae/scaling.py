@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from robustae.checks import InputError, one_of
-from robustae.scales import Weight, mad_scale, mean_sd, median, rounding_sd, thinned, winsorised_sd
+from robustae.scales import Weight, mad_scale, mean_sd, median, rounding_sd, some_rows, thinned, winsorised_sd
 
 __all__ = ["ColumnScaling", "Scaling", "TransformerScaling", "fit_scaling"]
 
@@ -79,6 +79,7 @@ def _robust(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
     counts of mostly nothing) the second keeps the rest on a sensible scale; where a tenth is not
     enough, milder winsorising and at last the plain deviation do.
     """
+    X, weight = some_rows(X, weight)
     location = median(X, weight)
     scale = np.maximum(mad_scale(X, weight, location), 0.6 * winsorised_sd(X, weight, 0.1)[1])
     rounding = rounding_sd(X)

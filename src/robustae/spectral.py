@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustae.scales import Weight, median
+from robustae.scales import Weight, median, some_rows
 
 __all__ = ["Components", "components"]
 
@@ -40,7 +40,7 @@ def components(A: np.ndarray, K: int, weight: Weight = None, robust: bool = True
 
 def _location(A: np.ndarray, weight: Weight, robust: bool) -> np.ndarray:
     if robust:
-        return np.asarray(median(A, weight), dtype=np.float64)
+        return np.asarray(median(*some_rows(A, weight)), dtype=np.float64)
     return np.average(A, axis=0, weights=weight).astype(np.float64)
 
 
