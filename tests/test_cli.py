@@ -160,11 +160,11 @@ def test_models_that_cannot_be_written_are_refused_before_the_fit(folder, model,
     [
         (b"", "empty"),
         (b"a,b\n", "no rows"),
-        (b"a,b\n1,2\n", "1 sample"),
+        (b"a,b\n1,2\n", "at least 2 rows"),
         (b"a,b\n1,2\n3\n", "line 3"),
         (b"a,b\n1,2\n,\n5,6\n", "row 1"),
         (b"a,b\nx,y\nz,w\n", "no column of numbers"),
-        (b"a,b\n1,inf\n2,3\n4,5\n", "infinity"),
+        (b"a,b\n1,inf\n2,3\n4,5\n", "column 'b' of row 0"),
         (bytes(range(256)) * 4, "not text"),
     ],
     ids=["empty", "header", "one row", "ragged", "empty row", "text", "infinite", "binary"],
@@ -266,6 +266,28 @@ def test_split_writes_the_parts_like_the_data(folder, tmp_path, suffix):
     assert len(explained) == 1 + flags.sum()
     row, column = explained[1].split(",")[:2]
     assert flags[int(row), NAMES.index(column)]
+
+
+def test_a_slip_among_numbers_does_not_stop_scoring(folder):
+    text = (folder / "t.csv").read_text().splitlines()
+    slip = text[3].split(",")
+    slip[1] = "n/k"
+    (folder / "slip.csv").write_text("\n".join([*text[:3], ",".join(slip), *text[4:]]) + "\n")
+    result = run(folder, "score", "slip.csv", "--model", "t.rae")
+    assert result.exit_code == 0, result.output
+    assert "missing: b (text 'n/k' on line 4)" in result.stderr
+
+
+def test_split_flags_from_the_cut_on_and_encodes_again(folder, tmp_path):
+    given = ["--cut", "5", "--passes", "1"]
+    result = run(folder, "split", "t.npz", "--model", "t.rae", "--out", tmp_path / "parts", *given)
+    assert result.exit_code == 0, result.output
+    model, X = nameless(folder / "t.rae"), planted()
+    parts = {name: read_table(tmp_path / f"parts/{name}.npz").values for name in ("flags", "repaired")}
+    np.testing.assert_array_equal(parts["flags"].astype(bool), model.flags(X, 5))
+    np.testing.assert_array_equal(parts["repaired"], model.repaired(X, 5, passes=1))
+    assert (parts["repaired"] != model.repaired(X, 5)).any()
+    assert "--passes" in refused(folder, "split", "t.npz", "--model", "t.rae", "--out", "no", "--passes", "x")
 
 
 def test_split_leaves_other_folders_alone(folder, tmp_path):

@@ -97,17 +97,27 @@ def test_identifiers_with_underscores_are_text(write):
     assert read_table(write("id,a\n1_000,1\n1_001,2\n")).columns == ["a"]
 
 
-def test_text_far_down_still_leaves_its_column_out(write):
-    text = "a,b\n" + "1,2\n" * 9000 + "1,oops\n" + "1,2\n"
+def test_a_slip_far_down_is_missing_and_named(write):
+    text = "a,b\n" + "1,2\n" * 9000 + "1,oops\n" + "1,2\n" + "1,no\n"
     table = read_table(write(text))
-    assert table.columns == ["a"]
-    assert len(table.values) == 9002
-    assert "oops" in table.dropped["b"]
-    assert "9002" in table.dropped["b"]
+    assert table.columns == ["a", "b"]
+    np.testing.assert_array_equal(np.argwhere(np.isnan(table.values)), [[9000, 1], [9002, 1]])
+    assert table.slips == {"b": "text 'oops' on line 9002 and 1 more"}
 
 
-def test_decimal_commas_are_named(write):
-    assert "decimals need a point" in read_table(write("a;b\n1,5;2\n2,5;3\n")).dropped["a"]
+def test_more_than_a_tenth_of_text_leaves_its_column_out(write):
+    for numbers, columns in ((9, ["a", "b"]), (8, ["a"])):
+        table = read_table(write("a,b\n" + "1,2\n" * numbers + "1,x\n1,\n"))
+        assert table.columns == columns
+        assert ("b" in table.dropped) == (columns == ["a"])
+
+
+def test_decimal_commas_are_read_between_semicolons_and_named_elsewhere(write):
+    table = read_table(write("a;b;c\n1,5;2;x, y\n-2,5e1;3;1,2,3\n"))
+    assert table.columns == ["a", "b"]
+    np.testing.assert_array_equal(table.values, [[1.5, 2], [-25, 3]])
+    assert not read_table(write("1,5;2\n2,5;3\n")).named
+    assert "decimals need a point" in read_table(write('a,b\n"1,5",2\n"2,5",3\n')).dropped["a"]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,12 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     arrays = {
         f"predictor.{name}": value.cpu().numpy() for name, value in model.predictor.state_dict().items()
     }
-    arrays |= {"location": model.scaling.location, "scale": model.scaling.scale, "noise": model.noise}
+    arrays |= {
+        "location": model.scaling.location,
+        "scale": model.scaling.scale,
+        "noise": model.noise,
+        "fill": model.fill,
+    }
     arrays["lam"] = np.atleast_1d(np.asarray(model.lam, dtype=np.float64))
     if model.distance is not None:
         arrays |= {
@@ -203,6 +208,7 @@ def _model(
         ColumnScaling(arrays["location"], arrays["scale"]),
         member["clip"],
         arrays["noise"],
+        arrays["fill"],
         member["energy"],
         distance,
         member["unit"],

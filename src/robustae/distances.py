@@ -50,7 +50,7 @@ def robust_distance(Z: np.ndarray, weight: Weight = None) -> RobustDistance:
     d2 = np.log1p(Z**2).sum(1)
     keep = np.zeros(len(Z), dtype=bool)
     for _ in range(10):
-        before, keep = keep, d2 <= quantile(d2, KEPT, weight)
+        before, keep = keep, _nearest(d2, weight)
         if (before == keep).all():
             break
         distance = _gaussian(Z[keep], weight[keep])
@@ -59,12 +59,21 @@ def robust_distance(Z: np.ndarray, weight: Weight = None) -> RobustDistance:
     return RobustDistance(distance.location, distance.precision / (middle if middle > 1e-12 else 1.0))
 
 
+def _nearest(d2: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Which rows make up the nearest `KEPT` of the weight."""
+    order = np.argsort(d2, kind="stable")
+    upto = np.cumsum(weight[order])
+    keep = np.zeros(len(d2), dtype=bool)
+    keep[order[upto - weight[order] < KEPT * upto[-1] * (1 - 1e-12)]] = True
+    return keep
+
+
 def _gaussian(Z: np.ndarray, weight: np.ndarray) -> RobustDistance:
     location = np.average(Z, axis=0, weights=weight)
     B = (Z - location) * np.sqrt(weight / weight.sum())[:, None]
     S = B.T @ B
     d = Z.shape[1]
-    shrink = d / (d + weight.sum())
+    shrink = d / (d + (weight > 0).sum())
     S *= 1 - shrink
     spread = np.diag(S) / (1 - shrink)
     S[np.diag_indices(d)] += shrink * spread + 1e-9 + 1e-6 * spread.mean()

@@ -14,14 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 from robustae.checks import known_names
 from robustae.explain import FLAG_AT, explanation, flags_of, repaired
 from robustae.export import to_onnx
-from robustae.fitting import Fitted, continue_fit, fit_models, one_thread_for
+from robustae.fitting import Fitted, fit_models, one_thread_for
 from robustae.inputs import Rows, read_rows, read_weight, valid_image_shape
+from robustae.learning import Learner
 from robustae.model import Block
 from robustae.path import path_over_lam
 from robustae.predictors import encoder_of
 from robustae.progress import shown
 from robustae.saving import restored, save
-from robustae.settings import Settings, settings_of
+from robustae.settings import Settings, settings_of, valid_members
 from robustae.thresholds import clean_part, offset
 
 __all__ = ["RobustAutoencoder", "load"]
@@ -222,24 +223,25 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
     def partial_fit(self, X, y=None, sample_weight=None):
         """Go on from the fit so far with one more batch of rows.
 
-        The first batch is fitted whole and sets scaling, lam and noise; every later one gives one
-        epoch of Adam, and the threshold follows the energies of the latest 10 000 rows.
+        The first batch is fitted whole and sets the scaling; every later one gives one epoch of Adam,
+        noise and lam follow slowly, and the threshold follows the energies of the latest 10 000 rows.
+        `history_` then holds the objective of the latest batch before and after.
         """
         if not hasattr(self, "models_"):
             return self.fit(X, y, sample_weight)
         rows = read_rows(self, X, self.image_shape_)
         weight = read_weight(sample_weight, rows.values)
-        settings = self._settings(rows, self.image_shape_)
-        settings = replace(settings, energy=self.models_[0].energy)
+        settings = replace(self._settings(rows, self.image_shape_), energy=self.models_[0].energy)
+        if not hasattr(self, "_learners"):
+            self._learners = [Learner(model, settings) for model in self.models_]
         with one_thread_for(settings.predictor):
-            seeds = check_random_state(self.random_state).randint(2**31 - 1, size=len(self.models_))
             steps = [
-                continue_fit(m, rows.values, weight, settings, s)
-                for m, s in zip(self.models_, seeds, strict=True)
+                learner.learn(model, rows.values, weight, settings, int(seed) + self.n_iter_)
+                for learner, model, seed in zip(self._learners, self.models_, self._seeds(), strict=False)
             ]
             self.models_ = [model for model, _ in steps]
             self._recent = np.append(self._recent, self._energies(rows))[-REMEMBERED:]
-        self.history_ = [*self.history_, steps[0][1].history[-1]]
+        self.history_ = steps[0][1]
         self.objective_ = self.history_[-1]
         self.n_iter_ += 1
         self.status_ = f"continued on {len(rows.values)} more rows."
@@ -249,9 +251,11 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         return settings_of(self.get_params(deep=False), rows.values, image_shape)
 
     def _seeds(self) -> np.ndarray:
-        return check_random_state(self.random_state).randint(2**31 - 1, size=self.n_estimators)
+        members = valid_members(self.n_estimators)
+        return check_random_state(self.random_state).randint(2**31 - 1, size=members)
 
     def _keep(self, fitted: Fitted, image_shape: tuple[int, ...] | None) -> None:
+        self.__dict__.pop("_learners", None)
         self.models_ = fitted.models
         self.predictor_name_ = fitted.predictor if isinstance(fitted.predictor, str) else None
         self.image_shape_ = image_shape
@@ -306,12 +310,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         The second is the probability that a clean row has a lower energy, counted from the clean
         rows' centre on: max(0, erf(z / sqrt 2)), the Gaussian scaling of Kriegel et al. (2011).
         """
-        anomaly = self.clean_part_probability(-self.score_samples(X))
+        energies = -self.score_samples(X)
+        anomaly = self.clean_part_.probability(energies)
         return np.column_stack([1 - anomaly, anomaly])
-
-    def clean_part_probability(self, energies):
-        """Probability of an anomaly for energies, shape (n,)."""
-        return self.clean_part_.probability(np.asarray(energies))
 
     # Cells -----------------------------------------------------------------------------------------
 

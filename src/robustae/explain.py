@@ -59,5 +59,5 @@ def _account(model: Model, X: np.ndarray, block: Block, names: Any, cut: float) 
         "expected": model.scaling.inverse(block.Zhat)[at],
         "outlier_part": outlier_part[at],
         "deviations": model.cells_of(block)[at],
-        "share": model.energy_shares(block)[at],
+        "share": model.cell_shares(block)[at],
     }

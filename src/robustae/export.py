@@ -25,6 +25,7 @@ class _Graph(nn.Module):
     location: Tensor
     scale: Tensor
     noise: Tensor
+    fill: Tensor
     bound: Tensor
     centre: Tensor
     precision: Tensor
@@ -40,7 +41,7 @@ class _Graph(nn.Module):
         self.clip, self.energy, self.unit = model.clip, model.energy, model.unit
         lam = model.lam if isinstance(model.penalty, L1) else torch.inf
         constants: dict[str, Any] = {"location": scaling.location, "scale": scaling.scale}
-        constants |= {"noise": model.noise, "bound": torch.as_tensor(lam) / 2}
+        constants |= {"noise": model.noise, "fill": model.fill, "bound": torch.as_tensor(lam) / 2}
         if distance is not None:
             constants |= {"centre": distance.location, "precision": distance.precision}
         for name, values in constants.items():
@@ -48,14 +49,14 @@ class _Graph(nn.Module):
 
     def forward(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         missing = torch.isnan(X)
-        Z = torch.where(missing, torch.zeros_like(X), (X - self.location) / self.scale)
+        Z = torch.where(missing, self.fill, (X - self.location) / self.scale)
         inputs = Z if self.clip is None else soft_clip_tensor(Z, self.clip)
         Zhat = self.predictor(inputs.to(self.dtype)).double()
         R = torch.where(missing, torch.zeros_like(Z), Z - Zhat)
         pull = torch.minimum(torch.maximum(R, -self.bound), self.bound)
         energy = self._cell_energies(R, pull).sum(1) * X.shape[1] / (~missing).to(X.dtype).sum(1)
         if self.energy == "combined":
-            B = torch.where(missing, Zhat, inputs) - self.centre
+            B = inputs - self.centre
             energy = energy + X.shape[1] * torch.log1p(((B @ self.precision) * B).sum(1))
         return energy / self.unit, Zhat * self.scale + self.location, (R - pull) * self.scale
 

@@ -1,5 +1,7 @@
 """From raw rows to fitted models: merge, scale, size, train, measure the noise."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,18 +11,27 @@ import torch
 from robustae.distances import robust_distance
 from robustae.lambdas import LEAST_NOISE, NoiseRule
 from robustae.model import Model
-from robustae.objective import Problem, prepare
+from robustae.objective import Lens, Problem, prepare
 from robustae.penalties import NoPenalty, Trimmed
 from robustae.predictors import build
-from robustae.scales import Weight, quantile, rounding_sd, some_rows, thinned, winsorised_sd
+from robustae.scales import (
+    Weight,
+    by_columns,
+    median,
+    quantile,
+    rounding_sd,
+    some_rows,
+    thinned,
+    winsorised_sd,
+)
 from robustae.scaling import ColumnScaling, Scaling, fit_scaling
 from robustae.settings import Settings
-from robustae.solvers import Adam, Result, Solver, choose
+from robustae.solvers import Result, Solver, choose
 from robustae.starts import start
 from robustae.training import Refresh, Trained, train
 from robustae.widths import resolve_hidden
 
-__all__ = ["Fitted", "continue_fit", "fit_models", "merged_rows", "one_thread_for", "prepared"]
+__all__ = ["Fitted", "fit_models", "merged_rows", "one_thread_for", "own_seed", "prepared", "problem_of"]
 
 FEW_THREADS = 4
 
@@ -42,8 +53,9 @@ def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
     """Sort the rows and merge equal ones into one that weighs as much.
 
     So a fit does not depend on the order of the rows, and a weight w counts exactly like w copies.
+    The order is by value, so that units and number types do not change it.
     """
-    order = np.argsort(_keys(X), kind="stable")
+    order = _order(X)
     X = X[order]
     keys = _keys(X)
     first = np.r_[True, keys[1:] != keys[:-1]]
@@ -53,38 +65,68 @@ def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
     return X[first], None if (sums == 1).all() else sums
 
 
+def _order(X: np.ndarray) -> np.ndarray:
+    """Sort rows by up to 16 columns; bytes decide between rows alike in them, so equal rows meet."""
+    columns = np.unique(np.linspace(0, X.shape[1] - 1, 16).astype(int))
+    keys = _keys(X)
+    by_bytes = np.argsort(keys, kind="stable")
+    rank = np.empty(len(X), dtype=np.intp)
+    rank[by_bytes] = np.arange(len(X))
+    return np.lexsort([rank, *X[:, columns[::-1]].T])
+
+
 def _keys(X: np.ndarray) -> np.ndarray:
     """Every row as one value that can be sorted and compared: its bytes."""
     X = np.ascontiguousarray(X)
     return X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
 
 
-def problem_of(X: np.ndarray, weight: Weight, scaling: Scaling, settings: Settings) -> Problem:
+def problem_of(X: np.ndarray, weight: Weight, lens: Lens, settings: Settings) -> Problem:
     """Return the problem X poses, lam still open where it is automatic."""
-    target, inputs, observed = prepare(X, scaling, settings.clip, settings.dtype)
-    target, inputs = target.to(settings.device), inputs.to(settings.device)
-    observed = None if observed is None else observed.to(settings.device)
+    parts = prepare(X, weight, lens, settings.dtype)
+    target, inputs = parts.target.to(settings.device), parts.inputs.to(settings.device)
+    observed = None if parts.observed is None else parts.observed.to(settings.device)
     rows = None if weight is None else torch.from_numpy(weight).to(target)
     lam = np.inf if settings.auto_lam else settings.lam
-    return Problem(target, inputs, observed, rows, settings.penalty, lam, settings.mu)
+    return Problem(target, inputs, observed, rows, settings.penalty, lam, settings.mu, parts.excess)
+
+
+def _lens(X: np.ndarray, weight: Weight, settings: Settings) -> Lens:
+    """Fit the scaling, and what a missing cell counts as: the median of its column."""
+    scaling = fit_scaling(settings.scaling, X, weight)
+    fill = np.zeros(X.shape[1])
+    if settings.scaling is None or X.dtype.kind == "f" and np.isnan(X).any():
+        some, weight = some_rows(X, weight)
+        fill = np.nan_to_num(
+            by_columns(lambda Z: median(Z, weight), scaling.transform(some.astype(np.float64)))
+        )
+    return Lens(scaling, fill, settings.clip, settings.far)
 
 
 def _noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarray:
-    """Least noise by column, in the model's units: what rounding causes, and a share of the spread."""
-    cells = some_rows(X, None)[0] if settings.by_column else thinned(X)
+    """Least noise by column, in the model's units: what rounding causes, and a share of the spread.
+
+    A column without any spread takes the typical one: noise is never 0.
+    """
+    cells = some_rows(X, None)[0] if settings.by_column else thinned(X)[:, None]
+    scale = scaling.scale if isinstance(scaling, ColumnScaling) else 1.0
     if not isinstance(scaling, ColumnScaling):
         cells = scaling.transform(some_rows(X, None)[0].astype(np.float64))
-        return np.maximum(rounding_sd(cells), LEAST_NOISE * winsorised_sd(cells, share=0.1)[1])
-    cells = cells.astype(np.float64)
-    least = np.maximum(rounding_sd(cells), LEAST_NOISE * winsorised_sd(cells, share=0.1)[1])
-    return np.broadcast_to(least, X.shape[1]) / scaling.scale
+    rounding, spread = by_columns(_rounding_and_spread, cells) / scale
+    typical = np.median(spread[spread > 0]) if (spread > 0).any() else 1.0
+    least = np.maximum(rounding, LEAST_NOISE * np.where(spread > 0, spread, typical))
+    return np.broadcast_to(least, X.shape[1:])
+
+
+def _rounding_and_spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return rounding_sd(x), winsorised_sd(x, share=0.1)[1]
 
 
 def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) -> Fitted:
     """Fit one member for each seed to X, shape (n, d), NaN for missing."""
     if weight is not None:
         X, weight = X[weight > 0], weight[weight > 0]
-    problem, scaling, floor = _posed(X, weight, settings)
+    problem, lens, floor = _posed(X, weight, settings)
     settings, hidden = _sized(settings, problem)
     noise = NoiseRule(settings.by_column, floor, hidden[-1] if hidden else 0)
     members = []
@@ -92,20 +134,21 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         members.append(_member(problem, hidden, noise, settings, int(seed)))
         if members[-1].result.interrupted:
             break
-    models = [_model(trained, noise, scaling, settings) for trained in members]
-    result = members[0].result if len(members) == len(seeds) else replace(members[0].result, interrupted=True)
+    models = [_model(trained, noise, lens, settings) for trained in members]
+    result = members[0].result
+    if len(members) < len(seeds):
+        status = f"interrupted: {len(members)} of {len(seeds)} members are kept, the last as far as it came."
+        result = replace(result, interrupted=True, status=status)
     del problem, members  # the rows are scored in their own units: let go of the scaled ones
     models, energies = _united(models, X, weight)
     return Fitted(settings.predictor, models, result, result.history[-1], hidden, energies, weight)
 
 
-def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Scaling, np.ndarray]:
-    """Return the problem that X poses, its scaling, and the least noise by column."""
+def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Lens, np.ndarray]:
+    """Return the problem that X poses, how X is seen, and the least noise by column."""
     X, weight = merged_rows(X, weight)
-    scaling = fit_scaling(settings.scaling, X, weight)
-    problem = problem_of(X, weight, scaling, settings)
-    floor = _noise_floor(X, scaling, settings)
-    return problem if settings.clip is None else problem.near(), scaling, floor
+    lens = _lens(X, weight, settings)
+    return problem_of(X, weight, lens, settings), lens, _noise_floor(X, lens.scaling, settings)
 
 
 def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, ...]]:
@@ -117,35 +160,44 @@ def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, .
 
 
 def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed: int) -> torch.nn.Module:
-    """Build the predictor; what a user's callable draws comes from a forked global generator."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
-        module = build(settings.predictor, problem.shape[1], hidden, settings.image_shape, generator)
-    return module.to(settings.device, settings.dtype)
+    generator = torch.Generator().manual_seed(seed)
+    module = build(settings.predictor, problem.shape[1], hidden, settings.image_shape, generator)
+    return module.to(problem.target)
 
 
 def _member(
     problem: Problem, hidden: tuple[int, ...], noise: NoiseRule, settings: Settings, seed: int
 ) -> Trained:
-    module = _module(problem, hidden, settings, seed)
     trimmed = settings.penalty if isinstance(settings.penalty, Trimmed) else None
-    auto_lam = settings.auto_lam and not isinstance(trimmed.kept if trimmed else settings.penalty, NoPenalty)
+    auto_lam = settings.auto_lam and not isinstance(settings.penalty.kept, NoPenalty)
     refresh = Refresh(noise, auto_lam, trimmed, problem.weight)
-    return train(problem, module, choose(settings.solver, module, problem), settings.budget, refresh, seed)
+    with own_seed(seed):
+        module = _module(problem, hidden, settings, seed)
+        solver = choose(settings.solver, module, problem)
+        return train(problem, module, solver, settings.budget, refresh, seed)
+
+
+@contextmanager
+def own_seed(seed: int) -> Iterator[None]:
+    """Seed what a user's module draws, its dropout included, and restore the global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, torch.nn.Module, Solver]:
     """Return the problem X poses, the predictor at its start, and the solver: for paths over lam."""
     X, weight = merged_rows(X, None)
-    problem = problem_of(X, weight, fit_scaling(settings.scaling, X, weight), settings)
+    lens = replace(_lens(X, weight, settings), far=np.inf)  # lam goes through inf here
+    problem = problem_of(X, weight, lens, settings)
     settings, hidden = _sized(settings, problem)
-    module = _module(problem, hidden, settings, seed)
+    with own_seed(seed):
+        module = _module(problem, hidden, settings, seed)
     start(module, problem.inputs.cpu().numpy(), weight, robust=True)
     return problem, module, choose(settings.solver, module, problem)
 
 
-def _model(trained: Trained, noise: NoiseRule, scaling: Scaling, settings: Settings) -> Model:
+def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -> Model:
     penalty = settings.penalty
     if isinstance(penalty, Trimmed) and trained.cutoff is not None:
         penalty = penalty.at(trained.cutoff)
@@ -161,7 +213,9 @@ def _model(trained: Trained, noise: NoiseRule, scaling: Scaling, settings: Setti
         )
     module = trained.module.double().eval().requires_grad_(False)
     lam = trained.problem.lam
-    return Model(module, penalty, lam, scaling, settings.clip, sigma, settings.energy, distance).check()
+    return Model(
+        module, penalty, lam, lens.scaling, lens.clip, sigma, lens.fill, settings.energy, distance
+    ).check()
 
 
 def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Model], np.ndarray]:
@@ -172,17 +226,6 @@ def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Mo
     units = [max(float(quantile(energies, 0.5, weight)), np.finfo(float).tiny) for energies in each]
     models = [model.having(unit=unit) for model, unit in zip(models, units, strict=True)]
     return models, np.mean([energies / unit for energies, unit in zip(each, units, strict=True)], axis=0)
-
-
-def continue_fit(
-    model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int
-) -> tuple[Model, Result]:
-    """Train on one more batch of rows, scaling and lam as they are."""
-    problem = problem_of(X, weight, model.scaling, settings).having(lam=model.lam, penalty=model.penalty)
-    module = model.predictor.to(settings.dtype).requires_grad_(True)
-    budget = replace(settings.budget, max_iter=1)
-    result = Adam(lr=5e-4).solve(problem, module, budget, int(seed))
-    return model.having(predictor=module.double().eval().requires_grad_(False)), result
 
 
 class one_thread_for:

@@ -46,7 +46,7 @@ class NoiseRule:
         else:
             sigma = np.full(d, np.nan_to_num(scale_of_cells(R, weight)))
         floor = self.floor if self.by_column else np.median(self.floor)
-        return np.maximum(np.maximum(sigma * self._freedom(problem.total_weight, d), floor), 1e-300)
+        return np.maximum(sigma * self._freedom(problem.distinct_rows, d), floor)
 
     def _freedom(self, n: float, d: int) -> float:
         """Inflation for the degrees of freedom that K codes a row and K + 1 weights a column spend."""
@@ -72,6 +72,6 @@ def valid_lam(lam: Any) -> Any:
     raise InputError(f"lam={lam!r} must be 'auto', a positive number or inf{why}.")
 
 
-def geometric(lam_max: float, steps: int, ratio: float = 1e-3) -> np.ndarray:
+def geometric(lam_max: float, steps: int, ratio: float) -> np.ndarray:
     """Return `steps` values from lam_max down to ratio * lam_max, evenly spaced in their logarithm."""
     return lam_max * np.geomspace(1.0, ratio, steps)

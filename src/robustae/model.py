@@ -14,8 +14,8 @@ from torch import nn
 
 from robustae.checks import InputError, one_of
 from robustae.distances import RobustDistance
-from robustae.objective import BLOCK_CELLS, soft_clip
-from robustae.penalties import Penalty
+from robustae.objective import row_blocks, soft_clip
+from robustae.penalties import L1, Penalty
 from robustae.predictors import encoder_of
 from robustae.scaling import Scaling
 
@@ -32,7 +32,7 @@ class Block:
     ----------
     rows : slice
     Z : array, shape (b, d)
-        Scaled cells, the location (0) where missing.
+        Scaled cells, the column's location where missing.
     observed : array of bool, shape (b, d)
     Zhat, R : array, shape (b, d)
         Reconstruction, and residual Z - Zhat (0 where missing).
@@ -60,6 +60,8 @@ class Model:
         Deviations beyond which the encoder's input is soft-clipped.
     noise : array, shape (d,)
         Noise deviation by column, in the model's units.
+    fill : array, shape (d,)
+        What the encoder sees in a missing cell: the column's location, in the model's units.
     energy : {"envelope", "squared", "log", "combined"}
     distance : RobustDistance or None
         For the energy "combined".
@@ -73,6 +75,7 @@ class Model:
     scaling: Scaling
     clip: float | None
     noise: np.ndarray
+    fill: np.ndarray
     energy: str
     distance: RobustDistance | None = None
     unit: float = 1.0
@@ -83,17 +86,14 @@ class Model:
 
     def blocks(self, X: np.ndarray) -> Iterator[Block]:
         """Go through X, shape (n, d), in the user's units, NaN for missing."""
-        n, d = X.shape
-        step = max(1, BLOCK_CELLS // d)
-        for start in range(0, n, step):
-            yield self._block(X, slice(start, min(start + step, n)))
+        return (self._block(X, rows) for rows in row_blocks(*X.shape))
 
     def _block(self, X: np.ndarray, rows: slice) -> Block:
-        Z = self.scaling.transform(X[rows].astype(np.float64))
+        Z = self.scaling.transform(np.ascontiguousarray(X[rows], dtype=np.float64))
         observed = ~np.isnan(Z)
         complete = observed.all()
         if not complete:
-            Z[~observed] = 0.0
+            Z = np.where(observed, Z, self.fill)
         Zhat = self.reconstruct_scaled(Z)
         R = Z - Zhat
         if not complete:
@@ -127,22 +127,27 @@ class Model:
         if self.energy == "squared":
             return np.einsum("ij,ij->i", block.R, block.R)
         if self.energy == "envelope":
-            return self.penalty.envelope(block.R, self.lam).sum(1)
+            return self.penalty.kept.envelope(block.R, self.lam).sum(1)
         return np.log1p(self.cells_of(block) ** 2).sum(1)
 
     def _combined(self, block: Block, share: np.ndarray) -> np.ndarray:
-        """Log energy plus d log(1 + d2 / median d2); missing cells take the model's value."""
+        """Log energy plus d log(1 + d2 / median d2); a missing cell counts as its column's location."""
         assert self.distance is not None
-        filled = np.where(block.observed, soft_clip(block.Z, self.clip), block.Zhat)
-        return share * self._cell_sums(block) + block.R.shape[1] * np.log1p(self.distance(filled))
+        d2 = self.distance(soft_clip(block.Z, self.clip))
+        return share * self._cell_sums(block) + block.R.shape[1] * np.log1p(d2)
 
     def energies(self, X: np.ndarray) -> np.ndarray:
         """Energies of the rows of X, shape (n,)."""
         return np.concatenate([self.energies_of(block) for block in self.blocks(X)])
 
-    def energy_shares(self, block: Block) -> np.ndarray:
-        """Each cell's part of its row's energy, adding up to 1 over the row."""
+    def cell_shares(self, block: Block) -> np.ndarray:
+        """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row.
+
+        Groups share theirs by squared residuals; the distance in "combined" belongs to no cell.
+        """
         cells = np.log1p(self.cells_of(block) ** 2) if self.energy in ("log", "combined") else block.R**2
+        if self.energy == "envelope" and isinstance(self.penalty.kept, L1):
+            cells = self.penalty.kept.envelope(block.R, self.lam)
         return cells / np.maximum(cells.sum(1, keepdims=True), np.finfo(float).tiny)
 
     def encode(self, X: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +15,11 @@ from robustae.penalties import L1, NoPenalty, Penalty
 from robustae.predictors import omega
 from robustae.scaling import Scaling
 
-__all__ = ["CLIP", "Problem", "prepare", "soft_clip", "soft_clip_tensor"]
+__all__ = ["CLIP", "FAR", "Lens", "Problem", "prepare", "row_blocks", "soft_clip", "soft_clip_tensor"]
 
 CLIP = 4.0  # deviations up to which the encoder sees a cell as it is
 FAR = 1e3  # deviations at which a cell is a gross outlier for any predictor
+SQUARES_FIT = 1e15  # cells up to this may be squared and summed in float32
 BLOCK_CELLS = 2**18  # cells worked on at a time: what the processor's cache holds
 
 
@@ -62,7 +64,7 @@ class Problem:
     Attributes
     ----------
     target : Tensor, shape (n, d)
-        Scaled X, 0 where missing.
+        Scaled X, the column's location where missing.
     inputs : Tensor, shape (n, d)
         What the encoder sees: `target` soft-clipped (the same tensor where nothing is clipped).
     observed : Tensor of bool, shape (n, d), or None
@@ -70,7 +72,7 @@ class Problem:
     weight : Tensor, shape (n,), or None
         Row weights: w counts like w copies of the row.
     excess : array, shape (d,), or None
-        What `near` took off the cells of each column, weighted.
+        What `prepare` took off the cells of each column that lie beyond `far`, weighted.
     """
 
     target: Tensor
@@ -88,6 +90,11 @@ class Problem:
         return self.target.shape[0], self.target.shape[1]
 
     @property
+    def distinct_rows(self) -> int:
+        """Rows that take part, equal ones counted once."""
+        return len(self.target) if self.weight is None else int((self.weight > 0).sum())
+
+    @property
     def total_weight(self) -> float:
         """Rows, counted by their weights."""
         return float(len(self.target)) if self.weight is None else float(self.weight.sum())
@@ -96,31 +103,14 @@ class Problem:
         """Return a copy with some attributes replaced."""
         return replace(self, **changes)
 
-    def near(self) -> "Problem":
-        """Bring cells beyond `FAR` deviations in to it, where the l1 envelope is a straight line anyway.
-
-        The gradient stays what it is and J falls by the constant `beyond`, in whose digits all else
-        would be lost. X itself is never clipped: N and the energies are those of X.
-        """
-        low, high = (float(end) for end in self.target.aminmax())
-        if not isinstance(self.penalty, L1) or max(-low, high) <= FAR:
-            return self
-        weight = (
-            torch.ones(len(self.target), 1).to(self.target) if self.weight is None else self.weight[:, None]
-        )
-        excess = ((self.target.abs() - FAR).clip(0, None).double() * weight).sum(0)
-        return self.having(target=self.target.clip(-FAR, FAR), excess=excess.cpu().numpy())
-
     @property
     def beyond(self) -> float:
-        """What is to be added to J for the cells that `near` brought in."""
+        """What is to be added to J for the cells that were brought in."""
         return 0.0 if self.excess is None else float((self.lam * self.excess).sum())
 
-    def blocks(self, cells: int = BLOCK_CELLS) -> Iterator[slice]:
-        """Slices of rows of about `cells` cells."""
-        n, d = self.shape
-        step = max(1, cells // d)
-        return (slice(start, start + step) for start in range(0, n, step))
+    def blocks(self) -> Iterator[slice]:
+        """Slices of rows that the processor's cache holds."""
+        return row_blocks(*self.shape)
 
     def residual(self, module: nn.Module, rows: Any = slice(None)) -> Tensor:
         """R = X - Xhat on `rows`, 0 where a cell is missing."""
@@ -158,31 +148,28 @@ class Problem:
             total += loss.item()
         return total
 
-    @torch.no_grad()
     def value(self, module: nn.Module) -> float:
         """Return J."""
-        return float(self.mu / 2 * omega(module)) + sum(
-            self.loss(module, rows).item() for rows in self.blocks()
-        )
+        with _evaluating(module):
+            losses = [self.loss(module, rows).item() for rows in self.blocks()]
+            return float(self.mu / 2 * omega(module)) + sum(losses)
 
-    @torch.no_grad()
     def residuals(self, module: nn.Module, at_most: int | None = None) -> tuple[np.ndarray, Any]:
         """Residuals, NaN where missing, and row weights, of all rows or of `at_most` evenly spread ones."""
         n = len(self.target)
         rows = np.linspace(0, n - 1, min(n, at_most or n)).astype(int)
-        R = np.concatenate(
-            [self.residual(module, part).cpu().numpy() for part in _parts(rows, self.shape[1])]
-        )
+        with _evaluating(module):
+            parts = [self.residual(module, part).cpu().numpy() for part in _parts(rows, self.shape[1])]
+        R = np.concatenate(parts)
         if self.observed is not None:
             R[~self.observed[rows].cpu().numpy()] = np.nan
         return R, None if self.weight is None else self.weight[rows].cpu().numpy().astype(np.float64)
 
-    @torch.no_grad()
     def energies(self, module: nn.Module) -> np.ndarray:
         """Envelope of every row, without its weight."""
-        parts = [
-            self.penalty.envelope(self.residual(module, rows), self.lam).sum(1) for rows in self.blocks()
-        ]
+        with _evaluating(module):
+            residuals = (self.residual(module, rows) for rows in self.blocks())
+            parts = [self.penalty.envelope(R, self.lam).sum(1) for R in residuals]
         return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
@@ -190,21 +177,90 @@ def _parts(rows: np.ndarray, d: int) -> list[np.ndarray]:
     return np.array_split(rows, max(1, len(rows) * d // BLOCK_CELLS))
 
 
-def prepare(X: np.ndarray, scaling: Scaling, clip: float | None, dtype: torch.dtype) -> tuple[Any, Any, Any]:
-    """Scale X in float64, block by block, and cast: (target, inputs, observed) for a `Problem`."""
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Look at a module without training it: no gradients, no dropout, no running statistics."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        module.train(training)
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How rows are brought on the model's scale.
+
+    Attributes
+    ----------
+    scaling : Scaling
+    fill : array, shape (d,)
+        What a missing cell counts as, in the model's units.
+    clip : float or None
+        Deviations beyond which the encoder's input is soft-clipped.
+    far : float
+        Deviations at which cells are brought in; inf for none.
+    """
+
+    scaling: Scaling
+    fill: np.ndarray
+    clip: float | None
+    far: float
+
+
+@dataclass
+class Prepared:
+    """Rows on the model's scale: the parts of a `Problem` that come from X."""
+
+    target: Tensor
+    inputs: Tensor
+    observed: Tensor | None
+    excess: np.ndarray | None
+
+
+def prepare(X: np.ndarray, weight: np.ndarray | None, lens: Lens, dtype: torch.dtype) -> Prepared:
+    """Scale X, NaN where missing, in float64, block by block, and cast.
+
+    Cells beyond `far` deviations are brought in to it: the l1 envelope is a straight line there, so
+    the gradient stays what it is and J falls by lam times `excess`, in whose digits all else would be
+    lost. X itself is never clipped: N and the energies are those of X. Where squares of the largest
+    cell would overflow, float32 becomes float64.
+    """
     n, d = X.shape
-    target = torch.empty((n, d), dtype=dtype)
-    missing = X.dtype.kind == "f" and bool(np.isnan(X).any())
-    observed = torch.empty((n, d), dtype=torch.bool) if missing else None
-    step = max(1, BLOCK_CELLS // d)
+    parts = Prepared(torch.empty((n, d), dtype=dtype), torch.empty(0), None, None)
+    if X.dtype.kind == "f" and np.isnan(X).any():
+        parts.observed = torch.empty((n, d), dtype=torch.bool)
     largest = 0.0
-    for start in range(0, n, step):
-        rows = slice(start, start + step)
-        Z = scaling.transform(X[rows].astype(np.float64))
-        if observed is not None:
-            observed[rows] = torch.from_numpy(~np.isnan(Z))
-            Z = np.nan_to_num(Z, copy=False, nan=0.0)
-        largest = max(largest, Z.max(), -Z.min())
-        target[rows] = torch.from_numpy(Z)
-    inputs = soft_clip(target, clip) if clip is not None and largest > clip else target
-    return target, inputs, observed
+    for rows in row_blocks(n, d):
+        Z = _scaled(X[rows], parts, rows, lens)
+        most = max(Z.max(), -Z.min())
+        if most > lens.far:
+            beyond = np.maximum(np.abs(Z) - lens.far, 0.0)
+            taken = beyond.sum(0) if weight is None else weight[rows] @ beyond
+            parts.excess = taken if parts.excess is None else parts.excess + taken
+            most, Z = lens.far, Z.clip(-lens.far, lens.far)
+        if most > SQUARES_FIT:
+            parts.target = parts.target.double()
+        largest = max(largest, most)
+        parts.target[rows] = torch.from_numpy(Z)
+    clipped = lens.clip is not None and largest > lens.clip
+    parts.inputs = soft_clip(parts.target, lens.clip) if clipped else parts.target
+    return parts
+
+
+def _scaled(X: np.ndarray, parts: Prepared, rows: slice, lens: Lens) -> np.ndarray:
+    """Scaled rows, missing cells filled and noted in `parts.observed`."""
+    Z = lens.scaling.transform(X.astype(np.float64))
+    if parts.observed is None:
+        return Z
+    missing = np.isnan(Z)
+    parts.observed[rows] = torch.from_numpy(~missing)
+    return np.where(missing, lens.fill, Z)
+
+
+def row_blocks(n: int, d: int, cells: int = BLOCK_CELLS) -> Iterator[slice]:
+    """Slices of n rows of about `cells` cells each."""
+    step = max(1, cells // d)
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))

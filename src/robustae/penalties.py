@@ -58,6 +58,11 @@ class Penalty:
         """Return the smallest lam at which N = 0."""
         raise NotImplementedError
 
+    @property
+    def kept(self) -> "Penalty":
+        """The penalty of rows that are not dropped: by it rows are scored."""
+        return self
+
     def pull(self, R: Array, lam: Any) -> Array:
         """Return R - N: the part of the residual the predictor still feels."""
         return R - self.prox(R, lam)
@@ -73,10 +78,13 @@ class Penalty:
         return f"{type(self).__name__}({settings})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and repr(self) == repr(other)
+        if type(self) is not type(other):
+            return False
+        mine, others = vars(self), vars(other)
+        return all(np.array_equal(mine[name], others[name]) for name in mine)
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        return hash(type(self))
 
 
 class NoPenalty(Penalty):
@@ -220,7 +228,9 @@ class Channels(Groups):
         self.n = n
 
     def _index(self, d: int) -> np.ndarray:
-        if self.n < 1 or d % self.n:
+        if self.n < 1:
+            raise InputError("penalty='channels' needs colour images: image_shape=(height, width, channels).")
+        if d % self.n:
             raise InputError(f"penalty: Channels({self.n}) does not divide the {d} columns of X.")
         return np.arange(d) // self.n
 
@@ -333,6 +343,8 @@ def resolve(penalty: Any, image_shape: tuple[int, ...] | None = None) -> Penalty
     """Return the penalty object a name or an object stands for, fitted to `image_shape`."""
     if isinstance(penalty, str):
         penalty = _BY_NAME["l1" if penalty == "auto" else one_of("penalty", penalty, ["auto", *_BY_NAME])]()
+        if isinstance(penalty, Channels) and image_shape is not None:
+            penalty = Channels(image_shape[2] if len(image_shape) > 2 else 0)
     if not isinstance(penalty, Penalty):
         raise InputError(f"penalty must be a name or an object of robustae.penalties, not {penalty!r}.")
     if isinstance(penalty, Patches) and penalty.image_shape is None and image_shape is not None:

@@ -4,12 +4,15 @@ All functions take cells of shape (n, d) or (n,), NaN for missing, and work down
 A weight w stands for w copies of its row, so integer weights give what `numpy.repeat` would.
 """
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "MAD_TO_SD",
+    "by_columns",
     "mad_scale",
     "mean_sd",
     "median",
@@ -49,18 +52,21 @@ def _rows(at: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _weighted_quantile(x: np.ndarray, q: np.ndarray, weight: np.ndarray) -> Any:
-    if x.ndim == 2:
-        return np.stack([_weighted_quantile(column, q, weight) for column in x.T], axis=-1)
-    present = ~np.isnan(x) & (weight > 0)
-    if not present.any():
-        return np.full(q.shape, np.nan)[()]
-    x, weight = x[present], weight[present]
-    order = np.argsort(x, kind="stable")
-    x, upto = x[order], np.cumsum(weight[order])
-    position = np.maximum(upto[-1] - 1.0, 0.0) * q
+    order = np.argsort(x, axis=0, kind="stable")
+    x = np.take_along_axis(x, order, axis=0)  # NaN last
+    upto = np.cumsum(np.where(np.isnan(x), 0.0, weight[order]), axis=0)
+    position = np.multiply.outer(q, np.maximum(upto[-1] - 1.0, 0.0))
     floor = np.floor(position + 1e-9)
-    low, high = (np.searchsorted(upto, at, side="right").clip(0, len(x) - 1) for at in (floor, floor + 1))
-    return (x[low] + (x[high] - x[low]) * np.maximum(position - floor, 0.0))[()]
+    last = np.maximum((~np.isnan(x)).sum(0) - 1, 0)
+    low, high = (np.minimum(_count_upto(upto, at), last) for at in (floor, floor + 1))
+    at_low, at_high = (np.take_along_axis(x, _rows(at, x), axis=0).reshape(at.shape) for at in (low, high))
+    return (at_low + (at_high - at_low) * np.maximum(position - floor, 0.0))[()]
+
+
+def _count_upto(upto: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """How many of the ascending `upto`, by column, are at most `at`: the row in which copy `at` lies."""
+    flat = at.reshape((-1,) + upto.shape[1:])
+    return np.stack([(upto <= one).sum(0) for one in flat]).reshape(at.shape)
 
 
 def median(x: np.ndarray, weight: Weight = None) -> Any:
@@ -92,9 +98,22 @@ def winsorised_sd(x: np.ndarray, weight: Weight = None, share: float = 0.01) -> 
 
 
 def thinned(x: np.ndarray, at_most: int = 100_000) -> np.ndarray:
-    """Return at most about `at_most` cells of x, evenly spread: enough for one scale."""
-    flat = x.reshape(-1)
-    return flat[:: max(1, flat.size // at_most)]
+    """Return at most about `at_most` cells of x, evenly spread: enough for one scale.
+
+    The stride has no divisor in common with the length of a row, so that all columns are met.
+    """
+    row = math.prod(x.shape[1:])
+    step = max(1, x.size // at_most)
+    while math.gcd(step, row) > 1:
+        step += 1
+    return x.reshape(-1)[::step]
+
+
+def by_columns(function: Callable[[np.ndarray], Any], x: np.ndarray, cells: int = 2**21) -> np.ndarray:
+    """Apply `function` to blocks of columns in float64 and join what it gives: no copy of all of x."""
+    step = max(1, cells // max(len(x), 1))
+    blocks = (x[:, start : start + step].astype(np.float64) for start in range(0, x.shape[1], step))
+    return np.concatenate([np.asarray(function(block)) for block in blocks], axis=-1)
 
 
 def some_rows(x: np.ndarray, weight: Weight, at_most: int = 20_000) -> tuple[np.ndarray, Weight]:

@@ -6,7 +6,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from robustae.checks import InputError, one_of
-from robustae.scales import Weight, mad_scale, mean_sd, median, rounding_sd, some_rows, thinned, winsorised_sd
+from robustae.scales import (
+    Weight,
+    by_columns,
+    mad_scale,
+    mean_sd,
+    median,
+    rounding_sd,
+    some_rows,
+    thinned,
+    winsorised_sd,
+)
 
 __all__ = ["ColumnScaling", "Scaling", "TransformerScaling", "fit_scaling"]
 
@@ -80,6 +90,11 @@ def _robust(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
     enough, milder winsorising and at last the plain deviation do.
     """
     X, weight = some_rows(X, weight)
+    location, scale = by_columns(lambda block: _robust_block(block, weight), X)
+    return location, scale
+
+
+def _robust_block(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
     location = median(X, weight)
     scale = np.maximum(mad_scale(X, weight, location), 0.6 * winsorised_sd(X, weight, 0.1)[1])
     rounding = rounding_sd(X)

@@ -10,13 +10,13 @@ from robustae.checks import InputError, one_of
 from robustae.distances import WIDEST
 from robustae.lambdas import valid_lam
 from robustae.model import ENERGIES
-from robustae.objective import CLIP
-from robustae.penalties import NoPenalty, Penalty, Trimmed, resolve
+from robustae.objective import CLIP, FAR
+from robustae.penalties import L1, NoPenalty, Penalty, Trimmed, resolve
 from robustae.solvers import Alternating, Budget
 from robustae.solvers.base import check_budget
 from robustae.thresholds import valid_contamination
 
-__all__ = ["Settings", "settings_of"]
+__all__ = ["Settings", "settings_of", "valid_members"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ class Settings:
     budget: Budget
     energy: str
     by_column: bool
-    n_estimators: int
     dtype: torch.dtype
     device: str
 
@@ -47,6 +46,13 @@ class Settings:
             and not isinstance(self.penalty, Trimmed)
         )
         return None if plain or self.scaling is None else CLIP
+
+    @property
+    def far(self) -> float:
+        """Deviations at which cells are brought in for the fit: only l1 has a straight envelope there."""
+        if self.clip is None or not isinstance(self.penalty, L1):
+            return np.inf
+        return FAR if self.auto_lam else FAR + self.lam / 2
 
     @property
     def auto_lam(self) -> bool:
@@ -81,7 +87,6 @@ def settings_of(params: dict[str, Any], X: np.ndarray, image_shape: tuple[int, .
             "energy", _by_kind(params["energy"], "squared" if images else for_table), ["auto", *ENERGIES]
         ),
         by_column=not images,
-        n_estimators=_valid_members(params["n_estimators"]),
         dtype=_dtype(params["dtype"], params["solver"]),
         device=_device(params["device"]),
     )
@@ -105,7 +110,8 @@ def _valid_mu(mu: Any) -> float:
     return float(mu)
 
 
-def _valid_members(n_estimators: Any) -> int:
+def valid_members(n_estimators: Any) -> int:
+    """Return the number of members, at least 1."""
     if not hasattr(n_estimators, "__index__") or n_estimators < 1:
         raise InputError(f"n_estimators={n_estimators!r} must be a whole number from 1 on.")
     return int(n_estimators)

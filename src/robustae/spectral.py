@@ -21,13 +21,17 @@ class Components:
 
 
 def components(A: np.ndarray, K: int, weight: Weight = None, robust: bool = True) -> Components:
-    """Leading K components of A, shape (n, d), about its median (or, if not robust, its mean).
+    """Leading K components of A, shape (n, d), about its median, far rows pulled in.
+
+    If not robust: about its mean, which is PCA.
 
     The smaller of the two Gram matrices is used, in float64: for n << d it is n x n and the cost
     one pass over A. If both sides are large, a randomised SVD with a fixed seed.
     """
     location = _location(A, weight, robust)
     B = A - location.astype(A.dtype)
+    if robust:
+        _winsorise_rows(B, weight)
     if weight is not None:
         B *= np.sqrt(weight)[:, None].astype(A.dtype)
     K = min(K, *B.shape)
@@ -36,6 +40,16 @@ def components(A: np.ndarray, K: int, weight: Weight = None, robust: bool = True
     else:
         singular, loadings = _wide(B, K) if B.shape[0] <= B.shape[1] else _tall(B, K)
     return Components(location, singular, loadings)
+
+
+def _winsorise_rows(B: np.ndarray, weight: Weight) -> None:
+    """Pull rows longer than the median one in to its length, in place.
+
+    Their direction counts, their length does not: a few far rows cannot buy a component (the
+    generalised spatial sign covariance of Raymaekers and Rousseeuw 2019).
+    """
+    lengths = np.sqrt(np.einsum("ij,ij->i", B, B))
+    B *= np.minimum(1.0, median(lengths, weight) / np.maximum(lengths, 1e-30))[:, None].astype(B.dtype)
 
 
 def _location(A: np.ndarray, weight: Weight, robust: bool) -> np.ndarray:

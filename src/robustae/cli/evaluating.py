@@ -45,12 +45,10 @@ def evaluate(
     The label is seen by no method.
     Without --model each method is fitted to the same rows that it then ranks, labels aside.
     """
-    from robustae.sources import read_table
-
     given = options.chosen(predictor, lam, image_shape)
     if model is not None and (set_ or any(value is not None for value in given.values())):
         raise InputError("--model is fitted already: leave out --predictor, --lam, --image-shape and --set.")
-    table = read_table(data, label, positive=positive, drop=drop or ())
+    table = running.read(data, label, positive=positive, drop=drop or ())
     estimator = None if model is None else running.loaded(model)
     if estimator is not None:
         table = running.rows_for(estimator, table)

@@ -48,7 +48,8 @@ def fit(
     estimator = running.fitted(table, {"verbose": int(verbose or sys.stderr.isatty())} | settings)
     seconds = time.perf_counter() - start
     estimator.save(model)
-    facts = _facts(estimator, table.values, seconds) | {"model": str(model), "left_out": table.dropped}
+    unused = {"left_out": table.dropped, "taken_as_missing": table.slips}
+    facts = _facts(estimator, table.values, seconds) | {"model": str(model)} | unused
     running.show(facts, json, _lines(facts, data, estimator.get_params() if verbose else {}))
 
 
@@ -60,6 +61,7 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
         "status": model.status_,
         "iterations": model.n_iter_,
         "objective": model.objective_,
+        "predictor": model.predictor_name_ or type(model.predictor_).__name__,
         "lam": model.lam_,
         "hidden": model.hidden_,
         "flagged": flagged,
@@ -70,11 +72,13 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
 
 def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[str]:
     hidden = " x ".join(map(str, facts["hidden"])) or "none"
+    rows, flagged = (running.counted(facts[name], "row") for name in ("rows", "flagged"))
+    columns, steps = (running.counted(facts[f"{noun}s"], noun) for noun in ("column", "iteration"))
     return [
-        f"Fitted {data.name}: {facts['rows']} rows, {facts['columns']} columns, {facts['seconds']:.2f} s.",
+        f"Fitted {data.name}: {rows}, {columns}, {facts['seconds']:.2f} s.",
         f"  status    {facts['status']}",
-        f"  fit       lam {facts['lam']:.4g}, hidden {hidden}, {facts['iterations']} iterations",
-        f"  flagged   {facts['flagged']} rows ({running.percent(facts['share_flagged'])})",
+        f"  fit       {facts['predictor']}, lam {facts['lam']:.4g}, hidden {hidden}, {steps}",
+        f"  flagged   {flagged} ({running.percent(facts['share_flagged'])})",
         f"  model     {facts['model']}",
         *(f"  {name:<16} {value!r}" for name, value in params.items()),
     ]

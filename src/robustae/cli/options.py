@@ -38,7 +38,7 @@ Lam = Annotated[
 ImageShape = Annotated[
     str | None, option("H,W[,C]", "--image-shape", help="Height, width, channels of images given as rows.")
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Makes a fit repeatable.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="NUMBER", min=0, help="Makes a fit repeatable.")]
 Set = Annotated[
     list[str] | None,
     option("NAME=VALUE", "--set", help="Any parameter of RobustAutoencoder; may be repeated."),

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from robustae.sources import Table
 
 __all__ = [
+    "counted",
     "fitted",
     "loaded",
     "percent",
     "place_for",
+    "read",
     "rows_for",
+    "short",
     "show",
     "show_left_out",
     "show_table",
@@ -28,9 +31,24 @@ __all__ = [
 
 def without(data: Path, label: str | None, drop: Iterable[str] | None) -> "Table":
     """Read rows; the label is only left out, whatever its values."""
+    return read(data, drop=[*([] if label is None else [label]), *(drop or [])])
+
+
+def read(data: Path, label: str | None = None, **options: Any) -> "Table":
+    """Read rows, all of whose cells are finite or missing."""
+    import numpy as np
+
     from robustae.sources import read_table
 
-    return read_table(data, drop=[*([] if label is None else [label]), *(drop or [])])
+    table = read_table(data, label, **options)
+    where = np.argwhere(np.isinf(table.values))
+    if len(where):
+        row, column = where[0][:2]
+        name = f"column {table.columns[column]!r} of " if table.columns else ""
+        raise InputError(
+            f"{name}row {row} (counted from 0) holds an infinity: empty that cell or leave the column out."
+        )
+    return table
 
 
 def loaded(path: Path) -> Any:
@@ -46,6 +64,8 @@ def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
 
     from robustae import RobustAutoencoder
 
+    if len(table.values) < 2:
+        raise InputError("a model needs at least 2 rows, and the data have 1.")
     model = RobustAutoencoder(**settings).fit(table.values)
     if table.named:
         setattr(model, "feature_names_in_", np.array(table.columns, dtype=object))  # noqa: B010
@@ -79,9 +99,19 @@ def place_for(out: Path, data: Path, suffixes: Iterable[str] = (), folder: bool 
     check_writable(out, suffixes)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many there are: 1 row, 2 rows."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def percent(share: float) -> str:
     """Return a share as a percentage of three digits."""
     return f"{100 * share:.3g} %"
+
+
+def short(value: float) -> str:
+    """Return a number in five digits, or all of those before the point."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.5g}"
 
 
 def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
@@ -93,11 +123,12 @@ def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
 
 
 def show_left_out(table: "Table") -> None:
-    """Say on standard error which columns were not used, and why."""
-    if table.dropped:
-        each = [f"{name} ({why})" for name, why in list(table.dropped.items())[:8]]
-        more = f" and {len(table.dropped) - 8} more" if len(table.dropped) > 8 else ""
-        typer.echo(f"Left out: {', '.join(each)}{more}.", err=True)
+    """Say on standard error which columns and cells were not used, and why."""
+    for said, columns in (("Left out", table.dropped), ("Taken as missing", table.slips)):
+        if columns:
+            each = [f"{name} ({why})" for name, why in list(columns.items())[:8]]
+            more = f" and {len(columns) - 8} more" if len(columns) > 8 else ""
+            typer.echo(f"{said}: {', '.join(each)}{more}.", err=True)
 
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

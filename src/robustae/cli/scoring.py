@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from robustae.cli import options, running
 
 if TYPE_CHECKING:
@@ -50,6 +52,15 @@ def split(
     data: options.Data,
     model: options.Model,
     out: Annotated[Path, options.option("DIR", "--out", "-o", help="Folder for the parts.")],
+    cut: Annotated[
+        float, typer.Option("--cut", metavar="DEVIATIONS", min=0, help="A cell further off is flagged.")
+    ] = 3.0,
+    passes: Annotated[
+        int,
+        typer.Option(
+            "--passes", metavar="TIMES", min=0, help="Rows with wrong cells encoded again; 1 repairs closer."
+        ),
+    ] = 0,
     label: options.Label = None,
     drop: options.Drop = None,
     json: options.Json = False,
@@ -58,7 +69,9 @@ def split(
 
     The folder gets reconstruction, outliers, repaired (cells that are flagged or missing replaced)
     and flags, in the format of DATA, and explain.csv: the flagged cells, those farthest off first
-    (100 000 at most).
+    (100 000 at most; rows are counted from 0).
+
+    A wrong cell has a say in its own repair; with --passes its row is encoded again without it.
     """
     from robustae.outputs import replacing_folder
 
@@ -68,8 +81,9 @@ def split(
         estimator = running.loaded(model)
         table = running.rows_for(estimator, table)
         running.show_left_out(table)
-        X, account = table.values, _account(estimator, table)
-        parts = (*estimator.split(X), estimator.repaired(X), estimator.flags(X))
+        X, account = table.values, _account(estimator, table, cut)
+        repaired = estimator.repaired(X, cut, passes)
+        parts = (*estimator.split(X), repaired, estimator.flags(X, cut))
         names = _write_parts(folder, table, parts, account)
     facts = _cell_facts(parts[-1], X) | {"out": str(out), "files": names}
     running.show(facts, json, _cell_lines(facts, account, data))
@@ -100,7 +114,7 @@ def _scores(model: Any, X: Any) -> dict[str, Any]:
         "row": np.arange(len(scores)),
         "score": scores,
         "flagged": scores < model.offset_,
-        "probability": model.clean_part_probability(-scores),
+        "probability": model.clean_part_.probability(-scores),
     }
 
 
@@ -135,9 +149,9 @@ def _lines(facts: dict[str, Any], data: Path) -> list[str]:
     ]
 
 
-def _account(model: Any, table: "Table") -> dict[str, Any]:
+def _account(model: Any, table: "Table", cut: float) -> dict[str, Any]:
     """Return the flagged cells with their columns' names, or positions in the file."""
-    account = {name: values[:MOST_CELLS] for name, values in model.explain(table.values).items()}
+    account = {name: values[:MOST_CELLS] for name, values in model.explain(table.values, cut).items()}
     if not hasattr(model, "feature_names_in_") and table.columns:
         account["column"] = [table.columns[j] for j in account["column"]]
     return account
@@ -152,7 +166,7 @@ def _cell_lines(facts: dict[str, Any], account: dict[str, Any], data: Path) -> l
     head = list(
         zip(*(account[name][:WORST] for name in ("row", "column", "observed", "expected")), strict=True)
     )
-    rows = [(str(row), str(column), f"{seen:.5g}", f"{due:.5g}") for row, column, seen, due in head]
+    rows = [(str(row), str(column), *map(running.short, values)) for row, column, *values in head]
     share = running.percent(facts["cells_flagged"] / facts["cells"])
     return [
         f"{data.name}: {facts['cells_flagged']} of {facts['cells']} cells flagged ({share}), "

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from robustae.checks import InputError
 from robustae.cli import options, running
 
 __all__ = ["COMMANDS"]
@@ -64,6 +65,8 @@ def datasets(
     """List known data sets: which are here, and where."""
     from robustae.datasets import listing
 
+    if data_home is not None and not data_home.is_dir():
+        raise InputError(f"--data-home {str(data_home)!r} is not a folder.")
     entries = listing(data_home)
     running.show({"datasets": entries}, json, _lines(entries))
 

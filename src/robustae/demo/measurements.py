@@ -21,7 +21,7 @@ def measurements_part(progress: Callable[[str], None]) -> dict[str, Any]:
     assert data.cells is not None and data.clean is not None
     model = RobustAutoencoder(random_state=0).fit(data.X)
     flags = model.flags(data.X)
-    fills = _fills(model, data.X, flags)
+    fills = _fills(model, data.X)
     errors = _errors(data.clean, fills, [flags & data.cells, np.isnan(data.X)])
     found = _found(flags, data.cells) | {"own": float(model.flags(data.clean).mean())}
     kept = ~(flags | np.isnan(data.X))
@@ -47,14 +47,11 @@ def _found(flags: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
     return rates | {"flagged": flagged, "planted": planted}
 
 
-def _fills(model: RobustAutoencoder, X: np.ndarray, flags: np.ndarray) -> dict[str, np.ndarray]:
-    """Ways to fill the flagged and missing cells.
-
-    A wrong cell reaches its own expected value through the encoder; emptied first, it cannot.
-    """
+def _fills(model: RobustAutoencoder, X: np.ndarray) -> dict[str, np.ndarray]:
+    """Ways to fill the flagged and missing cells."""
     return {
         "repaired": model.repaired(X),
-        "repaired, flagged cells emptied first": model.reconstruct(np.where(flags, np.nan, X)),
+        "repaired, rows encoded once more": model.repaired(X, passes=1),
         "column median": np.broadcast_to(np.nanmedian(X, axis=0), X.shape),
     }
 
@@ -84,7 +81,10 @@ def _numbers(found: dict[str, float], untouched: bool) -> list[dict[str, Any]]:
 
 
 def _repair(errors: dict[str, list[float]]) -> dict[str, Any]:
-    text = "Median distance of a replaced cell from its true value, in standard deviations of its column."
+    text = (
+        "Median distance of a replaced cell from its true value, in standard deviations of its column. A "
+        "wrong cell has a say in what is expected in its place, until its row is encoded again without it."
+    )
     rows = [{"name": name, "values": [{"mean": v} for v in values]} for name, values in errors.items()]
     columns = ["wrong cells found", "missing cells"]
     return {
@@ -100,6 +100,6 @@ def _line(found: dict[str, float], errors: dict[str, list[float]], untouched: bo
     wrong, missing = (" / ".join(f"{v:.2f}" for v in values) for values in zip(*errors.values(), strict=True))
     rates = ", ".join(f"{name} {found[name]:.3f}" for name in ("precision", "recall", "F1"))
     return (
-        f"table: wrong cells found with {rates}; off by {wrong} sd (repaired / emptied first / column "
+        f"table: wrong cells found with {rates}; off by {wrong} sd (repaired / encoded once more / column "
         f"median), missing ones by {missing}; other cells {'untouched' if untouched else 'CHANGED'}"
     )

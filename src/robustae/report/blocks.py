@@ -157,7 +157,7 @@ def _top(facts: Facts) -> str:
         [f"{top['row']}{_label(top)}", _mark(top), number(top["energy"]), cause]
         for top, cause in zip(facts["top"], causes, strict=True)
     ]
-    text = "The cells that weigh most in each row's score, largest first."
+    text = "The cells that weigh most in each row's score, largest first. Rows are counted from 0."
     grid = _grid(["row", "", "score", "because of"], rows)
     return _headed("Most anomalous rows", grid, text, "top")
 
@@ -174,7 +174,8 @@ def _label(top: Facts) -> str:
 def _cause(cell: Facts) -> str:
     weight = f"{number(abs(cell['deviations']), 2)} deviations, {_percent(cell['share'])} of the score"
     values = f"{number(cell['observed'])}, expected {number(cell['expected'])}"
-    return f'<span class="cause"><b>{escape(cell["column"])}</b> {values} <small>({weight})</small></span>'
+    name = f"column {cell['column']}" if cell["column"].isdigit() else escape(cell["column"])
+    return f'<span class="cause"><b>{name}</b> {values} <small>({weight})</small></span>'
 
 
 def _columns(columns: list[Facts], at_most: int = 12) -> str:
@@ -245,7 +246,7 @@ def _film(facts: Facts) -> str:
 def _curves(facts: Facts) -> str:
     drawn = ""
     if "scores" in facts:
-        text = "Higher is more anomalous; right of the dashed line a row is called an anomaly."
+        text = "Higher is more anomalous; orange rows are above the threshold (dashed) and called anomalies."
         drawn += _headed("Scores", histogram(facts["scores"]), text)
     if len(facts.get("training") or []) > 1:
         drawn += _headed("Training", training(facts["training"]), facts["model"]["status"])

@@ -11,7 +11,7 @@ from robustae.objective import Problem
 from robustae.predictors import omega
 from robustae.solvers.base import Budget, Result
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "batch_size_of", "one_epoch"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Adam:
                 if self.refresh is not None:
                     problem = self.refresh(problem, module)
                 rates = _rates(self.lr, epoch, at_most, -(-problem.shape[0] // batch))
-                result.history.append(_epoch(problem, module, optimiser, batch, rates, generator))
+                result.history.append(one_epoch(problem, module, optimiser, batch, rates, generator))
                 best = _weights(module)
                 budget.tell(result, at_most)
                 if epoch > at_most // 2 and budget.settled(result.history, window=5):
@@ -85,14 +85,17 @@ def _rates(largest: float, epoch: int, epochs: int, steps: int) -> list[float]:
     return (largest * torch.where(at < 0.1, up, down)).clip(1e-3 * largest, None).tolist()
 
 
-def _epoch(
+def one_epoch(
     problem: Problem, module: Any, optimiser: Any, batch: int, rates: list[float], generator: Any
 ) -> float:
     """Go once through the rows in a fresh order; return the sum of the batches' losses."""
     n = problem.shape[0]
-    order = torch.randperm(n, generator=generator)
+    batches = list(torch.randperm(n, generator=generator).split(batch))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]  # a user's batch norm cannot normalise a single row
+    module.train()
     total = 0.0
-    for rate, rows in zip(rates, order.split(batch), strict=True):
+    for rate, rows in zip(rates, batches, strict=False):
         optimiser.param_groups[0]["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
         loss = problem.loss(module, rows)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 from torch import nn
 
 from robustae.checks import InputError
@@ -101,5 +102,5 @@ def check_budget(max_iter: Any, tol: Any, batch_size: Any) -> None:
         whole = isinstance(value, int) and not isinstance(value, bool) or hasattr(value, "__index__")
         if value != "auto" and not (whole and value >= least):
             raise InputError(f"{name}={value!r} must be 'auto' or a whole number from {least} on.")
-    if not isinstance(tol, (int, float)) or not tol >= 0:
+    if not isinstance(tol, (int, float, np.number)) or not tol >= 0:
         raise InputError(f"tol={tol!r} must be a number from 0 on.")

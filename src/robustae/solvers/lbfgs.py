@@ -33,6 +33,7 @@ class LBFGS:
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Lower J from where the module stands."""
         at_most = budget.iterations(default=200)
+        module.eval()  # one and the same function throughout: no dropout, no running statistics
         state = _State(problem, module, self.memory)
         result = Result(
             [state.J], f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better."

@@ -31,16 +31,21 @@ class Newton:
         assert isinstance(module, Constant)
         at_most = budget.iterations(default=100)
         columns = _Columns(problem, module.b.data)
-        steps = 0
-        while columns.open and steps < at_most:
-            columns.advance()
-            steps += 1
-        module.b.data = columns.b
-        result = Result([problem.value(module)], before=steps)
+        result = Result([])
         result.status = "converged: the column-wise M-estimate of location is exact."
-        if columns.open:
+        try:
+            while columns.open and result.before < at_most:
+                columns.advance()
+                module.b.data = columns.b
+                result.before += 1
+                if budget.callback is not None:
+                    budget.callback(result.before, at_most, problem.value(module))
+        except KeyboardInterrupt:
+            result.interrupted = True
+            result.status = f"interrupted after {result.before} iterations; the fit so far is kept."
+        result.history = [problem.value(module)]
+        if columns.open and not result.interrupted:
             result.status = f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better."
-        budget.tell(result, at_most)
         return result
 
 

@@ -29,9 +29,10 @@ def read_table(
     Parameters
     ----------
     path : str or path
-        CSV (also with semicolons or tabs, with a header or without), Parquet, .npy, or .npz (the
-        array X, or the only one with rows and columns). Empty cells, NA, N/A, NaN, ? and null are
-        missing, true and false are 1 and 0, and any other text leaves its column out.
+        CSV (also with semicolons, then decimal commas too, or tabs; with a header or without),
+        Parquet, .npy, or .npz (the array X, or the only one with rows and columns). Empty cells, NA,
+        N/A, NaN, ? and null are missing, true and false are 1 and 0. Any other text leaves its
+        column out, or where it is at most a tenth of the column's cells counts as missing.
     label : str or int, optional
         Name or position of the column (in .npz also the array) that says which rows are
         anomalies. It is never part of `values`.

@@ -31,6 +31,8 @@ class Table:
         Whether `columns` are names that the file gives.
     suffix : str
         Kind of file: ".csv", ".parquet", ".npy" or ".npz".
+    slips : dict of str to str
+        Columns of numbers with a few cells of text, which count as missing, and the first of them.
     """
 
     values: np.ndarray
@@ -39,6 +41,7 @@ class Table:
     dropped: dict[str, str] = field(default_factory=dict)
     named: bool = False
     suffix: str = ".csv"
+    slips: dict[str, str] = field(default_factory=dict)
 
 
 # What each reader returns: the table, and the label as it stands in the file (None where not asked for).

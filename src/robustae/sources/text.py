@@ -1,6 +1,7 @@
 """CSV and its kin: the delimiter and the header are told from the first lines."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,9 @@ from robustae.checks import InputError
 from robustae.sources.table import Raw, Request, Table, is_number, number
 
 _DELIMITERS = "\t;,"
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
 _BLOCK = 4096  # rows turned into numbers at a time
+_RARE = 0.1  # share of a column's cells that may be text, as slips that count as missing
 _HEAD = 1 << 16  # bytes looked at to tell the delimiter and the header
 # How data frames call the row numbers that they write before their columns: no measurement.
 _ROW_NUMBERS = ("", "unnamed: 0", "rownames", "index", "row")
@@ -25,6 +28,8 @@ class _Column:
 
     def __init__(self, name: str, why: str = "", keep_text: bool = False) -> None:
         self.name, self.why = name, why
+        self.numbers = self.slips = 0
+        self.first_slip = ""
         self.parts: list[np.ndarray] = []
         self.texts: list[str] | None = [] if keep_text else None
 
@@ -35,17 +40,26 @@ class _Column:
             self._add_numbers(cells, lines)
 
     def _add_numbers(self, cells: Sequence[str], lines: Sequence[int]) -> None:
-        numbers = _numbers(cells)
-        if numbers is not None:
-            self.parts.append(numbers)
-            return
-        self.parts = []
-        line, cell = next(pair for pair in zip(lines, cells, strict=True) if number(pair[1]) is None)
-        comma = " (decimals need a point)" if number(cell.replace(",", ".", 1)) is not None else ""
-        self.why = f"text {cell.strip()[:40]!r} on line {line}{comma}"
+        numbers, slips = _numbers(cells)
+        self.parts.append(numbers)
+        self.numbers += len(numbers) - int(np.isnan(numbers).sum())
+        self.slips += len(slips)
+        if slips and not self.first_slip:
+            self.first_slip = _slip(cells[slips[0]], lines[slips[0]])
+        if self.slips > _RARE * (self.numbers + self.slips):
+            self.why, self.parts = self.first_slip, []
 
     def values(self) -> np.ndarray:
         return np.concatenate(self.parts)
+
+    def slipped(self) -> str:
+        """What was text in a column of numbers."""
+        return self.first_slip + (f" and {self.slips - 1} more" if self.slips > 1 else "")
+
+
+def _slip(cell: str, line: int) -> str:
+    comma = " (decimals need a point)" if number(cell.replace(",", ".", 1)) is not None else ""
+    return f"text {cell.strip()[:40]!r} on line {line}{comma}"
 
 
 def read_text(file: Path, request: Request) -> Raw:
@@ -75,7 +89,8 @@ def _table(file: Path, columns: list[_Column], count: int, named: bool) -> Table
     for j, column in enumerate(kept):
         values[:, j] = column.values()
     dropped = {column.name: column.why for column in columns if column.why}
-    return Table(values, [column.name for column in kept], None, dropped, named, ".csv")
+    slips = {column.name: column.slipped() for column in kept if column.slips}
+    return Table(values, [column.name for column in kept], None, dropped, named, ".csv", slips)
 
 
 def _sample(file: Path) -> tuple[list[list[str]], str]:
@@ -90,7 +105,7 @@ def _sample(file: Path) -> tuple[list[list[str]], str]:
     if not lines:
         raise InputError(f"{str(file)!r} is empty.")
     delimiter = _delimiter(lines)
-    return [row for row in _reader(lines, delimiter) if row], delimiter
+    return [_with_points(row, delimiter) for row in _reader(lines, delimiter) if row], delimiter
 
 
 def _delimiter(lines: list[str]) -> str:
@@ -120,7 +135,14 @@ def _rows(text: IO[str], delimiter: str) -> _Rows:
                 f"line {reader.line_num} has {len(row)} cells where line {first} has {width} "
                 f"(set apart by {delimiter!r}): every line needs the same number."
             )
-        yield reader.line_num, row
+        yield reader.line_num, _with_points(row, delimiter)
+
+
+def _with_points(row: list[str], delimiter: str) -> list[str]:
+    """Where semicolons set the cells apart a comma is a decimal one: spreadsheets write it so."""
+    if delimiter != ";" or "," not in "".join(row):
+        return row
+    return [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in row]
 
 
 def _is_header(sample: list[list[str]]) -> bool:
@@ -160,12 +182,12 @@ def _leave_out_row_numbers(columns: list[_Column], title: str | None) -> None:
         first.why = "row numbers"
 
 
-def _numbers(cells: Sequence[str]) -> np.ndarray | None:
-    """Return a block of cells as numbers, or None if one of them is text."""
+def _numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+    """Return a block of cells as numbers, and where there is text instead."""
     if "_" not in "".join(cells):
         try:
-            return np.array(list(map(float, cells)))
+            return np.array(list(map(float, cells))), []
         except ValueError:
             pass
     numbers = [number(cell) for cell in cells]
-    return None if None in numbers else np.array(numbers, dtype=float)
+    return np.array(numbers, dtype=float), [i for i, value in enumerate(numbers) if value is None]

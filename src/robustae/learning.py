@@ -1,0 +1,69 @@
+"""Going on from a fit, batch by batch."""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+
+from robustae.fitting import own_seed, problem_of
+from robustae.lambdas import NoiseRule, lam_of_noise
+from robustae.model import Model
+from robustae.objective import Lens, Problem
+from robustae.penalties import Trimmed
+from robustae.scales import Weight
+from robustae.settings import Settings
+from robustae.solvers.adam import batch_size_of, one_epoch
+
+__all__ = ["Learner"]
+
+RATE = 5e-3
+FORGET = 0.1  # weight of a batch's noise against what is known
+
+
+class Learner:
+    """One member while batches come: its module in training precision, and Adam's moments."""
+
+    def __init__(self, model: Model, settings: Settings):
+        self.module = deepcopy(model.predictor).to(settings.device, settings.dtype).requires_grad_(True)
+        self.optimiser = torch.optim.Adam(self.module.parameters(), lr=RATE, fused=True)
+
+    def learn(
+        self, model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int
+    ) -> tuple[Model, list[float]]:
+        """Give the batch one epoch; return the model after it, and J of the batch before and after.
+
+        Scaling stays. Noise, and with it an automatic lam, moves a tenth of the way to the batch's;
+        rows are trimmed by their share of the batch.
+        """
+        lens = Lens(model.scaling, model.fill, model.clip, settings.far)
+        problem = problem_of(X, weight, lens, settings).having(lam=model.lam, penalty=model.penalty.kept)
+        problem, penalty = self._trimmed(problem, model)
+        before = problem.value(self.module)
+        batch = batch_size_of(len(X), settings.budget.batch_size)
+        with own_seed(seed):
+            generator = torch.Generator().manual_seed(seed)
+            rates = [RATE] * -(-len(X) // batch)
+            one_epoch(problem, self.module, self.optimiser, batch, rates, generator)
+        J = [before + problem.beyond, problem.value(self.module) + problem.beyond]
+        noise = self._noise(problem, model, settings)
+        lam = (
+            lam_of_noise(noise, problem)
+            if settings.auto_lam and np.all(np.isfinite(model.lam))
+            else model.lam
+        )
+        predictor = deepcopy(self.module).double().eval().requires_grad_(False)
+        return model.having(predictor=predictor, noise=noise, lam=lam, penalty=penalty), J
+
+    def _trimmed(self, problem: Problem, model: Model) -> tuple[Problem, object]:
+        """Give weight 0 to the batch's rows farthest off, where rows are trimmed."""
+        if not isinstance(model.penalty, Trimmed):
+            return problem, model.penalty
+        energies = problem.energies(self.module)
+        keep = Trimmed(model.penalty.share).keep(energies)
+        base = torch.ones(len(keep)).to(problem.target) if problem.weight is None else problem.weight
+        rows = base * torch.from_numpy(keep).to(base)
+        return problem.having(weight=rows), model.penalty.at(float(energies[keep].max()))
+
+    def _noise(self, problem: Problem, model: Model, settings: Settings) -> np.ndarray:
+        rule = NoiseRule(settings.by_column, 1e-3 * model.noise, 0)
+        return model.noise ** (1 - FORGET) * rule(problem, self.module) ** FORGET
