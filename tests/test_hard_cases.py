@@ -197,3 +197,23 @@ def test_trimmed_batches_go_on_teaching(rng):
     for batch in np.split(batches, 20):
         model.partial_fit(batch + 0.1 * rng.normal(size=batch.shape))
     assert np.median((batches - model.reconstruct(batches)) ** 2) < 0.5 * before
+
+
+class Doubled(L1):
+    """A user's penalty."""
+
+    def pull(self, R, lam):
+        return super().pull(R, 2 * lam)
+
+
+def test_a_users_penalty_fits_but_is_refused_at_saving(tmp_path, rng):
+    model = RobustAutoencoder(predictor="constant", penalty=Doubled()).fit(rng.normal(size=(50, 3)))
+    with pytest.raises(InputError, match="cannot be read back"):
+        model.save(tmp_path / "m.rae")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("predictor", ["linear", "sigmoid"])
+def test_one_hidden_layer_has_one_width(predictor, rng):
+    with pytest.raises(InputError, match="hidden"):
+        RobustAutoencoder(predictor=predictor, hidden=(5, 3)).fit(rng.normal(size=(50, 8)))

@@ -39,14 +39,18 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, (tuple, list)):
         return {"tuple": [_plain(item) for item in value]}
-    if isinstance(
-        value, (penalties.Penalty, solvers.LBFGS, solvers.Adam, solvers.Alternating, solvers.Newton)
-    ):
-        return {
-            "object": type(value).__name__,
-            "with": {name: _plain(item) for name, item in vars(value).items()},
-        }
+    if type(value) in _known().values():
+        settings = {name: _plain(item) for name, item in vars(value).items()}
+        return {"object": type(value).__name__, "with": settings}
+    if hasattr(value, "prox") or hasattr(value, "solve"):
+        raise InputError(f"{value!r} is not of this package: a model fitted with it cannot be read back.")
     return value if isinstance(value, (str, int, float, bool, type(None))) else None
+
+
+def _known() -> dict[str, type]:
+    """The penalties and solvers of this package, by name: all that a file may build."""
+    parts = {name: getattr(home, name) for home in (penalties, solvers) for name in home.__all__}
+    return {name: part for name, part in parts.items() if isinstance(part, type)}
 
 
 def _revived(value: Any) -> Any:
@@ -57,9 +61,9 @@ def _revived(value: Any) -> Any:
         return float(value["float"])
     if "tuple" in value:
         return tuple(_revived(item) for item in value["tuple"])
-    known = {name: getattr(home, name) for home in (penalties, solvers) for name in home.__all__}
+    known = _known()
     name = value.get("object")
-    if name not in known or not isinstance(known[name], type):
+    if name not in known:
         raise InputError(f"the model names {name!r}, which this version does not know.")
     return known[name](**{key: _revived(item) for key, item in value["with"].items()})
 

@@ -96,6 +96,8 @@ def resolve_hidden(hidden: Any, predictor: Any, A: np.ndarray) -> tuple[int, ...
     if predictor == "auto":
         return () if widths == (0,) else widths
     widths = (max(widths[0], 1), *widths[1:])
+    if predictor != "deep" and len(widths) > 1:
+        raise InputError(f"hidden={hidden!r}: predictor={predictor!r} has one width, the code's.")
     if predictor == "deep" and len(widths) == 1:
         return (max(round((A.shape[1] * widths[0]) ** 0.5), 2 * widths[0]), *widths)
     return widths
