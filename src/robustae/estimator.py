@@ -392,7 +392,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
             Noise deviations beyond which a cell is replaced.
         passes : int
             Times that rows with such cells are encoded again with Xhat in their place, so that a
-            wrong cell does not speak for itself; 1 nearly halves the error of the repair.
+            wrong cell does not speak for itself.
 
         Returns
         -------
