@@ -230,10 +230,10 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
         raise InputError(
             "this model was fitted with your own module: load(path, predictor=...) needs it again."
         )
+    hidden = state["hidden_"]
+    widths = hidden if isinstance(hidden, tuple) else (hidden,)
     with torch.random.fork_rng(devices=[]):
-        module = build(
-            chosen, len(arrays["location"]), state["hidden_"], state["image_shape_"], torch.Generator()
-        )
+        module = build(chosen, len(arrays["location"]), widths, state["image_shape_"], torch.Generator())
     try:
         module.double().load_state_dict(weights)
     except RuntimeError as error:

@@ -104,7 +104,8 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         The weights by column; all alike unless lam="auto" on a table.
     mu_, objective_ : float
         Weight of Omega, and the final objective.
-    hidden_ : tuple of int
+    hidden_ : int or tuple of int
+        Width of the code (0 for the constant, and for a module of your own), or widths down to it.
     predictor_ : nn.Module
         In float64.
     noise_scale_ : array, shape (d,)
@@ -259,7 +260,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         self.models_ = fitted.models
         self.predictor_name_ = fitted.predictor if isinstance(fitted.predictor, str) else None
         self.image_shape_ = image_shape
-        self.hidden_ = fitted.hidden
+        self.hidden_ = fitted.hidden if len(fitted.hidden) > 1 else sum(fitted.hidden)
         self.mu_ = float(self.mu)
         self.objective_ = fitted.objective
         self.history_ = fitted.result.history

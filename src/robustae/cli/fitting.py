@@ -71,7 +71,8 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
 
 
 def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[str]:
-    hidden = " x ".join(map(str, facts["hidden"])) or "none"
+    widths = facts["hidden"] if isinstance(facts["hidden"], tuple) else (facts["hidden"],)
+    hidden = " x ".join(map(str, widths))
     rows, flagged = (running.counted(facts[name], "row") for name in ("rows", "flagged"))
     columns, steps = (running.counted(facts[f"{noun}s"], noun) for noun in ("column", "iteration"))
     return [

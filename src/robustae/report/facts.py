@@ -140,7 +140,7 @@ def _blocks(shape: tuple[int, ...]) -> list[np.ndarray]:
 def _settings(model: Any) -> Facts:
     chosen = {name: str(value) for name, value in model.get_params().items()}
     fitted = {name: getattr(model, f"{name}_") for name in ("lam", "mu", "objective", "n_iter", "status")}
-    fitted["hidden"] = ", ".join(map(str, model.hidden_)) or "none"
+    fitted["hidden"] = ", ".join(map(str, np.atleast_1d(model.hidden_)))
     return {"name": type(model).__name__, "set": chosen} | fitted
 
 
