@@ -219,3 +219,12 @@ def test_verbose_shows_progress_and_changes_nothing(X, capsys):
     seen = capsys.readouterr()
     assert seen.out + seen.err
     np.testing.assert_array_equal(quiet.score_samples(X), loud.score_samples(X))
+
+
+def test_the_callback_counts_on_over_the_rounds_of_lam(rng):
+    X = rng.normal(size=(80, 2)) @ rng.normal(size=(2, 6)) + 0.3 * rng.normal(size=(80, 6))
+    seen = []
+    RobustAutoencoder(predictor="linear", hidden=2).fit(X, callback=lambda i, n, J: seen.append((i, n)))
+    iterations = [i for i, _ in seen]
+    assert iterations == sorted(set(iterations)) and iterations[0] == 1
+    assert all(i <= n for i, n in seen)

@@ -60,10 +60,15 @@ class Budget:
         return int(self.max_iter)
 
     def less(self, done: int) -> "Budget":
-        """Return what is left of the budget after `done` iterations."""
-        return (
-            self if isinstance(self.max_iter, str) else replace(self, max_iter=max(self.max_iter - done, 0))
-        )
+        """Return what is left of the budget after `done` iterations; the callback counts on from there."""
+        left = self.max_iter if isinstance(self.max_iter, str) else max(self.max_iter - done, 0)
+        return replace(self, max_iter=left, callback=self._counting_on(done))
+
+    def _counting_on(self, done: int) -> Callback | None:
+        tell = self.callback
+        if tell is None or not done:
+            return tell
+        return lambda iteration, at_most, J: tell(iteration + done, at_most + done, J)
 
     def rough(self) -> "Budget":
         """Return a budget for a fit that only leads to the next: few iterations, ten times the tolerance."""
