@@ -207,7 +207,11 @@ class Doubled(L1):
 
 
 def test_a_users_penalty_fits_but_is_refused_at_saving(tmp_path, rng):
-    model = RobustAutoencoder(predictor="constant", penalty=Doubled()).fit(rng.normal(size=(50, 3)))
+    X = rng.normal(size=(51, 3)) ** 3
+    settings = {"predictor": "constant", "scaling": None, "dtype": "float64", "tol": 1e-12, "random_state": 0}
+    model = RobustAutoencoder(penalty=Doubled(), lam=0.5, **settings).fit(X)
+    same = RobustAutoencoder(penalty="l1", lam=1.0, **settings).fit(X)
+    np.testing.assert_allclose(model.reconstruct(X), same.reconstruct(X), atol=1e-4)
     with pytest.raises(InputError, match="cannot be read back"):
         model.save(tmp_path / "m.rae")
     assert not list(tmp_path.iterdir())

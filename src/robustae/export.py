@@ -92,7 +92,7 @@ def to_onnx(models: list[Model], path: str | os.PathLike[str]) -> None:
     """
     need("onnx", "onnxscript", "to_onnx")
     first = models[0]
-    if not isinstance(first.penalty, (L1, NoPenalty)) or not isinstance(first.scaling, ColumnScaling):
+    if type(first.penalty) not in (L1, NoPenalty) or not isinstance(first.scaling, ColumnScaling):
         raise InputError("to_onnx needs penalty 'l1' or 'none' and a scaling by name; this model has others.")
     check_writable(path)
     graph = _exported(_Ensemble([_Graph(model) for model in models]), len(first.noise))

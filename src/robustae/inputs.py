@@ -90,7 +90,8 @@ def _refuse_empty_rows(values: np.ndarray) -> None:
         return
     empty = np.flatnonzero(np.isnan(values).all(1))
     if len(empty):
-        raise InputError(f"X: row {empty[0]} has no observed cell ({len(empty)} such rows): leave it out.")
+        others = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        raise InputError(f"X: row {empty[0]}{others} has no observed cell: leave it out.")
 
 
 def _refuse_huge(values: np.ndarray) -> None:

@@ -50,7 +50,7 @@ class Settings:
     @property
     def far(self) -> float:
         """Deviations at which cells are brought in for the fit: only l1 has a straight envelope there."""
-        if self.clip is None or not isinstance(self.penalty, L1):
+        if self.clip is None or type(self.penalty) is not L1:
             return np.inf
         return FAR if self.auto_lam else FAR + self.lam / 2
 

@@ -31,7 +31,7 @@ def choose(solver: Any, module: Any, problem: Problem) -> Solver:
     name = one_of("solver", solver, ["auto", *_BY_NAME])
     if name != "auto":
         return _BY_NAME[name]()
-    if isinstance(module, Constant) and isinstance(problem.penalty, (L1, NoPenalty)):
+    if isinstance(module, Constant) and type(problem.penalty) in (L1, NoPenalty):
         return Newton()
     if isinstance(module, (Constant, Linear, Sigmoid)) and problem.target.numel() <= FULL_BATCH_CELLS:
         return LBFGS()
