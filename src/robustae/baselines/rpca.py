@@ -134,7 +134,7 @@ class RobustPCA(OutlierMixin, BaseEstimator):
         _, X = self._read(X, reset=True)
         observed = 1 - np.isnan(X).mean()
         self.lam_ = float(1 / np.sqrt(max(X.shape) * observed) if isinstance(self.lam, str) else self.lam)
-        # Threads that wait for each other beside a busy process made small fits 100 times slower.
+        # Threads that wait for each other beside a busy process made small fits far slower.
         with threadpool_limits(1 if min(X.shape) <= SMALL else None):
             self._digest_of_fit = _digest(X)
             self._keep(pursue(X, self.lam_, self.tol, self.max_iter, self.rho))
