@@ -5,6 +5,7 @@ from copy import deepcopy
 import numpy as np
 import torch
 
+from robustae.checks import InputError
 from robustae.fitting import own_seed, problem_of
 from robustae.lambdas import NoiseRule, lam_of_noise
 from robustae.model import Model
@@ -13,6 +14,7 @@ from robustae.penalties import Trimmed
 from robustae.scales import Weight
 from robustae.settings import Settings
 from robustae.solvers.adam import batch_size_of, one_epoch
+from robustae.training import cutoff_of, trimmed_rows
 
 __all__ = ["Learner"]
 
@@ -37,6 +39,10 @@ class Learner:
         """
         lens = Lens(model.scaling, model.fill, model.clip, settings.far)
         problem = problem_of(X, weight, lens, settings).having(lam=model.lam, penalty=model.penalty.kept)
+        if problem.target.dtype != settings.dtype:
+            raise InputError(
+                "X holds cells whose squares do not fit dtype='float32': fit with dtype='float64'."
+            )
         problem, penalty = self._trimmed(problem, model)
         before = problem.value(self.module)
         batch = batch_size_of(len(X), settings.budget.batch_size)
@@ -59,10 +65,8 @@ class Learner:
         if not isinstance(model.penalty, Trimmed):
             return problem, model.penalty
         energies = problem.energies(self.module)
-        keep = Trimmed(model.penalty.share).keep(energies)
-        base = torch.ones(len(keep)).to(problem.target) if problem.weight is None else problem.weight
-        rows = base * torch.from_numpy(keep).to(base)
-        return problem.having(weight=rows), model.penalty.at(float(energies[keep].max()))
+        problem = trimmed_rows(problem, Trimmed(model.penalty.share), energies)
+        return problem, model.penalty.at(cutoff_of(problem, energies))
 
     def _noise(self, problem: Problem, model: Model, settings: Settings) -> np.ndarray:
         rule = NoiseRule(settings.by_column, 1e-3 * model.noise, 0)

@@ -13,7 +13,7 @@ from robustae.penalties import Trimmed
 from robustae.solvers import Adam, Budget, Result, Solver
 from robustae.starts import start
 
-__all__ = ["Refresh", "Trained", "train"]
+__all__ = ["Refresh", "Trained", "cutoff_of", "train", "trimmed_rows"]
 
 ROUNDS = 20  # of lam and concentration steps at most
 STEADY = 0.02  # relative change of lam below which it stands
@@ -44,9 +44,14 @@ class Refresh:
     def trim(self, problem: Problem, energies: np.ndarray) -> Problem:
         """Give weight 0 to the rows farthest off: one concentration step."""
         assert self.trimmed is not None
-        base = torch.ones(len(energies)).to(problem.target) if self.weight is None else self.weight
-        keep = self.trimmed.keep(energies, base.cpu().numpy())
-        return problem.having(weight=base * torch.from_numpy(keep).to(base))
+        return trimmed_rows(problem.having(weight=self.weight), self.trimmed, energies)
+
+
+def trimmed_rows(problem: Problem, trimmed: Trimmed, energies: np.ndarray) -> Problem:
+    """Give weight 0 to the rows that `trimmed` drops by their energies."""
+    base = torch.ones(len(energies)).to(problem.target) if problem.weight is None else problem.weight
+    keep = trimmed.keep(energies, base.cpu().numpy())
+    return problem.having(weight=base * torch.from_numpy(keep).to(base))
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,14 @@ def train(
     else:
         problem, result = _rounds(problem, module, solver, budget, refresh, seed)
     result.history = [J + problem.beyond for J in result.history]
-    cutoff = None
-    if refresh.trimmed is not None:
-        kept = torch.ones(len(problem.target)) if problem.weight is None else problem.weight
-        cutoff = float(problem.energies(module)[(kept > 0).cpu().numpy()].max())
+    cutoff = None if refresh.trimmed is None else cutoff_of(problem, problem.energies(module))
     return Trained(module, problem, result, cutoff)
+
+
+def cutoff_of(problem: Problem, energies: np.ndarray) -> float:
+    """Energy of the worst row kept."""
+    assert problem.weight is not None
+    return float(energies[(problem.weight > 0).cpu().numpy()].max())
 
 
 def _begin(problem: Problem, module: nn.Module, refresh: Refresh) -> Problem:
