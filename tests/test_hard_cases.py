@@ -9,6 +9,7 @@ from robustae import RobustAutoencoder
 from robustae.checks import InputError
 from robustae.metrics import auroc
 from robustae.penalties import L1, Trimmed
+from robustae.predictors import Sigmoid
 from robustae.scales import thinned
 
 
@@ -221,3 +222,20 @@ def test_a_users_penalty_fits_but_is_refused_at_saving(tmp_path, rng):
 def test_one_hidden_layer_has_one_width(predictor, rng):
     with pytest.raises(InputError, match="hidden"):
         RobustAutoencoder(predictor=predictor, hidden=(5, 3)).fit(rng.normal(size=(50, 8)))
+
+
+def test_a_batch_too_large_for_float32_is_refused_in_a_sentence(rng):
+    X = rng.normal(size=(50, 4))
+    model = RobustAutoencoder(predictor="linear", hidden=1, penalty="none").partial_fit(X)
+    X[0, 0] = 1e60
+    with pytest.raises(InputError, match="float64"):
+        model.partial_fit(X)
+    exact = RobustAutoencoder(predictor="linear", hidden=1, penalty="none", dtype="float64").partial_fit(
+        X[1:]
+    )
+    assert np.isfinite(exact.partial_fit(X).score_samples(X)).all()
+
+
+def test_a_single_unit_without_biases_fits(rng):
+    X = rng.normal(size=(50, 4))
+    assert np.isfinite(RobustAutoencoder(predictor=Sigmoid(4, 1, bias=False)).fit(X).score_samples(X)).all()

@@ -13,10 +13,9 @@ GRAM_LIMIT = 2500  # sides up to this go through their Gram matrix, larger ones 
 
 @dataclass(frozen=True)
 class Components:
-    """location (d,), singular values (K,) and loadings (K, d) of A - location, largest first."""
+    """location (d,) and orthonormal loadings (K, d) of A - location, the leading one first."""
 
     location: np.ndarray
-    singular: np.ndarray
     loadings: np.ndarray
 
 
@@ -35,11 +34,11 @@ def components(A: np.ndarray, K: int, weight: Weight = None, robust: bool = True
     if weight is not None:
         B *= np.sqrt(weight)[:, None].astype(A.dtype)
     K = min(K, *B.shape)
+    if K == 0:
+        return Components(location, np.empty((0, B.shape[1])))
     if min(B.shape) > GRAM_LIMIT:
-        singular, loadings = _randomised(B, K)
-    else:
-        singular, loadings = _wide(B, K) if B.shape[0] <= B.shape[1] else _tall(B, K)
-    return Components(location, singular, loadings)
+        return Components(location, _randomised(B, K))
+    return Components(location, _wide(B, K) if B.shape[0] <= B.shape[1] else _tall(B, K))
 
 
 def _winsorise_rows(B: np.ndarray, weight: Weight) -> None:
@@ -68,23 +67,20 @@ def _gram(B: np.ndarray) -> np.ndarray:
     return total
 
 
-def _leading(gram: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+def _leading(gram: np.ndarray, K: int) -> np.ndarray:
     from scipy.linalg import eigh
 
     n = len(gram)
-    values, vectors = eigh(gram, subset_by_index=[n - K, n - 1])
-    return np.sqrt(np.maximum(values[::-1], 0.0)), vectors[:, ::-1]
+    return eigh(gram, subset_by_index=[n - K, n - 1])[1][:, ::-1]
 
 
-def _wide(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
-    singular, left = _leading(_gram(B), K)
-    loadings = left.T.astype(B.dtype) @ B
-    return singular, _orthonormal(loadings.astype(np.float64))
+def _wide(B: np.ndarray, K: int) -> np.ndarray:
+    loadings = _leading(_gram(B), K).T.astype(B.dtype) @ B
+    return _orthonormal(loadings.astype(np.float64))
 
 
-def _tall(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
-    singular, right = _leading(_gram(B.T), K)
-    return singular, right.T
+def _tall(B: np.ndarray, K: int) -> np.ndarray:
+    return _leading(_gram(B.T), K).T
 
 
 def _orthonormal(loadings: np.ndarray) -> np.ndarray:
@@ -93,8 +89,7 @@ def _orthonormal(loadings: np.ndarray) -> np.ndarray:
     return (Q * np.where(np.diag(R) < 0, -1.0, 1.0)).T
 
 
-def _randomised(B: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+def _randomised(B: np.ndarray, K: int) -> np.ndarray:
     from sklearn.utils.extmath import randomized_svd
 
-    _, singular, loadings = randomized_svd(B, K, n_oversamples=20, random_state=0)
-    return singular, loadings
+    return randomized_svd(B, K, n_oversamples=20, random_state=0)[2]

@@ -17,7 +17,7 @@ LINEAR_RANGE = 0.4  # activations up to here: the sigmoid is within 1.4 % of its
 
 @singledispatch
 def start(module: nn.Module, A: np.ndarray, weight: Weight = None, robust: bool = True) -> None:
-    """Set the module's weights from A, shape (n, d): what its encoder sees, 0 where missing.
+    """Set the module's weights from A, shape (n, d): what its encoder sees.
 
     Networks without a spectral solution keep the weights they were drawn with.
     """
@@ -32,7 +32,7 @@ def _constant(module: Constant, A: np.ndarray, weight: Weight = None, robust: bo
 @start.register
 def _linear(module: Linear, A: np.ndarray, weight: Weight = None, robust: bool = True) -> None:
     """U = V' = the leading components: PCA about the median (the mean, if not robust)."""
-    found = _full(components(A, module.U.shape[1], weight, robust), module.U.shape[1])
+    found = _filled(components(A, module.U.shape[1], weight, robust), module.U.shape[1])
     _set(module.U, found.loadings.T)
     _set(module.V, found.loadings)
     _set(module.b, found.location - found.location @ found.loadings.T @ found.loadings)
@@ -45,11 +45,9 @@ def _sigmoid(module: Sigmoid, A: np.ndarray, weight: Weight = None, robust: bool
     Without biases the 1/2 cannot be taken off, so units come in pairs: f(a) - f(-a) = a/2 nearly,
     and the location is left to the solver.
     """
-    K = module.U.shape[1]
     paired = module.b is None
-    found = _full(
-        components(A, K // 2 if paired else K, weight, robust and not paired), K // 2 if paired else K
-    )
+    K = module.U.shape[1] // 2 if paired else module.U.shape[1]
+    found = _filled(components(A, K, weight, robust and not paired), K)
     scores = (A - found.location) @ found.loadings.T
     shrink = LINEAR_RANGE / np.maximum(np.quantile(np.abs(scores), 0.99, axis=0), 1e-12)
     U, V = found.loadings.T * shrink, 4 * found.loadings / shrink[:, None]
@@ -64,15 +62,10 @@ def _sigmoid(module: Sigmoid, A: np.ndarray, weight: Weight = None, robust: bool
     _set(module.b, found.location - V.sum(0) / 2)
 
 
-def _full(found: Components, K: int) -> Components:
+def _filled(found: Components, K: int) -> Components:
     """Add zero loadings where the data has fewer than K dimensions."""
-    lacking = K - len(found.loadings)
-    if lacking <= 0:
-        return found
-    zeros = np.zeros((lacking, found.loadings.shape[1]))
-    return Components(
-        found.location, np.append(found.singular, np.zeros(lacking)), np.vstack([found.loadings, zeros])
-    )
+    zeros = np.zeros((K - len(found.loadings), found.loadings.shape[1]))
+    return Components(found.location, np.vstack([found.loadings, zeros]))
 
 
 def _set(parameter: torch.Tensor | None, values: np.ndarray) -> None:
