@@ -31,7 +31,6 @@ class Adam:
 
     lr: float = 2e-3
     refresh: Any = None
-    name = "adam"
     exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:

@@ -33,7 +33,6 @@ class Alternating:
 
     variant: str = "written"
     steps: int = 5
-    name = "alternating"
     exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:

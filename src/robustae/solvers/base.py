@@ -93,7 +93,6 @@ class Solver(Protocol):
     An `exact` solver ends at the minimum whatever the tolerance.
     """
 
-    name: str
     exact: bool
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:

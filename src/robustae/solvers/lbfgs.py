@@ -27,7 +27,6 @@ class LBFGS:
     """
 
     memory: int = 10
-    name = "lbfgs"
     exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
@@ -56,10 +55,6 @@ class LBFGS:
             result.status = f"interrupted after {result.n_iter} iterations; the fit so far is kept."
         state.settle()
         return result
-
-
-def _unit(q: Tensor) -> Tensor:
-    return q
 
 
 class _State:
@@ -91,11 +86,10 @@ class _State:
 
     def _first_guess(self, q: Tensor) -> Tensor:
         """Inverse curvature before any pair is applied, scaled to agree with the latest one."""
-        H = self.inverse if self.inverse is not None else _unit
         if not self.pairs:
-            return H(q) if self.inverse is not None else q * (0.5 / self.problem.total_weight)
+            return self.inverse(q)
         _, y, rho = self.pairs[-1]
-        return H(q) * float(1 / (rho * (y @ H(y))))
+        return self.inverse(q) * float(1 / (rho * (y @ self.inverse(y))))
 
     def advance(self) -> bool:
         """Take one step that lowers J; False if there is none, with the curvature pairs or without."""

@@ -23,7 +23,6 @@ class Newton:
     minimum; columns that have ended are not looked at again.
     """
 
-    name = "newton"
     exact = True
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
@@ -53,7 +52,7 @@ class _Columns:
     """b, and the columns whose b is still open: their data, limits and brackets."""
 
     def __init__(self, problem: Problem, b: Tensor):
-        self.penalty, self.b = problem.penalty, b.clone()
+        self.b = b.clone()
         self.weight = problem.weight
         self.data: dict[str, Any] = {
             "X": problem.target,
