@@ -216,7 +216,7 @@ def _model(
         member["energy"],
         distance,
         member["unit"],
-    ).check()
+    )
 
 
 def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any) -> nn.Module:

@@ -262,7 +262,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         self.image_shape_ = image_shape
         self.hidden_ = fitted.hidden if len(fitted.hidden) > 1 else sum(fitted.hidden)
         self.mu_ = float(self.mu)
-        self.objective_ = fitted.objective
+        self.objective_ = fitted.result.history[-1]
         self.history_ = fitted.result.history
         self.n_iter_ = fitted.result.n_iter
         self.status_ = fitted.result.status

@@ -43,7 +43,6 @@ class Fitted:
     predictor: Any
     models: list[Model]
     result: Result
-    objective: float
     hidden: tuple[int, ...]
     energies: np.ndarray
     weight: Weight
@@ -141,7 +140,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         result = replace(result, interrupted=True, status=status)
     del problem, members  # the rows are scored in their own units: let go of the scaled ones
     models, energies = _united(models, X, weight)
-    return Fitted(settings.predictor, models, result, result.history[-1], hidden, energies, weight)
+    return Fitted(settings.predictor, models, result, hidden, energies, weight)
 
 
 def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Lens, np.ndarray]:
@@ -213,9 +212,7 @@ def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -
         )
     module = trained.module.double().eval().requires_grad_(False)
     lam = trained.problem.lam
-    return Model(
-        module, penalty, lam, lens.scaling, lens.clip, sigma, lens.fill, settings.energy, distance
-    ).check()
+    return Model(module, penalty, lam, lens.scaling, lens.clip, sigma, lens.fill, settings.energy, distance)
 
 
 def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Model], np.ndarray]:

@@ -80,6 +80,9 @@ class Model:
     distance: RobustDistance | None = None
     unit: float = 1.0
 
+    def __post_init__(self) -> None:
+        one_of("energy", self.energy, ENERGIES)
+
     def having(self, **changes: Any) -> "Model":
         """Return a copy with some attributes replaced."""
         return replace(self, **changes)
@@ -159,8 +162,3 @@ class Model:
         for block in self.blocks(X):
             codes.append(self._forward(encoder, soft_clip(block.Z, self.clip)))
         return np.concatenate(codes)
-
-    def check(self) -> "Model":
-        """Refuse an unknown energy."""
-        one_of("energy", self.energy, ENERGIES)
-        return self

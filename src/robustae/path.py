@@ -42,7 +42,7 @@ def _point(problem: Problem, module: nn.Module) -> dict[str, float]:
     N = problem.penalty.prox(np.nan_to_num(R), problem.lam)
     return {
         "lam": float(problem.lam),
-        "objective": problem.value(module) + problem.beyond,
+        "objective": problem.value(module),
         "share_nonzero": float((N[~np.isnan(R)] != 0).mean()),
         "residual_scale": scale_of_cells(R),
     }

@@ -121,7 +121,7 @@ def _scores(model: Any, X: Any) -> dict[str, Any]:
 def _facts(columns: dict[str, Any], threshold: float) -> dict[str, Any]:
     worst = columns["score"].argsort(kind="stable")[:WORST]
     return {
-        "rows": len(worst) and len(columns["row"]),
+        "rows": len(columns["row"]),
         "flagged": int(columns["flagged"].sum()),
         "threshold": threshold,
         "most_anomalous": [{name: values[i].item() for name, values in columns.items()} for i in worst],
