@@ -1,7 +1,20 @@
 """What a robust autoencoder is compared with: robust PCA, its convex ancestor, and the usual methods."""
 
 from robustae.baselines.compare import ReconstructionPCA, comparison_methods
+from robustae.baselines.drmf import DRMF
+from robustae.baselines.neighbours import KNNDistance, one_class_svm
 from robustae.baselines.pursuit import Pursuit, pursue
+from robustae.baselines.rkpca import RKPCA
 from robustae.baselines.rpca import RobustPCA
 
-__all__ = ["Pursuit", "ReconstructionPCA", "RobustPCA", "comparison_methods", "pursue"]
+__all__ = [
+    "DRMF",
+    "RKPCA",
+    "KNNDistance",
+    "Pursuit",
+    "ReconstructionPCA",
+    "RobustPCA",
+    "comparison_methods",
+    "one_class_svm",
+    "pursue",
+]

@@ -52,11 +52,12 @@ def _components(Z: np.ndarray, rank: float) -> np.ndarray:
     """Leading right singular vectors, shape (r, d), through the smaller Gram matrix."""
     wide = Z.shape[1] > Z.shape[0]
     values, vectors = np.linalg.eigh(Z @ Z.T if wide else Z.T @ Z)
-    leading = vectors[:, ::-1][:, : _rank(np.maximum(values[::-1], 0.0), rank)]
+    leading = vectors[:, ::-1][:, : number_of_components(np.maximum(values[::-1], 0.0), rank)]
     return np.linalg.qr(Z.T @ leading)[0].T if wide else leading.T
 
 
-def _rank(squares: np.ndarray, rank: float) -> int:
+def number_of_components(squares: np.ndarray, rank: float) -> int:
+    """Least number whose `squares`, largest first, hold the share `rank`; or `rank`, if it is a number."""
     if isinstance(rank, (int, np.integer)) and not isinstance(rank, bool) and rank >= 1:
         return min(int(rank), len(squares))
     if not (isinstance(rank, float) and 0 < rank < 1):

@@ -12,6 +12,7 @@ from robustae.datasets.public import (
     fetch_escalator,
     fetch_mnist,
     fetch_restaurant,
+    fetch_restaurant_background,
     fetch_usps,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "fetch_escalator",
     "fetch_mnist",
     "fetch_restaurant",
+    "fetch_restaurant_background",
     "fetch_usps",
     "listing",
     "load_breast_cancer_cells",

@@ -47,6 +47,11 @@ FILES = {
         "X, uint8 (200, 19200), and shape",
         "200 frames spread over videos/bootstrap, https://github.com/huynhlvd/corpca",
     ),
+    "restaurant_background": File(
+        "restaurant/restaurant_background_estimate.npz",
+        "median, uint8 (120, 160)",
+        "the median of all 3055 grey frames of videos/bootstrap, https://github.com/huynhlvd/corpca",
+    ),
     "escalator": File(
         "escalator/escalator_160x130.npz",
         "gray, uint8 (200, 130, 160)",
@@ -165,6 +170,28 @@ def fetch_restaurant(subset: str = "first", data_home: PathLike | None = None) -
     with np.load(_found(name, data_home)) as stored:
         frames = stored["X"].reshape(-1, *stored["shape"])
     return film(frames, "a restaurant, I2R's public film 'Bootstrap'")
+
+
+def fetch_restaurant_background(data_home: PathLike | None = None) -> Dataset:
+    """Return what is behind the guests of `fetch_restaurant`: an estimate, no truth.
+
+    Parameters
+    ----------
+    data_home : path, optional
+        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+
+    Returns
+    -------
+    Dataset
+        uint8, a single row of 120 x 160 pixels: the median of all 3055 frames.
+
+    Raises
+    ------
+    InputError
+        If the file is not there (NotFound; the message says what to put where).
+    """
+    with np.load(_found("restaurant_background", data_home)) as stored:
+        return film(stored["median"][None], "the background of I2R's public film 'Bootstrap', an estimate")
 
 
 def fetch_escalator(data_home: PathLike | None = None) -> Dataset:
