@@ -5,6 +5,7 @@ import pytest
 
 from robustae import RobustAutoencoder
 from robustae.checks import InputError
+from robustae.penalties import L1, Trimmed
 
 runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnxscript", reason="needs the extra onnx")
@@ -31,6 +32,8 @@ def outputs(path, X):
         {"predictor": "constant", "image_shape": (4, 4)},
         {"predictor": "conv", "hidden": 3, "image_shape": (4, 4), "max_iter": 3},
         {"predictor": "linear", "hidden": 3, "n_estimators": 2, "lam": float("inf")},
+        {"predictor": "linear", "hidden": 3, "penalty": "trimmed"},
+        {"predictor": "linear", "hidden": 3, "penalty": Trimmed(0.1, L1()), "energy": "envelope"},
     ],
     ids=lambda settings: settings["predictor"],
 )

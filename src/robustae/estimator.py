@@ -56,13 +56,13 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         "constant" where no component predicts held-out cells better.
     hidden : "auto", int or tuple of int, default="auto"
         Width of the code, or widths down to it. "auto" is the least width within 5 % of the best
-        error on held-out cells.
+        error on held-out cells; for "conv" 16, or d / 8 if that is less.
     image_shape : tuple of int, optional
         (height, width) or (height, width, channels), channels fastest; told by X where X is
         (n, height, width[, channels]).
     penalty : str or Penalty, default="auto"
-        P: "l1" (also "auto"), "rows", "channels", "patches", "trimmed", "none", or an object of
-        `robustae.penalties`.
+        P: "l1", "rows", "channels", "patches", "trimmed", "none", or an object of
+        `robustae.penalties`. "auto": "l1"; for "conv" `Trimmed(.1, L1())`.
     lam : "auto" or float, default="auto"
         Weight of P on scaled data. "auto" is 2 k sigma with k = 0.5 and sigma a robust scale of the
         residuals, estimated jointly; inf is the plain autoencoder.
@@ -83,8 +83,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         A row's energy: "envelope", "squared", "log" (sum over cells of log(1 + (r / scale)^2)),
         "combined" (log plus d log(1 + robust distance of the row)). "auto": "squared" for images and
         bytes, "combined" for tables up to 2000 columns, else "log".
-    n_estimators : int, default=1
+    n_estimators : "auto" or int, default="auto"
         Members that differ by their seeds; energies are averaged after division by each one's median.
+        "auto": 3 for "conv", else 1.
     contamination : "auto" or float, default="auto"
         Share of anomalies in [0, 0.5], which makes `offset_` an exact percentile; "auto" needs none.
         0 says that the training rows are clean: nothing is trimmed, none is flagged.
@@ -147,7 +148,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         tol=1e-4,
         batch_size="auto",
         energy="auto",
-        n_estimators=1,
+        n_estimators="auto",
         contamination="auto",
         dtype="float32",
         device="auto",
@@ -252,7 +253,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         return settings_of(self.get_params(deep=False), rows.values, image_shape)
 
     def _seeds(self) -> np.ndarray:
-        members = valid_members(self.n_estimators)
+        members = valid_members(self.n_estimators, self.predictor)
         return check_random_state(self.random_state).randint(2**31 - 1, size=members)
 
     def _keep(self, fitted: Fitted, image_shape: tuple[int, ...] | None) -> None:

@@ -12,7 +12,7 @@ from robustae.checks import InputError, need
 from robustae.model import Model
 from robustae.objective import soft_clip_tensor
 from robustae.outputs import check_writable, replacing
-from robustae.penalties import L1, NoPenalty
+from robustae.penalties import L1, NoPenalty, Trimmed
 from robustae.predictors import Constant, Linear, Sigmoid
 from robustae.scaling import ColumnScaling
 
@@ -39,7 +39,9 @@ class _Graph(nn.Module):
             self.predictor.float()  # runtimes have ELU and convolutions in single precision only
         self.dtype = next(self.predictor.parameters()).dtype
         self.clip, self.energy, self.unit = model.clip, model.energy, model.unit
-        lam = model.lam if isinstance(model.penalty, L1) else torch.inf
+        penalty = model.penalty
+        self.cutoff = penalty.cutoff if isinstance(penalty, Trimmed) else None
+        lam = model.lam if isinstance(penalty.kept, L1) else torch.inf
         constants: dict[str, Any] = {"location": scaling.location, "scale": scaling.scale}
         constants |= {"noise": model.noise, "fill": model.fill, "bound": torch.as_tensor(lam) / 2}
         if distance is not None:
@@ -58,7 +60,14 @@ class _Graph(nn.Module):
         if self.energy == "combined":
             B = inputs - self.centre
             energy = energy + X.shape[1] * torch.log1p(((B @ self.precision) * B).sum(1))
-        return energy / self.unit, Zhat * self.scale + self.location, (R - pull) * self.scale
+        return energy / self.unit, Zhat * self.scale + self.location, self._outliers(R, pull) * self.scale
+
+    def _outliers(self, R: Tensor, pull: Tensor) -> Tensor:
+        """N: a row beyond the cutoff of trimming is dropped whole."""
+        if self.cutoff is None:
+            return R - pull
+        kept = (pull * (2 * R - pull)).sum(1, keepdim=True) <= self.cutoff
+        return torch.where(kept, R - pull, R)
 
     def _cell_energies(self, R: Tensor, pull: Tensor) -> Tensor:
         if self.energy == "squared":
@@ -92,8 +101,10 @@ def to_onnx(models: list[Model], path: str | os.PathLike[str]) -> None:
     """
     need("onnx", "onnxscript", "to_onnx")
     first = models[0]
-    if type(first.penalty) not in (L1, NoPenalty) or not isinstance(first.scaling, ColumnScaling):
-        raise InputError("to_onnx needs penalty 'l1' or 'none' and a scaling by name; this model has others.")
+    if type(first.penalty.kept) not in (L1, NoPenalty) or not isinstance(first.scaling, ColumnScaling):
+        raise InputError(
+            "to_onnx needs penalty 'l1', 'trimmed' or 'none' and a scaling by name; this model has others."
+        )
     check_writable(path)
     graph = _exported(_Ensemble([_Graph(model) for model in models]), len(first.noise))
     with replacing(Path(path)) as file:

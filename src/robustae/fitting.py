@@ -127,7 +127,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         X, weight = X[weight > 0], weight[weight > 0]
     problem, lens, floor = _posed(X, weight, settings)
     settings, hidden = _sized(settings, problem)
-    noise = NoiseRule(settings.by_column, floor, hidden[-1] if hidden else 0)
+    noise = NoiseRule(settings.noise_by, floor, hidden[-1] if hidden else 0)
     members = []
     for seed in seeds:
         members.append(_member(problem, hidden, noise, settings, int(seed)))

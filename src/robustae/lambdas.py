@@ -9,7 +9,7 @@ from torch import nn
 from robustae.checks import InputError
 from robustae.objective import Problem
 from robustae.penalties import L1
-from robustae.scales import MAD_TO_SD, quantile, scale_of_cells
+from robustae.scales import MAD_TO_SD, quantile, scale_of_cells, scale_of_rows
 
 __all__ = ["K_NOISE", "LEAST_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
 
@@ -21,32 +21,35 @@ CELLS = 200_000  # enough cells for one scale
 
 @dataclass(frozen=True)
 class NoiseRule:
-    """How noisy the residuals are: 1.4826 times their median size.
+    """How noisy the residuals are: by "columns" or all "cells" 1.4826 times their median size.
+
+    By "rows" it is the root mean square of the median row. In pictures that are mostly background the
+    median cell says nothing of the strokes, the median row does.
 
     Attributes
     ----------
-    by_column : bool
-        One scale for every column (tables) or one for all cells (images, video).
+    by : {"columns", "cells", "rows"}
+        One scale for every column (tables), or one for all (images, video).
     floor : array, shape (d,)
         Least scale by column, in the model's units.
     width : int
         Width of the code, for the degrees of freedom it spends.
     """
 
-    by_column: bool
+    by: str
     floor: np.ndarray
     width: int
 
     def __call__(self, problem: Problem, module: nn.Module) -> np.ndarray:
         """Noise scale by column, shape (d,)."""
         d = len(self.floor)
-        R, weight = problem.residuals(module, ROWS if self.by_column else max(CELLS // d, 20))
-        if self.by_column:
+        R, weight = problem.residuals(module, ROWS if self.by == "columns" else max(CELLS // d, 20))
+        if self.by == "columns":
             sigma = np.nan_to_num(MAD_TO_SD * quantile(np.abs(R), 0.5, weight))
-        else:
-            sigma = np.full(d, np.nan_to_num(scale_of_cells(R, weight)))
-        floor = self.floor if self.by_column else np.median(self.floor)
-        return np.maximum(sigma * self._freedom(problem.distinct_rows, d), floor)
+            return np.maximum(sigma * self._freedom(problem.distinct_rows, d), self.floor)
+        one = scale_of_cells(R, weight) if self.by == "cells" else scale_of_rows(R, weight)
+        sigma = np.full(d, np.nan_to_num(one))
+        return np.maximum(sigma * self._freedom(problem.distinct_rows, d), np.median(self.floor))
 
     def _freedom(self, n: float, d: int) -> float:
         """Inflation for the degrees of freedom that K codes a row and K + 1 weights a column spend."""

@@ -13,7 +13,7 @@ from robustae.objective import Lens, Problem
 from robustae.penalties import Trimmed
 from robustae.scales import Weight
 from robustae.settings import Settings
-from robustae.solvers.adam import batch_size_of, one_epoch
+from robustae.solvers.adam import one_epoch, rows_of_step
 from robustae.training import cutoff_of, trimmed_rows
 
 __all__ = ["Learner"]
@@ -45,7 +45,7 @@ class Learner:
             )
         problem, penalty = self._trimmed(problem, model)
         before = problem.value(self.module)
-        batch = batch_size_of(len(X), settings.budget.batch_size)
+        batch = settings.budget.batch(rows_of_step(len(X)), len(X))
         with own_seed(seed):
             generator = torch.Generator().manual_seed(seed)
             rates = [RATE] * -(-len(X) // batch)
@@ -69,5 +69,5 @@ class Learner:
         return problem, model.penalty.at(cutoff_of(problem, energies))
 
     def _noise(self, problem: Problem, model: Model, settings: Settings) -> np.ndarray:
-        rule = NoiseRule(settings.by_column, 1e-3 * model.noise, 0)
+        rule = NoiseRule(settings.noise_by, 1e-3 * model.noise, 0)
         return model.noise ** (1 - FORGET) * rule(problem, self.module) ** FORGET

@@ -94,6 +94,13 @@ class Problem:
         """Rows that take part, equal ones counted once."""
         return len(self.target) if self.weight is None else int((self.weight > 0).sum())
 
+    def shuffled(self, generator: torch.Generator) -> Tensor:
+        """Numbers of the rows that take part, in a fresh order."""
+        if self.weight is None:
+            return torch.randperm(len(self.target), generator=generator)
+        some = torch.nonzero(self.weight > 0).ravel().cpu()
+        return some[torch.randperm(len(some), generator=generator)]
+
     @property
     def total_weight(self) -> float:
         """Rows, counted by their weights."""
@@ -119,13 +126,16 @@ class Problem:
 
     def loss(self, module: nn.Module, rows: Any) -> Tensor:
         """Sum over `rows` of the weighted envelopes, without Omega; differentiable."""
-        if self.weight is None and self.observed is None and np.ndim(self.lam) == 0:
+        if self.observed is None and np.ndim(self.lam) == 0 and self._alike(rows):
             fused = self._fused(module(self.inputs[rows]), self.target[rows])
             if fused is not None:
                 return fused
         weight = None if self.weight is None else self.weight[rows]
         loss: Any = _Envelope.apply(self.residual(module, rows), self.penalty, self.lam, weight)
         return loss
+
+    def _alike(self, rows: Any) -> bool:
+        return self.weight is None or bool((self.weight[rows] == 1).all())
 
     def _fused(self, Xhat: Tensor, X: Tensor) -> Tensor | None:
         """The l1 envelope is twice the Huber loss: one pass in torch's own kernel."""

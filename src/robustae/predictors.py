@@ -131,7 +131,7 @@ class Conv(nn.Module):
         self,
         image_shape: Sequence[int],
         K: int,
-        filters: tuple[int, int] = (16, 32),
+        filters: tuple[int, int] = (8, 16),
         generator: torch.Generator | None = None,
     ):
         super().__init__()

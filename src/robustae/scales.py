@@ -19,6 +19,7 @@ __all__ = [
     "quantile",
     "rounding_sd",
     "scale_of_cells",
+    "scale_of_rows",
     "some_rows",
     "thinned",
     "winsorised_sd",
@@ -127,6 +128,12 @@ def scale_of_cells(R: np.ndarray, weight: Weight = None) -> float:
     if weight is not None:
         weight = thinned(np.broadcast_to(weight[:, None], R.shape))
     return float(MAD_TO_SD * quantile(np.abs(thinned(R)), 0.5, weight))
+
+
+def scale_of_rows(R: np.ndarray, weight: Weight = None) -> float:
+    """One scale for all cells of R: the root mean square of the median row, missing cells left out."""
+    observed = np.maximum(np.isfinite(R).sum(1), 1)
+    return float(np.sqrt(quantile(np.nansum(R * R, axis=1) / observed, 0.5, weight)))
 
 
 def rounding_sd(x: np.ndarray) -> Any:

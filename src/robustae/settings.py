@@ -18,6 +18,9 @@ from robustae.thresholds import valid_contamination
 
 __all__ = ["Settings", "settings_of", "valid_members"]
 
+DROPPED = 0.1  # of the rows, from a convolutional network's training
+CONV_MEMBERS = 3  # they differ more than others from seed to seed
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -33,7 +36,7 @@ class Settings:
     solver: Any
     budget: Budget
     energy: str
-    by_column: bool
+    noise_by: str
     dtype: torch.dtype
     device: str
 
@@ -55,6 +58,11 @@ class Settings:
         return FAR if self.auto_lam else FAR + self.lam / 2
 
     @property
+    def by_column(self) -> bool:
+        """True for tables, whose columns have scales of their own."""
+        return self.noise_by == "columns"
+
+    @property
     def auto_lam(self) -> bool:
         """True where lam follows the noise."""
         return isinstance(self.lam, str)
@@ -70,6 +78,7 @@ def settings_of(params: dict[str, Any], X: np.ndarray, image_shape: tuple[int, .
     InputError
         Names the first parameter that cannot be used, what it is and what would do.
     """
+    lam = valid_lam(params["lam"])
     images = image_shape is not None or X.dtype == np.uint8
     check_budget(params["max_iter"], params["tol"], params["batch_size"])
     for_table = "combined" if X.shape[1] <= WIDEST else "log"
@@ -78,7 +87,7 @@ def settings_of(params: dict[str, Any], X: np.ndarray, image_shape: tuple[int, .
         hidden=params["hidden"],
         image_shape=image_shape,
         penalty=_penalty(params, image_shape),
-        lam=valid_lam(params["lam"]),
+        lam=lam,
         mu=_valid_mu(params["mu"]),
         scaling=_by_kind(params["scaling"], "global" if images else "robust"),
         solver=params["solver"],
@@ -86,10 +95,16 @@ def settings_of(params: dict[str, Any], X: np.ndarray, image_shape: tuple[int, .
         energy=one_of(
             "energy", _by_kind(params["energy"], "squared" if images else for_table), ["auto", *ENERGIES]
         ),
-        by_column=not images,
+        noise_by=_noise_by(params["predictor"], images),
         dtype=_dtype(params["dtype"], params["solver"]),
         device=_device(params["device"]),
     )
+
+
+def _noise_by(predictor: Any, images: bool) -> str:
+    if not images:
+        return "columns"
+    return "rows" if isinstance(predictor, str) and predictor == "conv" else "cells"
 
 
 def _by_kind(value: Any, automatic: str) -> Any:
@@ -97,8 +112,15 @@ def _by_kind(value: Any, automatic: str) -> Any:
 
 
 def _penalty(params: dict[str, Any], image_shape: tuple[int, ...] | None) -> Penalty:
-    """Nothing is trimmed where the rows are said to be clean."""
+    """Nothing is trimmed where the rows are said to be clean.
+
+    A convolutional network learns whole rows by heart that l1 only slows down: it drops some.
+    """
     penalty = resolve(params["penalty"], image_shape)
+    by_name = isinstance(params["penalty"], str) and isinstance(params["predictor"], str)
+    robust = isinstance(params["lam"], str) or params["lam"] < np.inf
+    if by_name and robust and params["penalty"] == "auto" and params["predictor"] == "conv":
+        penalty = Trimmed(DROPPED, L1())
     if valid_contamination(params["contamination"]) == 0 and isinstance(penalty, Trimmed):
         return penalty.kept
     return penalty
@@ -110,10 +132,12 @@ def _valid_mu(mu: Any) -> float:
     return float(mu)
 
 
-def valid_members(n_estimators: Any) -> int:
+def valid_members(n_estimators: Any, predictor: Any) -> int:
     """Return the number of members, at least 1."""
+    if isinstance(n_estimators, str) and n_estimators == "auto":
+        return CONV_MEMBERS if isinstance(predictor, str) and predictor == "conv" else 1
     if not hasattr(n_estimators, "__index__") or n_estimators < 1:
-        raise InputError(f"n_estimators={n_estimators!r} must be a whole number from 1 on.")
+        raise InputError(f"n_estimators={n_estimators!r} must be 'auto' or a whole number from 1 on.")
     return int(n_estimators)
 
 

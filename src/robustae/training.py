@@ -33,9 +33,9 @@ class Refresh:
         """True where there is anything to bring up to date."""
         return self.auto_lam or self.trimmed is not None
 
-    def __call__(self, problem: Problem, module: nn.Module) -> Problem:
-        """Return the problem of the next round."""
-        if self.trimmed is not None:
+    def __call__(self, problem: Problem, module: nn.Module, trimming: bool = True) -> Problem:
+        """Return the problem of the next round; without `trimming` the rows kept stay."""
+        if trimming and self.trimmed is not None:
             problem = self.trim(problem, problem.energies(module))
         if self.auto_lam:
             problem = problem.having(lam=lam_of_noise(self.noise(problem, module), problem))
@@ -68,8 +68,9 @@ def train(
     problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int
 ) -> Trained:
     """Fit `module` to `problem`; the penalty may be `Trimmed`, lam anything where it is automatic."""
-    problem = _begin(problem, module, refresh)
-    if isinstance(solver, Adam):
+    by_steps = isinstance(solver, Adam)
+    problem = _begin(problem, module, refresh, trimming=not by_steps)
+    if by_steps:
         result = replace(solver, refresh=refresh).solve(problem, module, budget, seed)
         problem = refresh(problem, module)
         result.history[-1] = problem.value(module)
@@ -86,10 +87,11 @@ def cutoff_of(problem: Problem, energies: np.ndarray) -> float:
     return float(energies[(problem.weight > 0).cpu().numpy()].max())
 
 
-def _begin(problem: Problem, module: nn.Module, refresh: Refresh) -> Problem:
+def _begin(problem: Problem, module: nn.Module, refresh: Refresh, trimming: bool) -> Problem:
     """Choose the first rows to keep by the cells' distances from the centre, and set the start."""
     if refresh.trimmed is not None:
         problem = problem.having(penalty=refresh.trimmed.kept)
+    if trimming and refresh.trimmed is not None:
         problem = refresh.trim(problem, torch.log1p(problem.inputs**2).sum(1).cpu().numpy())
     robust = bool(refresh.auto_lam or np.all(np.isfinite(problem.lam)))
     weight = None if problem.weight is None else problem.weight.cpu().numpy()

@@ -11,6 +11,7 @@ __all__ = ["auto_width", "held_out", "resolve_hidden"]
 
 WIDEST = 32
 SPARSE_WIDEST = 8
+CONV_WIDTH = 16  # what linear models say of held-out cells says little of a convolutional one
 SLACK = 1.05  # the least width within 5 % of the best held-out error
 ROWS, COLUMNS = 300, 128  # of the evenly spread sample that is cross-validated
 
@@ -92,7 +93,7 @@ def resolve_hidden(hidden: Any, predictor: Any, A: np.ndarray) -> tuple[int, ...
     """
     if predictor == "constant" or not isinstance(predictor, str):
         return ()
-    widths = _widths(hidden, A)
+    widths = _widths(hidden, A, predictor)
     if predictor == "auto":
         return () if widths == (0,) else widths
     widths = (max(widths[0], 1), *widths[1:])
@@ -103,9 +104,9 @@ def resolve_hidden(hidden: Any, predictor: Any, A: np.ndarray) -> tuple[int, ...
     return widths
 
 
-def _widths(hidden: Any, A: np.ndarray) -> tuple[int, ...]:
+def _widths(hidden: Any, A: np.ndarray, predictor: str) -> tuple[int, ...]:
     if isinstance(hidden, str) and hidden == "auto":
-        return (auto_width(A),)
+        return (min(CONV_WIDTH, -(-A.shape[1] // 8)) if predictor == "conv" else auto_width(A),)
     widths: Any = tuple(hidden) if isinstance(hidden, (tuple, list)) else (hidden,)
     if not widths or not all(hasattr(w, "__index__") and w >= 1 and not isinstance(w, bool) for w in widths):
         raise InputError(f"hidden={hidden!r} must be 'auto', a whole number from 1 on, or a tuple of such.")

@@ -13,11 +13,11 @@ from typer.core import TyperGroup
 
 from robustae import __version__
 from robustae.checks import known_names
-from robustae.cli import evaluating, fitting, scoring, showing
+from robustae.cli import benchmarking, evaluating, fitting, scoring, showing
+from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
 
 __all__ = ["app", "main"]
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 CALLED_OFF = "Interrupted: nothing was written."
 
 
@@ -77,7 +77,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for page in (fitting, scoring, evaluating, showing):
+for page in (fitting, scoring, evaluating, showing, benchmarking):
     for command in page.COMMANDS:
         app.command()(command)
 

@@ -5,7 +5,7 @@ from typing import Any
 from robustae.checks import InputError, one_of
 from robustae.objective import Problem
 from robustae.penalties import L1, NoPenalty
-from robustae.predictors import Constant, Linear, Sigmoid
+from robustae.predictors import Constant, Conv, Linear, Sigmoid
 from robustae.solvers.adam import Adam
 from robustae.solvers.alternating import Alternating
 from robustae.solvers.base import Budget, Callback, Result, Solver
@@ -14,6 +14,8 @@ from robustae.solvers.newton import Newton
 
 __all__ = ["LBFGS", "Adam", "Alternating", "Budget", "Callback", "Newton", "Result", "Solver", "choose"]
 
+# Convolutions are dear: few small steps, long and wide ones, that number the same for any n.
+FOR_IMAGES = Adam(lr=1.6e-2, steps=300, fall=0.25, rows=16)
 FULL_BATCH_CELLS = 20_000_000  # beyond, mini-batches are quicker
 _BY_NAME: dict[str, Any] = {"alternating": Alternating, "lbfgs": LBFGS, "adam": Adam}
 
@@ -35,4 +37,4 @@ def choose(solver: Any, module: Any, problem: Problem) -> Solver:
         return Newton()
     if isinstance(module, (Constant, Linear, Sigmoid)) and problem.target.numel() <= FULL_BATCH_CELLS:
         return LBFGS()
-    return Adam()
+    return FOR_IMAGES if isinstance(module, Conv) else Adam()

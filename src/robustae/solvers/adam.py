@@ -1,6 +1,7 @@
 """Mini-batch Adam on the envelope (Kingma and Ba 2015), one-cycle learning rate (Smith 2018)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,11 @@ from robustae.objective import Problem
 from robustae.predictors import omega
 from robustae.solvers.base import Budget, Result
 
-__all__ = ["Adam", "batch_size_of", "one_epoch"]
+__all__ = ["Adam", "one_epoch", "rows_of_step"]
+
+TRIM_FROM = 0.25  # of a run: before, a network fits no row well enough to tell which to drop
+REFRESHED = 15  # times in a run, where it has as many epochs
+RISE = 0.1  # of a run: the learning rate goes up
 
 
 @dataclass(frozen=True)
@@ -24,19 +29,31 @@ class Adam:
     ----------
     lr : float
         The largest learning rate, reached after a tenth of the run.
+    steps : int
+        About how many, where `max_iter` is "auto".
+    fall : float in (0, 1]
+        Share of the run, at its end, over which the learning rate falls.
+    rows : int, optional
+        In a step, where `batch_size` is "auto"; else a twentieth of the rows, from 16 to 256.
     refresh : callable, optional
-        ``refresh(problem, module) -> problem`` before each epoch: the joint estimate of the noise
-        scale (and with it lam) as the residuals shrink.
+        ``refresh(problem, module, trimming) -> problem`` before each epoch: the joint estimate of the
+        noise scale (and with it lam) as the residuals shrink, and from a quarter of the run on the
+        rows to drop.
     """
 
     lr: float = 2e-3
-    refresh: Any = None
+    steps: int = 2000
+    fall: float = 0.9
+    rows: int | None = None
+    refresh: Callable[[Problem, nn.Module, bool], Problem] | None = None
     exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Train for `max_iter` epochs, or until J settles."""
-        batch = batch_size_of(problem.shape[0], budget.batch_size)
-        at_most = budget.iterations(default=_epochs(problem.shape[0], batch))
+        n = problem.shape[0]
+        batch = budget.batch(self.rows or rows_of_step(n), n)
+        at_most = budget.iterations(default=self._epochs(n, batch))
+        every = max(1, at_most // REFRESHED)
         result = Result([problem.value(module)], f"trained for max_iter={at_most} epochs.")
         generator = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.Adam(module.parameters(), lr=self.lr, fused=True)
@@ -44,9 +61,9 @@ class Adam:
         best = _weights(module)
         try:
             for epoch in range(at_most):
-                if self.refresh is not None:
-                    problem = self.refresh(problem, module)
-                rates = _rates(self.lr, epoch, at_most, -(-problem.shape[0] // batch))
+                if self.refresh is not None and epoch % every == 0:
+                    problem = self.refresh(problem, module, epoch >= TRIM_FROM * at_most)
+                rates = self._rates(epoch, at_most, -(-n // batch))
                 result.history.append(one_epoch(problem, module, optimiser, batch, rates, generator))
                 best = _weights(module)
                 budget.tell(result, at_most)
@@ -63,33 +80,29 @@ class Adam:
         module.zero_grad(set_to_none=True)
         return result
 
+    def _epochs(self, n: int, batch: int) -> int:
+        """At most 300, and few only where they are long."""
+        return min(max(self.steps * batch // n, 20 if self.rows is None else 4), 300)
 
-def batch_size_of(n: int, batch_size: Any) -> int:
-    """A power of two of about n / 20 rows, from 16 to 256, where it is "auto"."""
-    if not isinstance(batch_size, str):
-        return min(int(batch_size), n)
-    return min(n, 2 ** min(max(round(math.log2(max(n / 20, 1))), 4), 8))
+    def _rates(self, epoch: int, epochs: int, steps: int) -> list[float]:
+        """Learning rates of one epoch: up over the first tenth of the run, down by a cosine at the end."""
+        at = (epoch + torch.arange(steps, dtype=torch.float64) / steps) / epochs
+        up = 0.1 + 0.9 * at / RISE
+        down = 0.5 * (1 + torch.cos(math.pi * ((at - 1) / self.fall + 1).clip(0.0)))
+        return (self.lr * torch.where(at < RISE, up, down)).clip(1e-3 * self.lr, None).tolist()
 
 
-def _epochs(n: int, batch: int) -> int:
-    """About 2000 steps, but from 20 to 300 epochs."""
-    return min(max(2000 * batch // n, 20), 300)
-
-
-def _rates(largest: float, epoch: int, epochs: int, steps: int) -> list[float]:
-    """Learning rates of one epoch: up over the first tenth of the run, then down by a cosine."""
-    at = (epoch + torch.arange(steps, dtype=torch.float64) / steps) / epochs
-    up = 0.1 + 0.9 * at / 0.1
-    down = 0.5 * (1 + torch.cos(math.pi * (at - 0.1) / 0.9))
-    return (largest * torch.where(at < 0.1, up, down)).clip(1e-3 * largest, None).tolist()
+def rows_of_step(n: int) -> int:
+    """A power of two of about n / 20, from 16 to 256."""
+    return 2 ** min(max(round(math.log2(max(n / 20, 1))), 4), 8)
 
 
 def one_epoch(
     problem: Problem, module: Any, optimiser: Any, batch: int, rates: list[float], generator: Any
 ) -> float:
     """Go once through the rows in a fresh order; return the sum of the batches' losses."""
-    n = problem.shape[0]
-    batches = list(torch.randperm(n, generator=generator).split(batch))
+    order = problem.shuffled(generator)
+    batches = list(order.split(batch))
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]  # a user's batch norm cannot normalise a single row
     module.train()
@@ -99,7 +112,7 @@ def one_epoch(
         optimiser.zero_grad(set_to_none=True)
         loss = problem.loss(module, rows)
         if problem.mu:
-            loss = loss + problem.mu / 2 * len(rows) / n * omega(module)
+            loss = loss + problem.mu / 2 * len(rows) / len(order) * omega(module)
         (loss / len(rows)).backward()
         optimiser.step()
         total += loss.item()

@@ -59,6 +59,10 @@ class Budget:
             return default
         return int(self.max_iter)
 
+    def batch(self, default: int, n: int) -> int:
+        """`batch_size`, or the solver's default where it is "auto"; at most n."""
+        return min(default if isinstance(self.batch_size, str) else int(self.batch_size), n)
+
     def less(self, done: int) -> "Budget":
         """Return what is left of the budget after `done` iterations; the callback counts on from there."""
         left = self.max_iter if isinstance(self.max_iter, str) else max(self.max_iter - done, 0)

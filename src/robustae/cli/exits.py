@@ -1,0 +1,5 @@
+"""Exit codes."""
+
+__all__ = ["FAILED", "INTERRUPTED", "MISUSED"]
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
