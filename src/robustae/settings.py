@@ -104,26 +104,25 @@ def settings_of(params: dict[str, Any], X: np.ndarray, image_shape: tuple[int, .
 def _noise_by(predictor: Any, images: bool) -> str:
     if not images:
         return "columns"
-    return "rows" if isinstance(predictor, str) and predictor == "conv" else "cells"
+    return "rows" if _is(predictor, "conv") else "cells"
 
 
 def _by_kind(value: Any, automatic: str) -> Any:
-    return automatic if isinstance(value, str) and value == "auto" else value
+    return automatic if _is(value, "auto") else value
 
 
 def _penalty(params: dict[str, Any], image_shape: tuple[int, ...] | None) -> Penalty:
-    """Nothing is trimmed where the rows are said to be clean.
-
-    A convolutional network learns whole rows by heart that l1 only slows down: it drops some.
-    """
+    """Nothing is trimmed where the rows are said to be clean."""
     penalty = resolve(params["penalty"], image_shape)
-    by_name = isinstance(params["penalty"], str) and isinstance(params["predictor"], str)
-    robust = isinstance(params["lam"], str) or params["lam"] < np.inf
-    if by_name and robust and params["penalty"] == "auto" and params["predictor"] == "conv":
-        penalty = Trimmed(DROPPED, L1())
+    if _is(params["penalty"], "auto") and _is(params["predictor"], "conv") and params["lam"] != np.inf:
+        penalty = Trimmed(DROPPED, L1())  # it learns whole rows by heart, which l1 only slows down
     if valid_contamination(params["contamination"]) == 0 and isinstance(penalty, Trimmed):
         return penalty.kept
     return penalty
+
+
+def _is(value: Any, name: str) -> bool:
+    return isinstance(value, str) and value == name
 
 
 def _valid_mu(mu: Any) -> float:
@@ -134,8 +133,8 @@ def _valid_mu(mu: Any) -> float:
 
 def valid_members(n_estimators: Any, predictor: Any) -> int:
     """Return the number of members, at least 1."""
-    if isinstance(n_estimators, str) and n_estimators == "auto":
-        return CONV_MEMBERS if isinstance(predictor, str) and predictor == "conv" else 1
+    if _is(n_estimators, "auto"):
+        return CONV_MEMBERS if _is(predictor, "conv") else 1
     if not hasattr(n_estimators, "__index__") or n_estimators < 1:
         raise InputError(f"n_estimators={n_estimators!r} must be 'auto' or a whole number from 1 on.")
     return int(n_estimators)
