@@ -202,12 +202,13 @@ def subspace_error(A, B):
     return float(np.linalg.norm(A @ A.T - B @ B.T, 2))
 
 
-def one_cycle(largest, steps):
-    """One rate for each step: from a tenth up to the largest over the first tenth, then down a cosine."""
+def one_cycle(largest, steps, fall=0.9):
+    """One rate for each step: up over the first tenth, level, down a cosine in the last `fall`."""
     rates = []
     for step in range(steps):
         at = step / steps
-        rate = 0.1 + 9 * at if at < 0.1 else (1 + math.cos(math.pi * (at - 0.1) / 0.9)) / 2
+        level = 1 if at < 1 - fall else (1 + math.cos(math.pi * (at - (1 - fall)) / fall)) / 2
+        rate = 0.1 + 9 * at if at < 0.1 else level
         rates.append(largest * max(rate, 1e-3))
     return rates
 
@@ -275,6 +276,17 @@ def weighted_median(x, weights):
 def mad(x):
     """Median absolute deviation, times 1.4826: the standard deviation of Gaussian values."""
     return 1.482602218505602 * np.median(np.abs(x - np.median(x)))
+
+
+def row_scale(R, weights=None):
+    """Root mean square of the median row, each row as often as its integer weight says, NaN left out."""
+    squares = []
+    for i, row in enumerate(R):
+        seen = [float(r) ** 2 for r in row if not math.isnan(r)]
+        squares += [sum(seen) / len(seen)] * (1 if weights is None else int(weights[i]))
+    squares.sort()
+    middle = len(squares) // 2
+    return math.sqrt(squares[middle] if len(squares) % 2 else (squares[middle - 1] + squares[middle]) / 2)
 
 
 def average_precision(y, score):

@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from robustae.benchmark import Plan, denoising, subtle
 from robustae.benchmark.corruptions import KINDS, corrupted
 from robustae.benchmark.quality import psnr, ssim
 from robustae.checks import InputError
+from robustae.hourglass import Hourglass
 from robustae.masked import MaskedAutoencoder
 
 STEPS = 300  # of the masked autoencoder: enough for waves
@@ -216,12 +219,140 @@ def test_settings_that_cannot_be(settings, said):
         MaskedAutoencoder(**{"image_shape": (4, 4), **settings}).fit(np.zeros((5, 16)))
 
 
+def one_sentence(error):
+    return "\n" not in str(error.value) and len(str(error.value).split()) > 4
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        (np.zeros((3, 4, 5)), r"\(4, 5\)"),
+        (np.zeros((3, 2, 8)), r"image_shape is \(4, 4\)"),
+        (np.zeros((3, 17)), "17 features"),
+        (np.full((3, 16), np.nan), "no observed cell"),
+        (np.full((3, 16), np.inf), "infinity"),
+    ],
+)
+def test_images_that_cannot_be(X, said):
+    model = MaskedAutoencoder(max_iter=2, random_state=0)
+    known = np.random.default_rng(0).random((5, 4, 4))
+    model.fit(known)
+    before = model.denoised(known)
+    for method in (model.denoised, model.reconstruct, model.flags, model.score_samples):
+        with pytest.raises(ValueError, match=said) as caught:
+            method(X)
+        assert one_sentence(caught)
+    with pytest.raises(ValueError):
+        MaskedAutoencoder(image_shape=(4, 4), max_iter=2).fit(X)
+    np.testing.assert_array_equal(model.denoised(known), before)
+
+
+def test_one_image_is_too_few_to_learn_from_but_enough_to_judge(rng):
+    X = rng.random((5, 4, 4))
+    with pytest.raises(ValueError, match="minimum of 2") as caught:
+        MaskedAutoencoder(max_iter=2).fit(X[:1])
+    assert one_sentence(caught)
+    model = MaskedAutoencoder(max_iter=2, random_state=0).fit(X)
+    assert model.denoised(X[:1]).shape == (1, 4, 4)
+    assert model.score_samples(X[:1]).shape == (1,)
+
+
+def test_a_model_must_be_fitted_first():
+    with pytest.raises(NotFittedError):
+        MaskedAutoencoder(image_shape=(4, 4)).denoised(np.zeros((3, 16)))
+
+
+@pytest.mark.parametrize("image_shape", [(4, 4), None])
+def test_it_is_a_scikit_learn_estimator(image_shape, rng):
+    settings = {"image_shape": image_shape, "hidden": 3, "lam": 0.5, "max_iter": 2, "random_state": 7}
+    X = rng.random((5, 4, 4))
+    model = MaskedAutoencoder(**settings).fit(X)
+    assert model.get_params() == settings, "as they were given, after the fit too"
+    again = clone(model)
+    assert again.get_params() == settings and not hasattr(again, "network_")
+    np.testing.assert_array_equal(again.fit(X).denoised(X), model.denoised(X))
+    assert clone(model).set_params(random_state=8).fit(X).denoised(X).tolist() != model.denoised(X).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_images_handed_in_stay_as_they_are(dtype, rng):
+    X = (200 * rng.random((6, 5, 3))).astype(dtype)
+    if dtype != np.uint8:
+        X[1, 2, 2] = np.nan
+    before = X.copy()
+    model = MaskedAutoencoder(max_iter=2, random_state=0).fit(X)
+    results = model.denoised(X), model.reconstruct(X), model.flags(X)
+    model.score_samples(X)
+    np.testing.assert_array_equal(X, before)
+    assert not any(np.shares_memory(X, result) for result in results)
+    assert results[0].dtype == (np.float32 if dtype == np.float32 else np.float64)
+
+
+def test_cells_always_missing_are_filled_and_count_nothing(rng):
+    X = rng.random((8, 4, 4))
+    X[:, 0, 0] = X[0, :3] = np.nan
+    model = MaskedAutoencoder(max_iter=4, random_state=0).fit(X)
+    assert np.isfinite(model.denoised(X)).all() and np.isfinite(model.reconstruct(X)).all()
+    assert not model.flags(X)[np.isnan(X)].any()
+    squares = (X - model.reconstruct(X)) ** 2
+    np.testing.assert_allclose(-model.score_samples(X), np.nanmean(squares, axis=(1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("image_shape", [(1, 1), (1, 7), (7, 1), (3, 5), (2, 2, 3)])
+def test_images_of_any_size(image_shape, rng):
+    X = rng.random((9, *image_shape))
+    model = MaskedAutoencoder(max_iter=2, random_state=0).fit(X)
+    for result in (model.denoised(X), model.reconstruct(X)):
+        assert result.shape == X.shape and np.isfinite(result).all()
+    assert model.flags(X).shape == X.shape
+
+
+def interrupting(after):
+    def forward(self, *tensors):
+        forward.passes += 1
+        if forward.passes > after:
+            raise KeyboardInterrupt
+        return original(self, *tensors)
+
+    original, forward.passes = Hourglass.forward, 0
+    return forward
+
+
+@pytest.mark.parametrize("after", [0, 3, 11])
+def test_ctrl_c_leaves_the_model_as_it_was(after, rng, monkeypatch):
+    X, other = rng.random((6, 4, 4)), rng.random((6, 3, 5))
+    new, old = MaskedAutoencoder(max_iter=10), MaskedAutoencoder(max_iter=4, random_state=0).fit(X)
+    before = old.denoised(X)
+    with monkeypatch.context() as patch:
+        for model in (new, old):
+            patch.setattr(Hourglass, "forward", interrupting(after))
+            with pytest.raises(KeyboardInterrupt):
+                model.set_params(max_iter=10).fit(other)
+            patch.undo()
+    with pytest.raises(NotFittedError):
+        new.denoised(other)
+    np.testing.assert_array_equal(old.denoised(X), before)
+
+
 def test_images_that_are_all_alike():
     X = np.full((6, 16), 3.0)
     X[0, 0] = np.nan
     model = MaskedAutoencoder(image_shape=(4, 4), max_iter=4, random_state=0).fit(X)
-    assert np.isfinite(model.denoised(X)).all()
+    np.testing.assert_allclose(model.denoised(X), 3.0, atol=0.3)
     assert np.isfinite(model.score_samples(X)).all()
+    assert model.noise_ == 0
+
+
+def test_images_that_are_constant_are_kept(rng):
+    X = np.arange(20.0)[:, None, None] * np.ones((6, 6))
+    model = MaskedAutoencoder(max_iter=200, random_state=0).fit(X)
+    assert model.noise_ == 0
+    assert not model.flags(X).any()
+    np.testing.assert_allclose(model.denoised(X), X, atol=0.2)
+    spoilt = X.copy()
+    spoilt[3, 2, 2] = 19.0
+    assert model.flags(spoilt)[3, 2, 2] and model.flags(spoilt).sum() == 1
+    np.testing.assert_allclose(model.denoised(spoilt)[3], 3.0, atol=2.0)
 
 
 # The experiments -----------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import torch
 
 from robustae import RobustAutoencoder
 from robustae.checks import InputError
-from robustae.penalties import L1, Trimmed
-from robustae.solvers import LBFGS, Adam, Alternating
+from robustae.objective import Problem
+from robustae.penalties import L1, NoPenalty, Trimmed
+from robustae.solvers import LBFGS, Adam, Alternating, Budget
 
 SMALL = {"hidden": 2, "random_state": 0, "dtype": "float64"}
 SOLVERS = ["alternating", "lbfgs", "adam"]
@@ -228,3 +229,135 @@ def test_the_callback_counts_on_over_the_rounds_of_lam(rng):
     iterations = [i for i, _ in seen]
     assert iterations == sorted(set(iterations)) and iterations[0] == 1
     assert all(i <= n for i, n in seen)
+
+
+# ---------------------------------------------------------------- steps of Adam
+
+
+class Watched(torch.nn.Linear):
+    """Notes the rows of every training pass."""
+
+    def __init__(self, d):
+        super().__init__(d, d)
+        self.passes = []
+        with torch.no_grad():
+            self.weight.fill_(0.1), self.bias.zero_()
+
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            self.passes.append(x.detach().clone())
+        return super().forward(x)
+
+
+def problem_of(rows, weight=None, penalty=None, lam=math.inf):
+    rows = torch.as_tensor(rows, dtype=torch.float32)
+    weight = None if weight is None else torch.as_tensor(weight, dtype=torch.float32)
+    return Problem(rows, rows, None, weight, penalty or NoPenalty(), lam, 0.0)
+
+
+def numbered(n):
+    """Rows told apart by their first cell."""
+    return np.column_stack([np.arange(n), np.ones((n, 2))])
+
+
+def steps_of(solver, n, seed=0, **budget):
+    module = Watched(3)
+    result = solver.solve(problem_of(numbered(n)), module, Budget(tol=-math.inf, **budget), seed)
+    return result, [len(rows) for rows in module.passes]
+
+
+def test_rows_of_weight_0_are_in_no_step(rng):
+    rows = rng.normal(size=(40, 3))
+    weight = np.ones(40)
+    weight[[0, 7, 39]] = 0
+    fits = []
+    for absurd in (1e12, -3.0):
+        rows[[0, 7, 39]] = absurd
+        module = Watched(3)
+        problem = problem_of(rows, weight, L1(), 1.0)
+        Adam().solve(problem, module, Budget(max_iter=3, batch_size=8), seed=1)
+        seen = torch.cat(module.passes)
+        assert len(seen) == 3 * 37 and not (seen == np.float32(absurd)).all(1).any()
+        fits.append(module.weight.detach().clone())
+    assert torch.equal(*fits)
+
+
+@pytest.mark.parametrize("weight", [None, [1, 0, 2, 0.5, 0, 1, 3], [0, 0, 0, 0, 0, 0, 1]])
+def test_an_epoch_goes_through_every_row_that_takes_part_once(weight):
+    problem = problem_of(numbered(7), weight)
+    expected = [i for i in range(7) if weight is None or weight[i] > 0]
+    orders = [problem.shuffled(torch.Generator().manual_seed(seed)).tolist() for seed in range(5)]
+    assert all(sorted(order) == expected for order in orders)
+    assert len(expected) == 1 or len(set(map(tuple, orders))) > 1, "in a fresh order"
+    assert problem.shuffled(torch.Generator().manual_seed(3)).tolist() == orders[3]
+
+
+@pytest.mark.parametrize(("n", "rows"), [(100, 16), (400, 16), (150, 8)])
+def test_about_as_many_steps_as_told_of_as_many_rows(n, rows):
+    result, sizes = steps_of(Adam(steps=120, rows=rows), n)
+    assert set(sizes[: n // rows]) == {rows}
+    assert sum(sizes) / rows == pytest.approx(120, abs=n / rows), "whole epochs"
+    assert sum(sizes) == n * result.n_iter
+
+
+def test_a_large_set_is_gone_through_four_times_at_least():
+    assert steps_of(Adam(steps=10, rows=16), 3000)[0].n_iter == 4
+    assert steps_of(Adam(steps=10), 3000)[0].n_iter == 20, "where the rows of a step are not told"
+    assert steps_of(Adam(steps=10**9, rows=16), 32)[0].n_iter == 300, "and a small one 300 times at most"
+
+
+def test_what_the_user_says_of_batches_and_epochs_comes_first():
+    result, sizes = steps_of(Adam(steps=120, rows=16), 100, batch_size=50, max_iter=2)
+    assert result.n_iter == 2 and sizes == [50, 50, 50, 50]
+    assert steps_of(Adam(rows=16), 5, max_iter=1)[1] == [5]
+
+
+@pytest.mark.parametrize("fall", [0.1, 0.25, 0.9])
+def test_the_learning_rate_rises_stays_and_falls_at_the_end(fall, monkeypatch):
+    rates = []
+
+    class Noting(torch.optim.Adam):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "Adam", Noting)
+    steps_of(Adam(lr=0.5, fall=fall), 40, batch_size=4, max_iter=10)
+    np.testing.assert_allclose(rates, naive.one_cycle(0.5, 100, fall), rtol=1e-9)
+
+
+def test_rows_are_dropped_from_a_quarter_of_the_run_on():
+    module, calls = Watched(3), []
+
+    def refresh(problem, module, trimming):
+        calls.append((len(module.passes) // 4, trimming))
+        return problem
+
+    budget = Budget(max_iter=12, batch_size=10, tol=-math.inf)
+    Adam(refresh=refresh).solve(problem_of(numbered(40)), module, budget)
+    assert calls == [(epoch, epoch >= 3) for epoch in range(12)]
+
+
+class Unfused(L1):
+    """A penalty that torch has no kernel for."""
+
+
+@pytest.mark.parametrize("lam", [0.3, 4.0, math.inf])
+@pytest.mark.parametrize("weight", [None, [1.0] * 9, [1.0] * 6 + [0, 2, 3]], ids=["none", "ones", "some"])
+def test_the_fused_loss_is_the_sum_of_the_envelopes(weight, lam, rng):
+    rows = rng.normal(size=(9, 3))
+    alike = torch.tensor([4, 0, 2])
+    for part in (alike, slice(None)):
+        found = []
+        for penalty in (L1(), Unfused()):
+            module = Watched(3)
+            loss = problem_of(rows, weight, penalty, lam).loss(module, part)
+            loss.backward()
+            found.append((loss.item(), module.weight.grad))
+        R = (torch.as_tensor(rows) - module(torch.as_tensor(rows).float())).detach().numpy()
+        w = np.ones(9) if weight is None else np.asarray(weight)
+        terms = [[naive.l1_envelope(r, lam) if lam < math.inf else r * r for r in row] for row in R]
+        expected = (w[:, None] * np.array(terms))[np.arange(9)[part]].sum()
+        assert found[0][0] == pytest.approx(expected, rel=1e-5)
+        assert found[1][0] == pytest.approx(expected, rel=1e-5)
+        torch.testing.assert_close(found[0][1], found[1][1])

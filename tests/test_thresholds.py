@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from robustae import RobustAutoencoder
 from robustae.checks import InputError
-from robustae.scales import mad_scale, median, quantile
+from robustae.scales import mad_scale, median, quantile, scale_of_rows
 from robustae.thresholds import offset
 
 QUICK = {"predictor": "linear", "hidden": 2, "random_state": 0}
@@ -51,6 +51,44 @@ def test_missing_values_are_left_out_column_by_column(x, seed):
         assert median(x)[j] == pytest.approx(np.median(seen), abs=1e-12)
         assert mad_scale(x)[j] == pytest.approx(naive.mad(seen), abs=1e-12)
         assert median(x, np.ones(9))[j] == pytest.approx(np.median(seen), abs=1e-12)
+
+
+# ---------------------------------------------------------------- one scale from the rows
+
+residuals = st.integers(1, 8).flatmap(
+    lambda n: st.tuples(
+        arrays(float, (n, 4), elements=st.floats(-100, 100)),
+        arrays(bool, (n, 4)),
+        arrays(int, n, elements=st.integers(0, 3)),
+    )
+)
+
+
+def test_the_scale_of_rows_is_that_of_the_median_row():
+    R = np.array([[3.0, -3, 3], [1, 1, -1], [2, -2, np.nan], [np.nan, np.nan, 0], [50, 50, 50]])
+    assert scale_of_rows(R) == pytest.approx(2.0), "sizes 0, 1, 2, 3 and 50"
+    assert scale_of_rows(R[:4]) == pytest.approx(np.sqrt(2.5)), "squares are averaged, not sizes"
+    assert scale_of_rows(R, np.array([1.0, 1, 1, 0, 0])) == pytest.approx(2.0)
+    assert scale_of_rows(np.array([[3.0, 4.0]])) == pytest.approx(np.sqrt(12.5))
+
+
+@given(drawn=residuals)
+def test_the_scale_of_rows_against_a_loop(drawn):
+    R, holes, weights = drawn
+    holes[:, 0] = False
+    R[holes] = np.nan
+    weights = weights + (weights.sum() == 0)
+    assert scale_of_rows(R) == pytest.approx(naive.row_scale(R), abs=1e-9)
+    weighted_scale = scale_of_rows(R, weights.astype(float))
+    assert weighted_scale == pytest.approx(naive.row_scale(R, weights), abs=1e-9)
+    assert weighted_scale == pytest.approx(scale_of_rows(np.repeat(R, weights, axis=0)), abs=1e-9)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 5])
+def test_dropped_rows_do_not_count_in_the_scale(kept, rng):
+    R = np.vstack([rng.normal(size=(kept, 6)), 1e6 * rng.normal(size=(4, 6)), np.zeros((3, 6))])
+    weights = np.r_[np.ones(kept), np.zeros(7)]
+    assert scale_of_rows(R, weights) == pytest.approx(scale_of_rows(R[:kept]))
 
 
 # ---------------------------------------------------------------- a share given

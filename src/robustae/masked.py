@@ -118,11 +118,25 @@ class MaskedAutoencoder(BaseEstimator):
             NaN for missing cells.
         y : ignored
 
+        Returns
+        -------
+        MaskedAutoencoder
+            This object; where the fit fails or is ended by Ctrl-C, it stays as it was.
+
         Raises
         ------
         InputError
             If a parameter, a row or the image shape cannot be used.
         """
+        before = dict(vars(self))
+        try:
+            self._fit(X)
+        except BaseException:
+            self.__dict__ = before
+            raise
+        return self
+
+    def _fit(self, X: Any) -> None:
         shape = valid_image_shape(self.image_shape, X)
         if shape is None:
             raise InputError("MaskedAutoencoder needs image_shape=(height, width[, channels]).")
@@ -134,7 +148,6 @@ class MaskedAutoencoder(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with one_thread_for("conv"), own_seed(seed):
             self._train(*self._tensors(values))
-        return self
 
     def _set_units(self, X: np.ndarray) -> None:
         cells = thinned(X)

@@ -36,9 +36,9 @@ class Adam:
     rows : int, optional
         In a step, where `batch_size` is "auto"; else a twentieth of the rows, from 16 to 256.
     refresh : callable, optional
-        ``refresh(problem, module, trimming) -> problem`` before each epoch: the joint estimate of the
-        noise scale (and with it lam) as the residuals shrink, and from a quarter of the run on the
-        rows to drop.
+        ``refresh(problem, module, trimming) -> problem`` before an epoch, 15 to 30 times a run: the
+        joint estimate of the noise scale (and with it lam) as the residuals shrink, and from a quarter
+        of the run on the rows to drop.
     """
 
     lr: float = 2e-3
