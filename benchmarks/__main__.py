@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("restaurant", "escalator", "table", "digits", "cells", "experiments")
+NAMES = ("restaurant", "escalator", "table", "digits", "cells", "images", "experiments")
 PINNED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -50,6 +50,20 @@ def _denoising(name: str, summary: list[Row]) -> None:
         _pivot(f"{name} {images}", of, lambda row: f"{row['kind']} {row['share']}")
 
 
+def _subtle(name: str, summary: list[Row]) -> None:
+    """AUPRC, a column for each size; and the false alarms, a column for each set."""
+    for of in dict.fromkeys(row["set"] for row in summary):
+        found = [row for row in summary if row["set"] == of and row["measure"] == "auprc"]
+        _pivot(f"{name} {of}", found, lambda row: f"size {row['size']}")
+    alarms = [row for row in summary if row["measure"] == "false_alarms"]
+    _pivot(f"{name} false alarms", alarms, lambda row: row["set"])
+
+
+def _lambda(name: str, summary: list[Row]) -> None:
+    """Both grids together: lam and width."""
+    _blocks(name, [row for row in summary if row["grid"] == "both"])
+
+
 def _pivot(title: str, rows: Iterable[Row], column: Callable[[Row], str]) -> None:
     cells = {(row["method"], column(row)): f"{row['mean']:.3g}" for row in rows}
     methods, columns = (list(dict.fromkeys(key[side] for key in cells)) for side in (0, 1))
@@ -62,4 +76,4 @@ def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
 
 
-_WRITERS = {"detection": _detection, "denoising": _denoising}
+_WRITERS = {"detection": _detection, "denoising": _denoising, "subtle": _subtle, "lambda": _lambda}

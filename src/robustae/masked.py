@@ -73,7 +73,7 @@ class MaskedAutoencoder(BaseEstimator):
     lam : float
         Weight of the l1 penalty, in units of the data's span (from its 1st to its 99th percentile).
     max_iter : int
-        Steps of Adam.
+        Steps of Adam, half of them in each of two rounds, at least one.
     random_state : int, RandomState or None
 
     Attributes

@@ -135,7 +135,7 @@ def valid_members(n_estimators: Any, predictor: Any) -> int:
     """Return the number of members, at least 1."""
     if _is(n_estimators, "auto"):
         return CONV_MEMBERS if _is(predictor, "conv") else 1
-    if not hasattr(n_estimators, "__index__") or n_estimators < 1:
+    if not hasattr(n_estimators, "__index__") or isinstance(n_estimators, bool) or n_estimators < 1:
         raise InputError(f"n_estimators={n_estimators!r} must be 'auto' or a whole number from 1 on.")
     return int(n_estimators)
 

@@ -36,5 +36,5 @@ def lines(path: Path, rows: Iterable[Row], panel: str, x: str, labels: tuple[str
             heavy = {"color": "black", "linewidth": 2.5} if method == bold else {"linewidth": 1}
             axis.plot(*zip(*at, strict=True), **style, **heavy)
         axis.set(xlabel=labels[0], ylabel=labels[1])
-    axes[0].legend(fontsize=6)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return saved(figure, path)
