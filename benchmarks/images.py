@@ -1,4 +1,4 @@
-"""Seconds of the convolutional robust autoencoder on images, beside robust PCA and PyOD's autoencoder."""
+"""Seconds of the convolutional robust autoencoder on images, beside PyOD's autoencoder."""
 
 from functools import partial
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measuring import in_turn, write
-from robustae import RobustAutoencoder, RobustPCA
+from robustae import RobustAutoencoder
 from robustae.benchmark.sets import FOURS, labelled
 from robustae.datasets import fetch_usps
 
@@ -28,7 +28,6 @@ def _methods(X: np.ndarray, shape: Any) -> dict[str, Any]:
     return {
         "RCAE (default: 3 members)": lambda: conv().fit(X).score_samples(X),
         "RCAE, one member": lambda: conv(n_estimators=1).fit(X).score_samples(X),
-        "RPCA": lambda: RobustPCA().fit(X).score_samples(X),
         "PyOD AutoEncoder (default)": lambda: AutoEncoder(random_state=0, verbose=0).fit(X).decision_scores_,
     }
 
