@@ -294,15 +294,15 @@ def test_an_epoch_goes_through_every_row_that_takes_part_once(weight):
 
 @pytest.mark.parametrize(("n", "rows"), [(100, 16), (400, 16), (150, 8)])
 def test_about_as_many_steps_as_told_of_as_many_rows(n, rows):
-    result, sizes = steps_of(Adam(steps=120, rows=rows), n)
+    result, sizes = steps_of(Adam(steps=120, rows=rows, epochs=1), n)
     assert set(sizes[: n // rows]) == {rows}
     assert sum(sizes) / rows == pytest.approx(120, abs=n / rows), "whole epochs"
     assert sum(sizes) == n * result.n_iter
 
 
-def test_a_large_set_is_gone_through_four_times_at_least():
-    assert steps_of(Adam(steps=10, rows=16), 3000)[0].n_iter == 4
-    assert steps_of(Adam(steps=10), 3000)[0].n_iter == 20, "where the rows of a step are not told"
+def test_a_large_set_is_gone_through_as_often_as_said_at_least():
+    assert steps_of(Adam(steps=10, rows=16, epochs=4), 3000)[0].n_iter == 4
+    assert steps_of(Adam(steps=10), 3000)[0].n_iter == 20, "where it is not said"
     assert steps_of(Adam(steps=10**9, rows=16), 32)[0].n_iter == 300, "and a small one 300 times at most"
 
 

@@ -15,7 +15,7 @@ from robustae.solvers.newton import Newton
 __all__ = ["LBFGS", "Adam", "Alternating", "Budget", "Callback", "Newton", "Result", "Solver", "choose"]
 
 # Convolutions are dear: few small steps, as wide as they may be, and hardly more of them for more rows.
-FOR_IMAGES = Adam(lr=1.6e-2, steps=300, fall=0.25, rows=16)
+FOR_IMAGES = Adam(lr=1.6e-2, steps=300, fall=0.25, rows=16, epochs=4)
 FULL_BATCH_CELLS = 20_000_000  # beyond, mini-batches are quicker
 _BY_NAME: dict[str, Any] = {"alternating": Alternating, "lbfgs": LBFGS, "adam": Adam}
 

@@ -16,6 +16,7 @@ __all__ = ["Adam", "one_epoch", "rows_of_step"]
 
 TRIM_FROM = 0.25  # of a run: before, a network fits no row well enough to tell which to drop
 REFRESHED = 15  # times in a run, where it has as many epochs
+MOST_EPOCHS = 300
 RISE = 0.1  # of a run: the learning rate goes up
 
 
@@ -35,6 +36,8 @@ class Adam:
         Share of the run, at its end, over which the learning rate falls.
     rows : int, optional
         In a step, where `batch_size` is "auto"; else a twentieth of the rows, from 16 to 256.
+    epochs : int
+        At least so many, however many rows there are; at most 300.
     refresh : callable, optional
         ``refresh(problem, module, trimming) -> problem`` before an epoch, 15 to 30 times a run: the
         joint estimate of the noise scale (and with it lam) as the residuals shrink, and from a quarter
@@ -45,6 +48,7 @@ class Adam:
     steps: int = 2000
     fall: float = 0.9
     rows: int | None = None
+    epochs: int = 20
     refresh: Callable[[Problem, nn.Module, bool], Problem] | None = None
     exact = False
 
@@ -81,8 +85,8 @@ class Adam:
         return result
 
     def _epochs(self, n: int, batch: int) -> int:
-        """At most 300, and few only where they are long."""
-        return min(max(self.steps * batch // n, 20 if self.rows is None else 4), 300)
+        """As many as the steps make, within limits."""
+        return min(max(self.steps * batch // n, self.epochs), MOST_EPOCHS)
 
     def _rates(self, epoch: int, epochs: int, steps: int) -> list[float]:
         """Learning rates of one epoch: up over the first tenth of the run, down by a cosine at the end."""
