@@ -458,7 +458,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the model as an ONNX graph: X (batch, d) in; score, reconstruction, outliers out.
 
-        Scaling included; needs the extra `onnx`, and penalty "l1" or "none".
+        Scaling included; needs the extra `onnx`, and penalty "l1", "trimmed" or "none".
         """
         check_is_fitted(self)
         to_onnx(self.models_, path)
