@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from robustae import artifact
+from robustae.checks import InputError
 from robustae.thresholds import CleanPart
 
-__all__ = ["restored", "save"]
+__all__ = ["packed", "rebuilt", "restored", "save"]
 
 SAVED = (
     "predictor_name_",
@@ -27,10 +28,14 @@ PARAM = "param:"
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write parameters, fitted attributes and models to `path`."""
+    artifact.write(path, *packed(estimator))
+
+
+def packed(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the description of a fitted estimator."""
     energies, weight = estimator._energies_of_fit
     arrays, description = artifact.pack(estimator.models_, _state(estimator))
-    arrays |= {"energies": energies} | ({} if weight is None else {"weight": weight})
-    artifact.write(path, arrays, description)
+    return arrays | {"energies": energies} | ({} if weight is None else {"weight": weight}), description
 
 
 def _state(estimator: Any) -> dict[str, Any]:
@@ -49,7 +54,21 @@ def _state(estimator: Any) -> dict[str, Any]:
 
 def restored(make: Any, path: str | os.PathLike[str], predictor: Any = None) -> Any:
     """Read `path` and return ``make(**parameters)``, fitted."""
-    arrays, description = artifact.read(path)
+    return rebuilt(make, *artifact.read(path), predictor)
+
+
+def rebuilt(
+    make: Any, arrays: dict[str, np.ndarray], description: dict[str, Any], predictor: Any = None
+) -> Any:
+    """Undo `packed`.
+
+    Raises
+    ------
+    InputError
+        If it is the model of a scene, or needs the user's own module.
+    """
+    if "members" not in description:
+        raise InputError("the model is one of a scene: robustae.video.separate(clip, model=...) takes it.")
     models, state = artifact.unpack(arrays, description, predictor)
     params = {name.removeprefix(PARAM): value for name, value in state.items() if name.startswith(PARAM)}
     estimator = make(**params if predictor is None else params | {"predictor": predictor})

@@ -65,9 +65,11 @@ def settings_of(pairs: Iterable[str] | None, **given: Any) -> dict[str, Any]:
     InputError
         If a pair is not name=value, or a parameter is not known or given twice.
     """
+    settings = {name: value for name, value in given.items() if value is not None}
+    if not settings and not pairs:
+        return settings  # without the seconds that torch takes to import
     from robustae import RobustAutoencoder
 
-    settings = {name: value for name, value in given.items() if value is not None}
     for pair in pairs or []:
         name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals or not name:

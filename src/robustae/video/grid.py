@@ -1,0 +1,119 @@
+"""The geometry of a picture in overlapping tiles: small copies, tiles of them, and pictures put together.
+
+Frames are averaged down by `pool`, so that the longest side has at most 128 cells; tiles are squares of
+4 x 4 of those cells, every second cell, so that each overlaps half of its neighbours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+__all__ = ["STEP", "TILE", "Grid", "grid_for", "loudest"]
+
+TILE, STEP = 4, 2  # in cells
+LEAST_POOL, LONGEST = 2, 128
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Tiles over frames of a given size.
+
+    Attributes
+    ----------
+    height, width : int
+        Of the frames, in pixels.
+    pool : int
+        Pixels to a cell, each way.
+    """
+
+    height: int
+    width: int
+    pool: int
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of cells: whole steps, the last filled up by repeating the border."""
+        return _whole(self.height, self.pool), _whole(self.width, self.pool)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        rows, columns = self.cells
+        return (rows - TILE) // STEP + 1, (columns - TILE) // STEP + 1
+
+    def small(self, frames: np.ndarray) -> np.ndarray:
+        """Average frames (n, height, width, c) of bytes down to cells (n, rows, columns, c) in [0, 1]."""
+        return np.stack([self._small(frame) for frame in frames])
+
+    def _small(self, frame: np.ndarray) -> np.ndarray:
+        rows, columns = (side * self.pool for side in self.cells)
+        beyond = (0, rows - self.height), (0, columns - self.width), (0, 0)
+        frame = np.pad(frame, beyond, mode="edge").astype(np.float32)
+        # Sums of strided slices: a reduction over short axes is several times slower.
+        frame = np.add.reduce([frame[k :: self.pool] for k in range(self.pool)])
+        frame = np.add.reduce([frame[:, k :: self.pool] for k in range(self.pool)])
+        return frame * np.float32(1 / (255 * self.pool**2))
+
+    def tiles(self, small: np.ndarray) -> np.ndarray:
+        """Cut small pictures (n, rows, columns, c) into tiles, shape (tiles, n, 16 c)."""
+        windows = sliding_window_view(small, (TILE, TILE), axis=(1, 2))[:, ::STEP, ::STEP]
+        tiles = np.ascontiguousarray(windows.transpose(1, 2, 0, 3, 4, 5))
+        return tiles.reshape(-1, len(small), small.shape[3] * TILE * TILE)
+
+    def put_together(self, tiles: np.ndarray) -> np.ndarray:
+        """Average overlapping tiles (tiles, 16 c) to a small picture (rows, columns, c)."""
+        patches = tiles.reshape(*self.shape, -1, TILE, TILE).transpose(0, 1, 3, 4, 2)
+        blocks = sum(
+            self.spread(patches[:, :, y : y + STEP, x : x + STEP], y // STEP, x // STEP)
+            for y in range(0, TILE, STEP)
+            for x in range(0, TILE, STEP)
+        )
+        shares = self.cover(np.ones((1, *self.shape), np.float32))[0]
+        picture = (blocks / shares[..., None, None, None]).transpose(0, 2, 1, 3, 4)
+        return picture.reshape(*self.cells, -1)
+
+    def spread(self, values: np.ndarray, down: int, right: int) -> np.ndarray:
+        """Place one value for each tile on the steps the tiles cover, so many steps down and right."""
+        rows, columns = self.shape
+        blocks = np.zeros((rows + 1, columns + 1, *values.shape[2:]), values.dtype)
+        blocks[down : down + rows, right : right + columns] = values
+        return blocks
+
+    def cover(self, weights: np.ndarray) -> np.ndarray:
+        """Sum weights (n, rows, columns of tiles) over the tiles at each step, (n, rows + 1, columns + 1)."""
+        n, rows, columns = weights.shape
+        total = np.zeros((n, rows + 1, columns + 1), weights.dtype)
+        for down in (0, 1):
+            for right in (0, 1):
+                total[:, down : down + rows, right : right + columns] += weights
+        return total
+
+    def full(self, blocks: np.ndarray) -> np.ndarray:
+        """Repeat values on steps (n, rows, columns) over the pixels, (n, height, width)."""
+        side = STEP * self.pool
+        pixels = blocks.repeat(side, axis=1).repeat(side, axis=2)
+        return pixels[:, : self.height, : self.width]
+
+    def enlarged(self, small: np.ndarray) -> np.ndarray:
+        """Repeat the cells of a small picture over the pixels, in [0, 255]."""
+        pixels = small.repeat(self.pool, axis=0).repeat(self.pool, axis=1)
+        return 255 * pixels[: self.height, : self.width]
+
+
+def loudest(residuals: np.ndarray) -> np.ndarray:
+    """Largest absolute value over the channels, which are last; they are gone then."""
+    size = np.abs(residuals[..., 0])
+    for channel in range(1, residuals.shape[-1]):
+        np.maximum(size, np.abs(residuals[..., channel]), out=size)
+    return size
+
+
+def _whole(side: int, pool: int) -> int:
+    steps = -(-side // (pool * STEP))
+    return max(steps * STEP, TILE)
+
+
+def grid_for(height: int, width: int) -> Grid:
+    """Return the tiles for frames of this size."""
+    return Grid(height, width, max(LEAST_POOL, -(-max(height, width) // LONGEST)))

@@ -1,0 +1,365 @@
+"""A clip in two: the background, which stays, and the foreground, which comes and goes."""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from robustae.checks import InputError, known_names
+from robustae.sources.frames import Clip, open_clip
+from robustae.thresholds import offset
+from robustae.video.maps import MaskSettings, boxes_of, masks_of, scores_of
+from robustae.video.scene import scene_of
+from robustae.video.stored import load_scene, save_scene
+
+__all__ = ["Batch", "Separation", "separate"]
+
+SAMPLE_FRAMES, SAMPLE_BYTES = 200, 2**28
+LEAST_SAMPLE = 25
+BATCH_FRAMES, BATCH_VALUES = 32, 2**21
+LARGE = 2**20  # values of a frame, from which frames are shared out to threads
+MOST_THREADS = 4
+WINDOW_FRAMES = 100  # kept of a window, to fit the next scene to
+ENOUGH = 50  # frames that tell which activity is usual
+COLUMNS = ("frame", "seconds", "share", "score", "flagged", "blobs", "boxes")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some frames of a clip, separated.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first of them in the source.
+    frames, background : array of uint8, shape (b, height, width, 3)
+    foreground : array of float32, shape (b, height, width, 3)
+        N: frame minus background in grey levels where the mask is, else 0.
+    score : array of float32, shape (b, height, width)
+        Noise deviations; larger is more foreground.
+    mask : array of bool, shape (b, height, width)
+    """
+
+    first: int
+    frames: np.ndarray
+    background: np.ndarray
+    foreground: np.ndarray
+    score: np.ndarray
+    mask: np.ndarray
+
+
+def separate(
+    source: Any,
+    *,
+    model: Any = None,
+    mask: dict[str, Any] | None = None,
+    window: int | None = None,
+    start: int | str | None = None,
+    stop: int | str | None = None,
+    every: int = 1,
+    scale: Any = None,
+    gray: bool = False,
+    **settings: Any,
+) -> "Separation":
+    """Separate a clip into background and foreground.
+
+    The model is fitted to at most 200 frames spread over the clip (live: the first ones); frames are
+    decoded and separated as they are asked for, so memory does not grow with the clip's length.
+
+    Parameters
+    ----------
+    source : path, str, int or array
+        A film, a folder of images, a .npy or .npz file of frames, an array of shape (n, height, width[,
+        channels]), the number of a camera or the URL of a stream, as `robustae.sources.frames.open_clip`
+        takes.
+    model : path or model, optional
+        Of another clip of the same camera and frame size: `Separation.model`, or what
+        `Separation.save` wrote. Nothing is fitted then.
+    mask : dict, optional
+        Fields of `MaskSettings`: `cut` (noise deviations, default 4.5), `smooth` (pixels), `shadows`
+        (bool), `least_blob` (pixels).
+    window : int, optional
+        For long recordings: after so many frames the scene is fitted anew, to the latest ones.
+    start, stop, every, scale, gray
+        Which frames, how large, and whether in grey, as for `open_clip`.
+    **settings
+        Parameters of `RobustAutoencoder`, for backgrounds that move by themselves: for instance
+        ``predictor="linear", hidden=3``. Without any, the background is a picture, its light and
+        whatever else changes over most of it.
+
+    Returns
+    -------
+    Separation
+
+    Raises
+    ------
+    InputError
+        One sentence: a source, a model or a setting that cannot be used.
+
+    Examples
+    --------
+    >>> from robustae.datasets import load_walkway
+    >>> from robustae.video import separate
+    >>> clip = load_walkway()
+    >>> result = separate(clip.X.reshape(-1, *clip.image_shape))
+    >>> result.background.shape
+    (120, 160, 3)
+    """
+    if model is not None and (settings or window):
+        raise InputError("model: it is fitted already, so window and settings of a fit cannot be given too.")
+    clip = open_clip(source, start=start, stop=stop, every=every, scale=scale, gray=gray)
+    known_names("mask setting", mask or {}, asdict(MaskSettings()))
+    mask_settings = MaskSettings(**(mask or {})).at(clip.height, clip.width)
+    fit = _Fit(clip, settings, _valid_window(window))
+    fitted = fit.first() if model is None else _fitting(_loaded(model), clip)
+    return Separation(clip, fitted, mask_settings, fit)
+
+
+def _valid_window(window: Any) -> int | None:
+    if window is None:
+        return None
+    if not hasattr(window, "__index__") or isinstance(window, bool) or window < LEAST_SAMPLE:
+        raise InputError(f"window={window!r} must be a number of frames from {LEAST_SAMPLE} on.")
+    return int(window)
+
+
+def _loaded(model: Any) -> Any:
+    return load_scene(model) if isinstance(model, str | os.PathLike) else model
+
+
+def _fitting(model: Any, clip: Clip) -> Any:
+    if not hasattr(model, "backgrounds"):
+        raise InputError(f"model={model!r} is no model of a scene, nor the path of one.")
+    height, width, channels = model.picture.shape
+    if (height, width) != (clip.height, clip.width):
+        raise InputError(
+            f"model is for frames of {width}x{height} and the clip has {clip.width}x{clip.height}: "
+            f"scale='{width}x{height}' would do."
+        )
+    if channels != clip.channels:
+        raise InputError("model is for grey frames: gray=True would do." if channels == 1 else _GREY)
+    return model
+
+
+_GREY = "model is for frames in colour and the clip is grey; fit one to grey frames."
+
+
+class _Fit:
+    """How a model is fitted, once or window by window."""
+
+    def __init__(self, clip: Clip, settings: dict[str, Any], window: int | None):
+        self.clip, self.settings, self.window = clip, settings, window
+        self.seconds: dict[str, float] = {}
+        self.energies_of: np.ndarray | None = None
+
+    def first(self) -> Any:
+        begin = time.perf_counter()
+        frames = self.clip.sample(self._frames())
+        read = time.perf_counter()
+        model = self.to(frames)
+        self.seconds = {"decode": read - begin, "fit": time.perf_counter() - read}
+        self.energies_of = frames[:: max(1, len(frames) // ENOUGH)]
+        return model
+
+    def _frames(self) -> int:
+        size = self.clip.height * self.clip.width * self.clip.channels
+        return int(np.clip(SAMPLE_BYTES // size, LEAST_SAMPLE, SAMPLE_FRAMES))
+
+    def to(self, frames: np.ndarray) -> Any:
+        if not self.settings:
+            return scene_of(frames)
+        from robustae.video.learned import fit_learned
+
+        return fit_learned(frames, self.settings)
+
+
+class Separation:
+    """A clip and what was learned of it; iterating decodes and separates it batch by batch.
+
+    Attributes
+    ----------
+    clip : Clip
+    model : Scene or LearnedScene
+        Has `picture`, `noise`, `lam_`, `hidden_` (the number of components).
+    mask_settings : MaskSettings
+    threshold : float
+        Score from which a pixel is foreground, noise deviations.
+    moving : bool
+        Whether the background is more than one picture and its light.
+    offset_ : float
+        Frames are flagged whose mean score is above ``-offset_``.
+    timings : dict
+        Seconds spent in decode, fit and stream.
+    """
+
+    def __init__(self, clip: Clip, model: Any, mask_settings: MaskSettings, fit: _Fit):
+        self.clip, self.model, self.mask_settings = clip, model, mask_settings
+        self._fit = fit
+        self.timings = {**fit.seconds, "stream": 0.0}
+        self._seen: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._whole = False
+        self.offset_ = self._usual()
+
+    @property
+    def threshold(self) -> float:
+        """Score from which a pixel is foreground."""
+        return float(self.mask_settings.cut)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the background is more than one picture and its light."""
+        return bool(self.model.moving)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, "auto" replaced where it is known; fit for JSON."""
+        chosen = {name: _plain(value) for name, value in self._fit.settings.items()}
+        return {**asdict(self.mask_settings), "window": self._fit.window, **chosen}
+
+    @property
+    def background(self) -> np.ndarray:
+        """The background in uint8, shape (height, width, 3); (n, height, width, 3) where it moves."""
+        if not self.moving:
+            return _bytes(self.model.picture[None])[0]
+        return np.concatenate([batch.background for batch in self])
+
+    @property
+    def seen(self) -> dict[str, np.ndarray]:
+        """The columns of `activity` for the frames of the latest pass so far."""
+        return {name: np.asarray(column) for name, column in self._seen.items()}
+
+    @property
+    def activity(self) -> dict[str, np.ndarray]:
+        """A table, as a dict of columns, each of shape (n,); the clip is read if it was not yet.
+
+        frame (number in the source), seconds, share (of the pixels that are foreground), score (mean
+        over the pixels), flagged (whether that is unusual for the clip), blobs, boxes
+        ("x,y,width,height;...", largest first).
+        """
+        if not self._whole:
+            for _ in self:
+                pass
+        return self.seen
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model, for other clips of the same camera."""
+        save_scene(self.model, path)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the clip batch by batch."""
+        self._seen, self._whole = {name: [] for name in COLUMNS}, False
+        model, windows = self.model, _Windows(self._fit)
+        with _workers(self.clip) as pool:
+            for number, frames in self._numbered():
+                begin = time.perf_counter()
+                batch, boxes = self._separated(model, number, frames, pool)
+                model = windows.after(frames, model)
+                self._tell(batch, boxes)
+                self.timings["stream"] += time.perf_counter() - begin
+                yield batch
+        self._whole = True
+
+    def _numbered(self) -> Iterator[tuple[int, np.ndarray]]:
+        values = self.clip.height * self.clip.width * self.clip.channels
+        size = int(np.clip(BATCH_VALUES // values, _threads(self.clip), BATCH_FRAMES))
+        number = self.clip.first
+        for frames in self.clip.batches(size):
+            yield number, frames
+            number += len(frames) * self.clip.every
+
+    def _separated(self, model: Any, number: int, frames: np.ndarray, pool: Any) -> tuple[Batch, list[Any]]:
+        if not pool:
+            return self._batch(model, number, frames)
+        singles = pool.map(lambda k: self._batch(model, number, frames[k : k + 1]), range(len(frames)))
+        batches, boxes = zip(*singles, strict=True)
+        fields = ("frames", "background", "foreground", "score", "mask")
+        joined = (np.concatenate([getattr(batch, name) for batch in batches]) for name in fields)
+        return Batch(number, *joined), [box for one in boxes for box in one]
+
+    def _batch(self, model: Any, number: int, frames: np.ndarray) -> tuple[Batch, list[Any]]:
+        backgrounds = model.backgrounds(frames)
+        scores = scores_of(frames, backgrounds, model.noise, self.mask_settings)
+        masks, boxes = masks_of(scores, self.mask_settings)
+        outliers = (frames - backgrounds) * masks[..., None]
+        parts = _coloured(frames), _bytes(backgrounds), _coloured(outliers)
+        return Batch(number, *parts, scores, masks), boxes
+
+    def _tell(self, batch: Batch, boxes: list[Any]) -> None:
+        numbers = batch.first + self.clip.every * np.arange(len(batch.frames))
+        scores = batch.score.mean((1, 2), dtype=np.float64)
+        columns = (
+            numbers,
+            numbers / self.clip.fps,
+            batch.mask.mean((1, 2)),
+            scores,
+            -scores < self.offset_,
+            [len(found) for found in boxes],
+            [boxes_of(found) for found in boxes],
+        )
+        for name, values in zip(COLUMNS, columns, strict=True):
+            self._seen[name].extend(values)
+
+    def _usual(self) -> float:
+        """The threshold on mean scores, from the frames of the fit; from the first frames with a model."""
+        frames = self._fit.energies_of
+        if frames is None:
+            frames = self.clip.sample(ENOUGH)
+        self._fit.energies_of = None
+        scores = np.concatenate([self._batch(self.model, 0, frame[None])[0].score for frame in frames])
+        return offset(scores.mean((1, 2), dtype=np.float64))
+
+
+class _Windows:
+    """Keeps some frames of a window, and fits the next model to them when it is full."""
+
+    def __init__(self, fit: _Fit):
+        self.fit, self.kept, self.count = fit, [], 0
+
+    def after(self, frames: np.ndarray, model: Any) -> Any:
+        window = self.fit.window
+        if window is None:
+            return model
+        step = max(1, window // WINDOW_FRAMES)
+        for frame in frames:
+            if self.count % step == 0:
+                self.kept.append(frame)
+            self.count += 1
+        if self.count < window:
+            return model
+        sample, self.kept, self.count = np.stack(self.kept), [], 0
+        return self.fit.to(sample)
+
+
+def _threads(clip: Clip) -> int:
+    large = clip.height * clip.width * clip.channels >= LARGE
+    return min(MOST_THREADS, os.cpu_count() or 1) if large else 1
+
+
+class _workers:
+    """Threads to share frames out to, None for small ones."""
+
+    def __init__(self, clip: Clip):
+        self.pool = ThreadPoolExecutor(_threads(clip)) if _threads(clip) > 1 else None
+
+    def __enter__(self) -> ThreadPoolExecutor | None:
+        return self.pool
+
+    def __exit__(self, *_: Any) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+
+
+def _coloured(images: np.ndarray) -> np.ndarray:
+    return images if images.shape[-1] == 3 else images.repeat(3, axis=-1)
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    return _coloured(np.clip(np.rint(images), 0, 255).astype(np.uint8))
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | type(None)) else repr(value)

@@ -1,0 +1,93 @@
+"""Where a model of a scene begins: a picture of the bare background, from frames it may never be bare in.
+
+The frames of every overlapping tile are sorted by looks (`states`); a state costs less the more frames it
+has and the tighter they are; neighbours must agree where they overlap (`agreement`); who stands still for
+long is taken out (`outlines`). The picture is then refined pixel by pixel: alternating the mean of the
+inlying frames and a hard threshold on the residuals, which ends at a local minimum of
+``sum over frames of min(r^2, cut^2)``, the one that the start lies in.
+"""
+
+import numpy as np
+
+from robustae.video.agreement import seams_of
+from robustae.video.grid import STEP, Grid, grid_for, loudest
+from robustae.video.light import gains
+from robustae.video.outlines import NEVER, bare
+from robustae.video.states import States, states_of
+
+__all__ = ["bare_picture"]
+
+FLOOR = 1e-4  # squared spread that counts as none, cells in [0, 1]
+BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
+CUTS = (20.0, 15.0, 12.0)  # grey levels
+PRIOR = 0.02  # weight of the frames outside the state
+ROWS = 2**22  # values at a time
+
+
+def bare_picture(frames: np.ndarray) -> np.ndarray:
+    """Return the background, float32 of shape (height, width, c), in grey levels.
+
+    Parameters
+    ----------
+    frames : array of uint8, shape (n, height, width, c)
+        Spread over the clip.
+    """
+    grid = grid_for(*frames.shape[1:3])
+    small = grid.small(frames)
+    light = gains(255 * small, 255 * np.median(small, axis=0))
+    small /= light[:, None, None, None]
+    states = states_of(small, grid)
+    chosen = bare(states, grid, _costs(states), seams_of(states.centre, grid.shape), FLOOR)
+    tiles = np.arange(len(chosen))
+    start = grid.enlarged(grid.put_together(states.centre[tiles, chosen]))
+    weights = grid.cover(_in_state(states, chosen, grid))
+    return _refined(frames, light, start, weights, grid)
+
+
+def _costs(states: States) -> np.ndarray:
+    share = np.maximum(states.count, 1e-3) / states.members.shape[2]
+    costs = np.log(states.spread + FLOOR) - 0.5 * np.log(share)
+    costs[:, -1] += BY_PIXEL
+    costs[states.count == 0] = NEVER
+    return (costs - costs.min(1, keepdims=True)).astype(np.float32)
+
+
+def _in_state(states: States, chosen: np.ndarray, grid: Grid) -> np.ndarray:
+    members = states.members[np.arange(len(chosen)), chosen]
+    return members.T.reshape(-1, *grid.shape).astype(np.float32)
+
+
+def _refined(
+    frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray, grid: Grid
+) -> np.ndarray:
+    """In bands of rows, so that large frames fit into memory."""
+    side = grid.pool * STEP
+    blocks = max(1, ROWS // (frames[:, :side].size or 1))
+    picture = np.empty(frames.shape[1:], np.float32)
+    for row in range(0, weights.shape[1], blocks):
+        pixels = np.s_[row * side : (row + blocks) * side]
+        if start[pixels].size:
+            band = _over_pixels(weights[:, row : row + blocks], side, start[pixels].shape)
+            picture[pixels] = _modes(frames[:, pixels], light, start[pixels], band)
+    return picture
+
+
+def _over_pixels(weights: np.ndarray, side: int, shape: tuple[int, ...]) -> np.ndarray:
+    pixels = weights.repeat(side, axis=1).repeat(side, axis=2)[:, : shape[0], : shape[1], None]
+    most = pixels.max(0)
+    return np.where(pixels >= 0.5 * most, pixels, 0) / np.maximum(most, 1)
+
+
+def _modes(frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    values = frames / light[:, None, None, None]
+    picture = _mean(values, weights, start)
+    for cut in CUTS:
+        inlying = loudest(values - picture)[..., None] < cut
+        picture = _mean(values, inlying * (weights + np.float32(PRIOR)), picture)
+    return picture
+
+
+def _mean(values: np.ndarray, weights: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    total = weights.sum(0)
+    mean = np.einsum("nhwc,nhw->hwc", values, weights[..., 0]) / np.maximum(total, 1e-6)
+    return np.where(total > 1e-6, mean, otherwise).astype(np.float32)

@@ -1,0 +1,58 @@
+"""A scene as a file and back: arrays and JSON, nothing executed on load."""
+
+import os
+from typing import Any
+
+from robustae.checks import InputError
+from robustae.video.scene import Scene
+
+__all__ = ["load_scene", "save_scene"]
+
+PREFIX = "scene."
+
+
+def save_scene(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write the model of a scene to `path`, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written to.
+    """
+    from robustae import artifact
+
+    if isinstance(model, Scene):
+        artifact.write(path, model.arrays(), {"scene": {}})
+        return
+    from robustae.saving import packed
+
+    arrays, description = packed(model.estimator)
+    artifact.write(path, arrays | model.scene.arrays(), description | {"scene": {"noise": model.noise}})
+
+
+def load_scene(path: str | os.PathLike[str]) -> Any:
+    """Read the model of a scene.
+
+    Returns
+    -------
+    Scene or LearnedScene
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or no model of a scene; NotFound if there is none.
+    """
+    from robustae import artifact
+
+    arrays, description = artifact.read(path)
+    if "scene" not in description:
+        raise InputError(f"model {str(path)!r} is one of rows, not of a scene: robustae video writes those.")
+    scene = Scene.of({name: values for name, values in arrays.items() if name.startswith(PREFIX)})
+    if "members" not in description:
+        return scene
+    from robustae.estimator import RobustAutoencoder
+    from robustae.saving import rebuilt
+    from robustae.video.learned import LearnedScene
+
+    own = {name: values for name, values in arrays.items() if not name.startswith(PREFIX)}
+    return LearnedScene(scene, rebuilt(RobustAutoencoder, own, description), description["scene"]["noise"])
