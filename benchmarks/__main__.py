@@ -9,7 +9,17 @@ import importlib
 import os
 import sys
 
-NAMES = ("restaurant", "escalator", "table", "digits", "cells", "images", "experiments")
+NAMES = (
+    "restaurant",
+    "escalator",
+    "table",
+    "digits",
+    "cells",
+    "images",
+    "video",
+    "tables_speed",
+    "experiments",
+)
 PINNED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

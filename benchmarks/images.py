@@ -26,7 +26,7 @@ def _methods(X: np.ndarray, shape: Any) -> dict[str, Any]:
 
     conv = partial(RobustAutoencoder, predictor="conv", image_shape=shape, random_state=0)
     return {
-        "RCAE (default: 3 members)": lambda: conv().fit(X).score_samples(X),
+        "RCAE (default: 2 members)": lambda: conv().fit(X).score_samples(X),
         "RCAE, one member": lambda: conv(n_estimators=1).fit(X).score_samples(X),
         "PyOD AutoEncoder (default)": lambda: AutoEncoder(random_state=0, verbose=0).fit(X).decision_scores_,
     }

@@ -5,7 +5,8 @@ import multiprocessing
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ def in_turn(methods: dict[str, Method], runs: int) -> tuple[dict[str, float], di
             seconds[name].append(time.perf_counter() - begin)
             print(f"  run {run}: {name}: {seconds[name][-1]:.3f} s", flush=True)
     return {name: statistics.median(times[1:]) for name, times in seconds.items()}, results
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    with threadpool_limits(count):
+        yield
+    torch.set_num_threads(before)
 
 
 def peak_mib(prepare: Callable[[], Any], method: Callable[[Any], Any]) -> float:

@@ -1,7 +1,8 @@
 """Write the measured tables of README and docs from the CSV files beside this script.
 
 A table stands between ``<!-- table:NAME -->`` and ``<!-- /table -->`` and shows NAME.csv; words after
-the name choose and order its columns. ``--check`` changes nothing and fails where a page is behind.
+the name choose and order its columns. An empty table may wait for its CSV. ``--check`` changes nothing and
+fails where a page is behind.
 """
 
 import csv
@@ -43,7 +44,12 @@ def markdown(name: str, wanted: list[str]) -> str:
 
 def renewed(text: str) -> str:
     """The page with every table as its CSV has it."""
-    return BLOCK.sub(lambda m: f"{m[1]}\n{markdown(m[2], m[3].split())}\n{m[4]}", text)
+    return BLOCK.sub(lambda m: m[0] if waits(m) else f"{m[1]}\n{markdown(m[2], m[3].split())}\n{m[4]}", text)
+
+
+def waits(block: re.Match[str]) -> bool:
+    """Whether a table is still empty, and not measured yet."""
+    return block[0] == block[1] + block[4] and not (HERE / f"{block[2]}.csv").exists()
 
 
 def main(arguments: list[str]) -> int:

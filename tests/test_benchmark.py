@@ -412,8 +412,9 @@ def test_interrupted_it_says_so_and_goes_on(tmp_path):
 
 
 def _level(row, name):
-    """What has to be beaten: chance, or in denoising the corrupted image as it is."""
-    return row["method"] == "nothing" if name == "denoising" else row.get("chance") is not None
+    """What has to be beaten: chance, in denoising the corrupted image as it is, in named cells the others."""
+    levels = {"denoising": row["method"] == "nothing", "named-cells": row.get("measure") == "elsewhere"}
+    return levels.get(name, row.get("chance") is not None)
 
 
 @pytest.mark.slow
@@ -426,6 +427,8 @@ def test_all_of_it_in_short(tmp_path):
         assert each["failed"] == each["absent"] == {}
         assert any(_level(row, name) for row in each["summary"]), name
         intervals = any(row.get("low") is not None for row in each["summary"])
-        assert intervals or name in ("denoising", "subtle"), name  # which have a single draw in short
+        # Those have one draw, or one set, in short.
+        single = ("denoising", "subtle", "contamination", "named-cells")
+        assert intervals or name in single, name
         assert {f"{name}.csv", f"{name}_summary.csv"} <= set(os.listdir(tmp_path))
         assert (tmp_path / f"{name}_summary.csv").read_text().count("\n") == len(each["summary"]) + 1

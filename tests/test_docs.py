@@ -47,7 +47,9 @@ def test_commands_and_their_options_exist(words):
     assert asked <= known
 
 
-@pytest.mark.parametrize("module", ["", ".penalties", ".metrics", ".datasets", ".solvers"])
+@pytest.mark.parametrize(
+    "module", ["", ".penalties", ".metrics", ".datasets", ".solvers", ".video", ".sources.frames"]
+)
 def test_reference_lists_every_public_name(module):
     listed = (DOCS / "api.md").read_text("utf-8")
     for name in import_module(f"robustae{module}").__all__:

@@ -33,6 +33,7 @@ def outputs(path, X):
         {"predictor": "conv", "hidden": 3, "image_shape": (4, 4), "max_iter": 3},
         {"predictor": "linear", "hidden": 3, "n_estimators": 2, "lam": float("inf")},
         {"predictor": "linear", "hidden": 3, "penalty": "trimmed"},
+        {"predictor": "auto"},
         {"predictor": "linear", "hidden": 3, "penalty": Trimmed(0.1, L1()), "energy": "envelope"},
     ],
     ids=lambda settings: settings["predictor"],

@@ -326,16 +326,17 @@ def test_the_learning_rate_rises_stays_and_falls_at_the_end(fall, monkeypatch):
     np.testing.assert_allclose(rates, naive.one_cycle(0.5, 100, fall), rtol=1e-9)
 
 
-def test_rows_are_dropped_from_a_quarter_of_the_run_on():
+@pytest.mark.parametrize(("epochs", "times"), [(12, 12), (29, 29), (30, 15), (45, 15)])
+def test_lam_is_brought_up_to_date_fifteen_times_or_a_few_more(epochs, times):
     module, calls = Watched(3), []
 
-    def refresh(problem, module, trimming):
-        calls.append((len(module.passes) // 4, trimming))
+    def refresh(problem, module):
+        calls.append(len(module.passes) // 4)
         return problem
 
-    budget = Budget(max_iter=12, batch_size=10, tol=-math.inf)
+    budget = Budget(max_iter=epochs, batch_size=10, tol=-math.inf)
     Adam(refresh=refresh).solve(problem_of(numbered(40)), module, budget)
-    assert calls == [(epoch, epoch >= 3) for epoch in range(12)]
+    assert calls == list(range(0, epochs, epochs // times))
 
 
 class Unfused(L1):

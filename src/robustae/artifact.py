@@ -17,7 +17,7 @@ from torch import nn
 
 from robustae import penalties, solvers
 from robustae.checks import InputError, NotFound
-from robustae.distances import RobustDistance
+from robustae.distances import RobustDistance, RowDistances
 from robustae.model import Model
 from robustae.outputs import write_bytes
 from robustae.predictors import build
@@ -98,10 +98,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     }
     arrays["lam"] = np.atleast_1d(np.asarray(model.lam, dtype=np.float64))
     if model.distance is not None:
-        arrays |= {
-            "distance.location": model.distance.location,
-            "distance.precision": model.distance.precision,
-        }
+        arrays |= {f"distance.{name}": values for name, values in vars(model.distance).items()}
     return {name: np.ascontiguousarray(values) for name, values in arrays.items()}
 
 
@@ -202,9 +199,8 @@ def _model(
     arrays: dict[str, np.ndarray], member: dict[str, Any], state: dict[str, Any], predictor: Any
 ) -> Model:
     lam = arrays["lam"] if len(arrays["lam"]) > 1 else float(arrays["lam"][0])
-    distance = None
-    if "distance.precision" in arrays:
-        distance = RobustDistance(arrays["distance.location"], arrays["distance.precision"])
+    parts = {name.removeprefix("distance."): array for name, array in arrays.items() if "distance." in name}
+    kind = RowDistances if "references" in parts else RobustDistance
     return Model(
         _module(arrays, state, predictor),
         _revived(member["penalty"]),
@@ -214,7 +210,7 @@ def _model(
         arrays["noise"],
         arrays["fill"],
         member["energy"],
-        distance,
+        kind(**parts) if parts else None,
         member["unit"],
     )
 

@@ -1,16 +1,23 @@
-"""A robust distance of the whole row: Mahalanobis under a trimmed, shrunk covariance."""
+"""Distances of whole rows, from the rows kept: what no single cell gives away."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from robustae.checks import InputError
-from robustae.scales import Weight, quantile
+from robustae.scales import Weight, mad_scale, mean_sd, median, quantile, some_rows
+from robustae.thresholds import clean_part
 
-__all__ = ["RobustDistance", "robust_distance"]
+__all__ = ["RobustDistance", "RowDistances", "robust_distance", "row_distances"]
 
 WIDEST = 2000
 KEPT = 0.75
+STEPS, RECOUNTS = 10, 2
+LEAST_SHRINKAGE = 0.2  # of the regressions: a cell predicted from the others overfits sooner than a distance
+REFERENCES, NEIGHBOUR = 1000, 5  # rows kept that others are compared with, and which of the nearest counts
+SELF, SELF_LEAST = 1e-9, 1e-7  # relative and absolute distance below which a reference is the row itself
+ROWS = 2048  # at a time
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,67 @@ class RobustDistance:
         return np.einsum("ij,ij->i", B @ self.precision, B)
 
 
+@dataclass(frozen=True)
+class RowDistances:
+    """Three looks at a row, together: each cell alone, each cell from all others, and the nearest rows.
+
+    With r the residuals of the cells about the columns' centres, and r' those about their regression on all
+    other columns (by the inverse P of the shrunk covariance of the rows kept: r'_j = (P b)_j / P_jj), the
+    looks are sum log(1 + (r / scale)^2), sum log(1 + (r' / scale')^2), and the distance to the fifth
+    nearest of the reference rows. Their logarithms, in robust deviations, are averaged; the energy is the
+    exponential of that.
+
+    Attributes
+    ----------
+    centre, scale : array, shape (d,)
+    location, others_scale : array, shape (d,)
+    others : array, shape (d, d)
+        P / diag P.
+    references : array, shape (m, d)
+    middle, spread : array, shape (3,)
+        Of the logarithms.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    location: np.ndarray
+    others: np.ndarray
+    others_scale: np.ndarray
+    references: np.ndarray
+    middle: np.ndarray
+    spread: np.ndarray
+
+    def __call__(self, Z: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Energies of the rows of Z, shape (n, d), lower = more normal; missing cells count for nothing."""
+        parts = [
+            self._looks(Z[rows], None if observed is None else observed[rows])
+            for rows in (slice(k, k + ROWS) for k in range(0, len(Z), ROWS))
+        ]
+        looks = np.concatenate(parts, axis=1) if parts else np.zeros((3, 0))
+        return np.exp(((looks - self.middle[:, None]) / self.spread[:, None]).mean(0))
+
+    def _looks(self, Z: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
+        """Logarithms of the three, shape (3, n)."""
+        alone = _log_cells((Z - self.centre) / self.scale, observed)
+        others = _log_cells((Z - self.location) @ self.others / self.others_scale, observed)
+        return np.log(np.stack([alone, others, self._nearest(Z)]) + TINY)
+
+    def _nearest(self, Z: np.ndarray) -> np.ndarray:
+        """Distance to the fifth nearest reference that is not the row itself."""
+        last = min(NEIGHBOUR, len(self.references) - 1)
+        squares = (Z * Z).sum(1)[:, None] + (self.references**2).sum(1) - 2 * Z @ self.references.T
+        near = np.sqrt(np.maximum(np.partition(squares, [0, max(last - 1, 0), last], axis=1), 0))
+        floor = SELF * np.sqrt(Z.shape[1] + (Z * Z).sum(1)) + SELF_LEAST
+        return np.where(near[:, 0] < floor, near[:, last], near[:, max(last - 1, 0)])
+
+
+def _log_cells(deviations: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
+    cells = np.log1p(deviations**2)
+    if observed is None or observed.all():
+        return cells.sum(1)
+    return (cells * observed).sum(1) * observed.shape[1] / np.maximum(observed.sum(1), 1)
+
+
 def robust_distance(Z: np.ndarray, weight: Weight = None) -> RobustDistance:
     """Fit by concentration steps (Rousseeuw and Van Driessen 1999): keep the nearest 3/4 of the rows.
 
@@ -44,19 +112,92 @@ def robust_distance(Z: np.ndarray, weight: Weight = None) -> RobustDistance:
     InputError
         If there are more than 2000 columns.
     """
+    weight = _checked(Z, weight)
+    distance = _gaussian(*_kept_rows(Z, weight, _concentrated(Z, weight)))
+    middle = float(quantile(distance(Z), 0.5, weight))
+    return RobustDistance(distance.location, distance.precision / (middle if middle > TINY else 1.0))
+
+
+def row_distances(Z: np.ndarray, weight: Weight = None, clean: bool = False) -> RowDistances:
+    """Fit to the rows of Z, shape (n, d), anomalies among them or not.
+
+    Three quarters of the rows are kept by concentration steps, then all that lie no farther out than those
+    would by chance are taken back (reweighting, as is usual for covariances by concentration).
+
+    Parameters
+    ----------
+    Z : array, shape (n, d)
+        As the encoder sees it: robustly scaled, soft-clipped, without missing cells.
+    weight : array, shape (n,), optional
+    clean : bool
+        Whether the rows are said to be clean: all are kept then.
+
+    Raises
+    ------
+    InputError
+        If there are more than 2000 columns.
+    """
+    weight = _checked(Z, weight)
+    keep = np.ones(len(Z), bool) if clean else _taken_back(Z, weight, _concentrated(Z, weight))
+    kept, weights = _kept_rows(Z, weight, keep)
+    looks = _unscaled(kept, weights)
+    some, weights = some_rows(Z, _unless_even(weight), ROWS)
+    logs = looks._looks(some, None)
+    middle = np.array([median(one, weights) for one in logs])
+    spread = np.array([mad_scale(one, weights) for one in logs])
+    fields = {**vars(looks), "middle": middle, "spread": np.where(spread > TINY, spread, 1.0)}
+    return RowDistances(**fields)
+
+
+def _unless_even(weight: np.ndarray) -> Weight:
+    """None where all weigh the same: quantiles are quicker without."""
+    return None if np.ptp(weight) == 0 else weight
+
+
+def _unscaled(kept: np.ndarray, weight: np.ndarray) -> RowDistances:
+    distance, weights = _gaussian(kept, weight, LEAST_SHRINKAGE), _unless_even(weight)
+    others = distance.precision / np.diag(distance.precision)
+    residuals = (kept - distance.location) @ others
+    centre = median(kept, weights)
+    places = np.linspace(0, len(kept) - 1, min(len(kept), REFERENCES)).astype(int)
+    scales = _scale(kept - centre, weights), _scale(residuals, weights)
+    ones = np.zeros(3), np.ones(3)
+    return RowDistances(centre, scales[0], distance.location, others, scales[1], kept[places], *ones)
+
+
+def _scale(residuals: np.ndarray, weights: Weight) -> np.ndarray:
+    """The MAD, the deviation where that is 0, and 1 where all are."""
+    robust, plain = mad_scale(residuals, weights, 0.0), mean_sd(residuals, weights)[1]
+    return np.where(robust > 1e-6 * plain, robust, np.where(plain > TINY, plain, 1.0))
+
+
+def _checked(Z: np.ndarray, weight: Weight) -> np.ndarray:
     if Z.shape[1] > WIDEST:
-        raise InputError(f"energy='combined' works up to {WIDEST} columns, and X has {Z.shape[1]}.")
-    weight = np.ones(len(Z)) if weight is None else weight
+        raise InputError(f"energy: distances of rows work up to {WIDEST} columns, and X has {Z.shape[1]}.")
+    return np.ones(len(Z)) if weight is None else weight
+
+
+def _kept_rows(Z: np.ndarray, weight: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return Z[keep], weight[keep]
+
+
+def _concentrated(Z: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Which rows are the nearest three quarters."""
     d2 = np.log1p(Z**2).sum(1)
     keep = np.zeros(len(Z), dtype=bool)
-    for _ in range(10):
+    for _ in range(STEPS):
         before, keep = keep, _nearest(d2, weight)
         if (before == keep).all():
             break
-        distance = _gaussian(Z[keep], weight[keep])
-        d2 = distance(Z)
-    middle = float(quantile(d2, 0.5, weight))
-    return RobustDistance(distance.location, distance.precision / (middle if middle > 1e-12 else 1.0))
+        d2 = _gaussian(Z[keep], weight[keep])(Z)
+    return keep
+
+
+def _taken_back(Z: np.ndarray, weight: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    for _ in range(RECOUNTS):
+        d2 = _gaussian(Z[keep], weight[keep])(Z)
+        keep = _nearest(d2, weight) | (d2 <= clean_part(d2, weight).limit)
+    return keep
 
 
 def _nearest(d2: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -68,12 +209,12 @@ def _nearest(d2: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return keep
 
 
-def _gaussian(Z: np.ndarray, weight: np.ndarray) -> RobustDistance:
+def _gaussian(Z: np.ndarray, weight: np.ndarray, least: float = 0.0) -> RobustDistance:
     location = np.average(Z, axis=0, weights=weight)
     B = (Z - location) * np.sqrt(weight / weight.sum())[:, None]
     S = B.T @ B
     d = Z.shape[1]
-    shrink = d / (d + (weight > 0).sum())
+    shrink = max(least, d / (d + (weight > 0).sum()))
     S *= 1 - shrink
     spread = np.diag(S) / (1 - shrink)
     S[np.diag_indices(d)] += shrink * spread + 1e-9 + 1e-6 * spread.mean()

@@ -11,18 +11,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from robustae.checks import known_names
-from robustae.explain import FLAG_AT, explanation, flags_of, repaired
+from robustae.cells import CellMethods
+from robustae.checks import InputError, known_names
 from robustae.export import to_onnx
 from robustae.fitting import Fitted, fit_models, one_thread_for
-from robustae.inputs import Rows, read_rows, read_weight, valid_image_shape
+from robustae.inputs import Rows, read_weight, valid_image_shape
 from robustae.learning import Learner
-from robustae.model import Block
 from robustae.path import path_over_lam
+from robustae.penalties import by_source
 from robustae.predictors import encoder_of
 from robustae.progress import shown
 from robustae.saving import restored, save
 from robustae.settings import Settings, settings_of, valid_members
+from robustae.tables import MixedRows, rows_of, settled
 from robustae.thresholds import clean_part, offset
 
 __all__ = ["RobustAutoencoder", "load"]
@@ -36,7 +37,7 @@ def _has_code(estimator: "RobustAutoencoder") -> bool:
     return estimator.predictor != "constant"
 
 
-class RobustAutoencoder(OutlierMixin, BaseEstimator):
+class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
     """An autoencoder with an explicit, exact part N for gross outliers.
 
     It minimises, over the predictor's weights theta and N::
@@ -51,18 +52,21 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
     ----------
     predictor : str, nn.Module or callable, default="auto"
         Xhat: "constant" (a robust centre), "linear", "sigmoid" (one hidden layer, f(XU)V), "deep"
-        (ELU), "conv" (ELU, needs `image_shape`), a module mapping (batch, d) or (batch, *image_shape)
-        to the same shape, or a callable that takes d and returns one. "auto" is "linear", or
-        "constant" where no component predicts held-out cells better.
+        (ELU), "masked" (each cell from others: for tables), "conv" (ELU, needs `image_shape`), a
+        module mapping (batch, d) or (batch, *image_shape) to the same shape, or a callable that takes
+        d and returns one. "auto" is "linear", or "constant" where no component predicts held-out
+        cells better.
     hidden : "auto", int or tuple of int, default="auto"
         Width of the code, or widths down to it. "auto" is the least width within 5 % of the best
-        error on held-out cells; for "conv" 16, or d / 8 if that is less.
+        error on held-out cells; for "conv" 16, or d / 8 if that is less; for "masked" three layers of 128,
+        which are no bottleneck.
     image_shape : tuple of int, optional
         (height, width) or (height, width, channels), channels fastest; told by X where X is
         (n, height, width[, channels]).
     penalty : str or Penalty, default="auto"
         P: "l1", "rows", "channels", "patches", "trimmed", "none", or an object of
-        `robustae.penalties`. "auto": "l1"; for "conv" `Trimmed(.1, L1())`.
+        `robustae.penalties`. "auto": "l1"; for "conv" `Trimmed(.1, L1())`, for
+        "masked" `Trimmed(.25, L1())`.
     lam : "auto" or float, default="auto"
         Weight of P on scaled data. "auto" is 2 k sigma with k = 0.5 and sigma a robust scale of the
         residuals, estimated jointly; inf is the plain autoencoder.
@@ -81,11 +85,13 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         Rows in a step of Adam.
     energy : str, default="auto"
         A row's energy: "envelope", "squared", "log" (sum over cells of log(1 + (r / scale)^2)),
-        "combined" (log plus d log(1 + robust distance of the row)). "auto": "squared" for images and
-        bytes, "combined" for tables up to 2000 columns, else "log".
+        "combined" (log plus d log(1 + robust distance of the row)), "distances" (three looks at the row
+        whatever the predictor: each cell alone, each from all others, the nearest rows). "auto": "squared"
+        for images and bytes; for tables up to 2000 columns "distances", or "combined" where a predictor is
+        named; else "log".
     n_estimators : "auto" or int, default="auto"
         Members that differ by their seeds; energies are averaged after division by each one's median.
-        "auto": 3 for "conv", else 1.
+        "auto": 2 for "conv", else 1.
     contamination : "auto" or float, default="auto"
         Share of anomalies in [0, 0.5], which makes `offset_` an exact percentile; "auto" needs none.
         0 says that the training rows are clean: nothing is trimmed, none is flagged.
@@ -121,6 +127,9 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
     n_features_in_ : int
     feature_names_in_ : array of str
         Where X was a DataFrame.
+    columns_ : list of tables.Column
+        Where X was a mixed table: what each source column holds. Attributes by column are then by
+        encoded column, d of them.
 
     Examples
     --------
@@ -195,7 +204,8 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array or DataFrame, shape (n, d) or (n, height, width[, channels])
-            NaN for missing cells.
+            NaN for missing cells. A DataFrame (or `sources.MixedTable`) may hold texts, truth values,
+            categories and dates, too.
         y : ignored
         sample_weight : array, shape (n,), optional
             A weight w counts exactly like w copies of the row.
@@ -213,14 +223,21 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
             If a parameter, a row or the image shape cannot be used.
         """
         image_shape = valid_image_shape(self.image_shape, X)
-        rows = read_rows(self, X, image_shape, reset=True)
+        rows = rows_of(self, X, image_shape, reset=True)
         weight = read_weight(sample_weight, rows.values)
         settings = self._settings(rows, image_shape)
         with shown(self.verbose, callback) as tell, one_thread_for(settings.predictor):
             settings = replace(settings, budget=replace(settings.budget, callback=tell))
             fitted = fit_models(rows.values, weight, settings, self._seeds())
+        if isinstance(rows, MixedRows):
+            fitted = self._settled(fitted, rows if weight is None else rows.of(weight > 0))
         self._keep(fitted, image_shape)
         return self
+
+    def _settled(self, fitted: Fitted, rows: MixedRows) -> Fitted:
+        """Give levels their probabilities, and the rows the energies that follow."""
+        self.plan_, models, energies = settled(rows, fitted.models, fitted.energies, fitted.weight)
+        return replace(fitted, models=models, energies=energies)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Go on from the fit so far with one more batch of rows.
@@ -231,7 +248,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         """
         if not hasattr(self, "models_"):
             return self.fit(X, y, sample_weight)
-        rows = read_rows(self, X, self.image_shape_)
+        rows = rows_of(self, X, self.image_shape_)
         weight = read_weight(sample_weight, rows.values)
         settings = replace(self._settings(rows, self.image_shape_), energy=self.models_[0].energy)
         if not hasattr(self, "_learners"):
@@ -250,7 +267,13 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         return self._set_threshold(self._recent, None, self.contamination)
 
     def _settings(self, rows: Rows, image_shape: tuple[int, ...] | None) -> Settings:
-        return settings_of(self.get_params(deep=False), rows.values, image_shape)
+        params = self.get_params(deep=False)
+        if not isinstance(rows, MixedRows):
+            return settings_of(params, rows.values, image_shape)
+        if isinstance(self.energy, str) and self.energy == "auto":
+            params["energy"] = "log"  # by source column; whole-row distances make too much of rare levels
+        settings = settings_of(params, rows.values, None)
+        return replace(settings, penalty=by_source(settings.penalty, rows.plan.groups))
 
     def _seeds(self) -> np.ndarray:
         members = valid_members(self.n_estimators, self.predictor)
@@ -287,10 +310,10 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
 
     def _rows(self, X: Any) -> Rows:
         check_is_fitted(self)
-        return read_rows(self, X, self.image_shape_)
+        return rows_of(self, X, self.image_shape_)
 
     def _energies(self, rows: Rows) -> np.ndarray:
-        return np.mean([model.energies(rows.values) / model.unit for model in self.models_], axis=0)
+        return np.mean([rows.energies(model) / model.unit for model in self.models_], axis=0)
 
     def score_samples(self, X):
         """Minus the energies of the rows, shape (n,): higher is more normal."""
@@ -316,7 +339,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         anomaly = self.clean_part_.probability(energies)
         return np.column_stack([1 - anomaly, anomaly])
 
-    # Cells -----------------------------------------------------------------------------------------
+    # What was found --------------------------------------------------------------------------------
 
     @property
     def predictor_(self):
@@ -339,89 +362,12 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         """The first member's noise deviations by column, shape (d,)."""
         return self.models_[0].noise
 
-    def _cells(self, rows: Rows, *functions: Any, dtype: Any = None) -> list[np.ndarray]:
-        """Fill one array of X's shape with each function of a block, in one pass."""
-        dtype = dtype or (np.float32 if rows.values.dtype == np.float32 else np.float64)
-        out = [np.empty(rows.values.shape, dtype) for _ in functions]
-        with one_thread_for(self.predictor):
-            for block in self.models_[0].blocks(rows.values):
-                for values, function in zip(out, functions, strict=True):
-                    values[block.rows] = function(block)
-        return [values.reshape(rows.shape) for values in out]
-
-    def _reconstruction(self, block: Block) -> np.ndarray:
-        return self.models_[0].scaling.inverse(block.Zhat)
-
-    def _outlier_part(self, block: Block) -> np.ndarray:
-        model = self.models_[0]
-        return model.scaling.outlier_part(block.Zhat, model.outliers_of(block))
-
     @available_if(_has_code)
     def encode(self, X):
         """Codes of the rows, shape (n, K)."""
         rows = self._rows(X)
         with one_thread_for(self.predictor):
             return self.models_[0].encode(rows.values)
-
-    def reconstruct(self, X):
-        """Xhat, of X's shape and units."""
-        return self._cells(self._rows(X), self._reconstruction)[0]
-
-    def outliers(self, X):
-        """N, of X's shape and units: the proximal step on the residuals, equation (6) for l1."""
-        return self._cells(self._rows(X), self._outlier_part)[0]
-
-    def split(self, X):
-        """Return (reconstruct(X), outliers(X)) in one pass."""
-        return tuple(self._cells(self._rows(X), self._reconstruction, self._outlier_part))
-
-    def cell_scores(self, X):
-        """Residuals in noise deviations, of X's shape; 0 for missing cells."""
-        return self._cells(self._rows(X), self.models_[0].cells_of)[0]
-
-    def flags(self, X, cut=FLAG_AT):
-        """Cells called outlying, of X's shape, bool: over `cut` noise deviations off, whatever lam is."""
-        model = self.models_[0]
-        return self._cells(self._rows(X), lambda block: flags_of(model, block, cut), dtype=bool)[0]
-
-    def repaired(self, X, cut=FLAG_AT, passes=0):
-        """X with flagged and missing cells replaced by Xhat, all others untouched to the last bit.
-
-        Parameters
-        ----------
-        X : array or DataFrame
-        cut : float
-            Noise deviations beyond which a cell is replaced.
-        passes : int
-            Times that rows with such cells are encoded again with Xhat in their place, so that a
-            wrong cell does not speak for itself.
-
-        Returns
-        -------
-        array, of X's shape
-        """
-        rows = self._rows(X)
-        with one_thread_for(self.predictor):
-            return repaired(self.models_[0], rows.values, cut, passes).reshape(rows.shape)
-
-    def explain(self, X, cut=FLAG_AT):
-        """Account for the flagged cells, those farthest off first.
-
-        Returns
-        -------
-        dict of arrays, or DataFrame where X is one
-            row, column (name or number), observed, expected (Xhat), outlier_part (N; all
-            in X's units), deviations (signed, in noise deviations), share (of the row's energy).
-        """
-        rows = self._rows(X)
-        names = getattr(self, "feature_names_in_", None)
-        with one_thread_for(self.predictor):
-            columns = explanation(self.models_[0], rows.values, names, cut)
-        if rows.frame is None:
-            return columns
-        import narwhals as nw
-
-        return nw.from_dict(columns, backend=rows.frame.implementation).to_native()
 
     def lam_path(self, X, n_lams=20, ratio=1e-2):
         """Fit along lam, from lam = inf and the least lam with N = 0 down, each from the one before.
@@ -440,7 +386,7 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
             scaled data).
         """
         image_shape = valid_image_shape(self.image_shape, X)
-        rows = read_rows(self, X, image_shape, reset=not hasattr(self, "models_"))
+        rows = rows_of(self, X, image_shape, reset=not hasattr(self, "models_"))
         settings = self._settings(rows, image_shape)
         with one_thread_for(settings.predictor):
             return path_over_lam(rows.values, settings, int(self._seeds()[0]), n_lams, ratio)
@@ -461,6 +407,8 @@ class RobustAutoencoder(OutlierMixin, BaseEstimator):
         Scaling included; needs the extra `onnx`, and penalty "l1", "trimmed" or "none".
         """
         check_is_fitted(self)
+        if self.plan_ is not None:
+            raise InputError("to_onnx writes models of numbers, and this one takes other columns, too.")
         to_onnx(self.models_, path)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robustae.checks import InputError, need
+from robustae.distances import NEIGHBOUR, SELF, SELF_LEAST, TINY, RobustDistance, RowDistances
 from robustae.model import Model
 from robustae.objective import soft_clip_tensor
 from robustae.outputs import check_writable, replacing
@@ -44,8 +45,9 @@ class _Graph(nn.Module):
         lam = model.lam if isinstance(penalty.kept, L1) else torch.inf
         constants: dict[str, Any] = {"location": scaling.location, "scale": scaling.scale}
         constants |= {"noise": model.noise, "fill": model.fill, "bound": torch.as_tensor(lam) / 2}
-        if distance is not None:
+        if isinstance(distance, RobustDistance):
             constants |= {"centre": distance.location, "precision": distance.precision}
+        self.looks = _Looks(distance) if isinstance(distance, RowDistances) else None
         for name, values in constants.items():
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
 
@@ -56,10 +58,18 @@ class _Graph(nn.Module):
         Zhat = self.predictor(inputs.to(self.dtype)).double()
         R = torch.where(missing, torch.zeros_like(Z), Z - Zhat)
         pull = torch.minimum(torch.maximum(R, -self.bound), self.bound)
+        if self.looks is not None:
+            energy = self.looks(inputs, ~missing)
+            return self._outputs(energy, Zhat, R, pull)
         energy = self._cell_energies(R, pull).sum(1) * X.shape[1] / (~missing).to(X.dtype).sum(1)
         if self.energy == "combined":
             B = inputs - self.centre
             energy = energy + X.shape[1] * torch.log1p(((B @ self.precision) * B).sum(1))
+        return self._outputs(energy, Zhat, R, pull)
+
+    def _outputs(
+        self, energy: Tensor, Zhat: Tensor, R: Tensor, pull: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         return energy / self.unit, Zhat * self.scale + self.location, self._outliers(R, pull) * self.scale
 
     def _outliers(self, R: Tensor, pull: Tensor) -> Tensor:
@@ -75,6 +85,39 @@ class _Graph(nn.Module):
         if self.energy == "envelope":
             return pull * (2 * R - pull)
         return torch.log1p((R / self.noise) ** 2)
+
+
+class _Looks(nn.Module):
+    """The energy "distances"."""
+
+    centre: Tensor
+    scale: Tensor
+    location: Tensor
+    others: Tensor
+    others_scale: Tensor
+    references: Tensor
+    middle: Tensor
+    spread: Tensor
+
+    def __init__(self, distances: RowDistances):
+        super().__init__()
+        for name, values in vars(distances).items():
+            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
+
+    def forward(self, Z: Tensor, observed: Tensor) -> Tensor:
+        seen = observed.to(Z.dtype)
+        share = Z.shape[1] / seen.sum(1)
+        deviations = (Z - self.centre) / self.scale, (Z - self.location) @ self.others / self.others_scale
+        cells = [(torch.log1p(one**2) * seen).sum(1) * share for one in deviations]
+        logs = torch.log(torch.stack([*cells, self._nearest(Z)], 1) + TINY)
+        return torch.exp(((logs - self.middle) / self.spread).mean(1))
+
+    def _nearest(self, Z: Tensor) -> Tensor:
+        last = min(NEIGHBOUR, len(self.references) - 1)
+        squares = (Z * Z).sum(1, keepdim=True) + (self.references**2).sum(1) - 2 * Z @ self.references.T
+        near = torch.topk(squares, last + 1, dim=1, largest=False).values.clamp_min(0).sqrt()
+        floor = SELF * torch.sqrt(Z.shape[1] + (Z * Z).sum(1)) + SELF_LEAST
+        return torch.where(near[:, 0] < floor, near[:, last], near[:, max(last - 1, 0)])
 
 
 class _Ensemble(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustae.distances import robust_distance
+from robustae.distances import RobustDistance, RowDistances, robust_distance, row_distances
 from robustae.lambdas import LEAST_NOISE, NoiseRule
 from robustae.model import Model
 from robustae.objective import Lens, Problem, prepare
@@ -127,7 +127,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         X, weight = X[weight > 0], weight[weight > 0]
     problem, lens, floor = _posed(X, weight, settings)
     settings, hidden = _sized(settings, problem)
-    noise = NoiseRule(settings.noise_by, floor, hidden[-1] if hidden else 0)
+    noise = NoiseRule(settings.noise_by, floor, _code_width(settings, hidden))
     members = []
     for seed in seeds:
         members.append(_member(problem, hidden, noise, settings, int(seed)))
@@ -156,6 +156,11 @@ def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, .
     if isinstance(settings.predictor, str) and settings.predictor == "auto":
         settings = replace(settings, predictor="linear" if hidden else "constant")
     return settings, hidden
+
+
+def _code_width(settings: Settings, hidden: tuple[int, ...]) -> int:
+    """Of the bottleneck, 0 where there is none."""
+    return hidden[-1] if hidden and settings.predictor != "masked" else 0
 
 
 def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed: int) -> torch.nn.Module:
@@ -201,18 +206,33 @@ def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -
     if isinstance(penalty, Trimmed) and trained.cutoff is not None:
         penalty = penalty.at(trained.cutoff)
     sigma = noise(trained.problem, trained.module)
-    distance = None
-    if settings.energy == "combined":
-        rows = trained.problem.weight
-        Z, weight = some_rows(
-            trained.problem.inputs.cpu().numpy(), None if rows is None else rows.cpu().numpy()
-        )
-        distance = robust_distance(
-            Z.astype(np.float64), None if weight is None else weight.astype(np.float64)
-        )
     module = trained.module.double().eval().requires_grad_(False)
     lam = trained.problem.lam
-    return Model(module, penalty, lam, lens.scaling, lens.clip, sigma, lens.fill, settings.energy, distance)
+    return Model(
+        module,
+        penalty,
+        lam,
+        lens.scaling,
+        lens.clip,
+        sigma,
+        lens.fill,
+        settings.energy,
+        _distance(trained.problem, settings),
+    )
+
+
+def _distance(problem: Problem, settings: Settings) -> RobustDistance | RowDistances | None:
+    """What the energies need that look at rows whole."""
+    if settings.energy not in ("combined", "distances"):
+        return None
+    rows = problem.weight
+    Z, weight = some_rows(problem.inputs.cpu().numpy(), None if rows is None else rows.cpu().numpy())
+    Z, weight = Z.astype(np.float64), None if weight is None else weight.astype(np.float64)
+    return (
+        robust_distance(Z, weight)
+        if settings.energy == "combined"
+        else row_distances(Z, weight, settings.clean)
+    )
 
 
 def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Model], np.ndarray]:

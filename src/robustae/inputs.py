@@ -7,7 +7,7 @@ import numpy as np
 
 from robustae.checks import InputError
 
-__all__ = ["Rows", "read_rows", "read_weight", "valid_image_shape"]
+__all__ = ["Rows", "checked", "read_rows", "read_weight", "valid_image_shape"]
 
 HUGE = 1e100
 
@@ -34,6 +34,40 @@ class Rows:
         """Give results the shape X came in, and float32 where X was."""
         dtype = np.float32 if self.values.dtype == np.float32 else np.float64
         return values.astype(dtype, copy=False).reshape(self.shape)
+
+    # What follows differs where columns are encoded: see `robustae.tables`.
+
+    def shaped(self, values: np.ndarray) -> np.ndarray:
+        """Return results of shape (n, d) in X's shape."""
+        return values.reshape(self.shape)
+
+    decoded = sizes = repaired = shaped
+
+    def deviations(self, model: Any, block: Any) -> np.ndarray:
+        """How far off the cells of a block are, in noise deviations."""
+        return model.cells_of(block)
+
+    def by_cell(self, flags: np.ndarray) -> np.ndarray:
+        """Return flags of source columns for every cell."""
+        return flags
+
+    norms = by_cell
+
+    def shares(self, model: Any, block: Any) -> np.ndarray:
+        """Each cell's part of its row's energy."""
+        return model.cell_shares(block)
+
+    def energies(self, model: Any) -> np.ndarray:
+        """Energies of the rows, shape (n,)."""
+        return model.energies(self.values)
+
+    def observed(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return cells of X."""
+        return self.values[rows, columns].astype(np.float64)
+
+    def expected(self, cells: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return cells of a block's reconstruction."""
+        return cells[rows, columns]
 
 
 def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> Rows:
@@ -62,9 +96,14 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     )
     if values.dtype.kind == "b" or values.dtype in (np.float16, np.longdouble):
         values = values.astype(np.float64)
+    return Rows(checked(values), shape if frame is None else values.shape, frame)
+
+
+def checked(values: np.ndarray) -> np.ndarray:
+    """Return rows of numbers; refuse one without any observed cell, and cells too large to be squared."""
     _refuse_empty_rows(values)
     _refuse_huge(values)
-    return Rows(values, shape if frame is None else values.shape, frame)
+    return values
 
 
 def _shape_of(X: Any) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from robustae.checks import InputError
 from robustae.objective import Problem
-from robustae.penalties import L1
+from robustae.penalties import L1, SourceColumns
 from robustae.scales import MAD_TO_SD, quantile, scale_of_cells, scale_of_rows
 
 __all__ = ["K_NOISE", "LEAST_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
@@ -60,7 +60,7 @@ class NoiseRule:
 
 def lam_of_noise(sigma: np.ndarray, problem: Problem) -> Any:
     """lam = 2 k sigma: by column where the penalty works cell by cell, else at the median sigma."""
-    if isinstance(problem.penalty, L1) and np.ptp(sigma) > 0:
+    if isinstance(problem.penalty, (L1, SourceColumns)) and np.ptp(sigma) > 0:
         return 2 * K_NOISE * sigma
     return float(2 * K_NOISE * np.median(sigma))
 

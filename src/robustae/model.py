@@ -13,15 +13,15 @@ import torch
 from torch import nn
 
 from robustae.checks import InputError, one_of
-from robustae.distances import RobustDistance
+from robustae.distances import RobustDistance, RowDistances
 from robustae.objective import row_blocks, soft_clip
 from robustae.penalties import L1, Penalty
-from robustae.predictors import encoder_of
+from robustae.predictors import encoder_of, predicted
 from robustae.scaling import Scaling
 
 __all__ = ["ENERGIES", "Block", "Model"]
 
-ENERGIES = ("envelope", "squared", "log", "combined")
+ENERGIES = ("envelope", "squared", "log", "combined", "distances")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Model:
         Noise deviation by column, in the model's units.
     fill : array, shape (d,)
         What the encoder sees in a missing cell: the column's location, in the model's units.
-    energy : {"envelope", "squared", "log", "combined"}
-    distance : RobustDistance or None
-        For the energy "combined".
+    energy : {"envelope", "squared", "log", "combined", "distances"}
+    distance : RobustDistance, RowDistances or None
+        For the energies "combined" and "distances".
     unit : float
         Median energy of the training rows, by which members of an ensemble are divided.
     """
@@ -77,7 +77,7 @@ class Model:
     noise: np.ndarray
     fill: np.ndarray
     energy: str
-    distance: RobustDistance | None = None
+    distance: RobustDistance | RowDistances | None = None
     unit: float = 1.0
 
     def __post_init__(self) -> None:
@@ -97,15 +97,16 @@ class Model:
         complete = observed.all()
         if not complete:
             Z = np.where(observed, Z, self.fill)
-        Zhat = self.reconstruct_scaled(Z)
+        Zhat = self.reconstruct_scaled(Z, None if complete else observed)
         R = Z - Zhat
         if not complete:
             R[~observed] = 0.0
         return Block(rows, Z, observed, Zhat, R)
 
-    def reconstruct_scaled(self, Z: np.ndarray) -> np.ndarray:
-        """Xhat of rows on the model's scale, shape (b, d), without missing cells."""
-        return self._forward(self.predictor, soft_clip(Z, self.clip))
+    def reconstruct_scaled(self, Z: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Xhat of rows on the model's scale, shape (b, d), whose missing cells hold their location."""
+        seen = None if observed is None else torch.from_numpy(observed)
+        return self._forward(lambda X: predicted(self.predictor, X, seen), soft_clip(Z, self.clip))
 
     @torch.no_grad()
     def _forward(self, function: Any, inputs: np.ndarray) -> np.ndarray:
@@ -124,6 +125,8 @@ class Model:
         """Energies of the rows, shape (b,): scaled by d / observed cells, lower = more normal."""
         d = block.R.shape[1]
         share = d / np.maximum(block.observed.sum(1), 1)
+        if isinstance(self.distance, RowDistances):
+            return self.distance(soft_clip(block.Z, self.clip), block.observed)
         return share * self._cell_sums(block) if self.distance is None else self._combined(block, share)
 
     def _cell_sums(self, block: Block) -> np.ndarray:
@@ -135,7 +138,7 @@ class Model:
 
     def _combined(self, block: Block, share: np.ndarray) -> np.ndarray:
         """Log energy plus d log(1 + d2 / median d2); a missing cell counts as its column's location."""
-        assert self.distance is not None
+        assert isinstance(self.distance, RobustDistance)
         d2 = self.distance(soft_clip(block.Z, self.clip))
         return share * self._cell_sums(block) + block.R.shape[1] * np.log1p(d2)
 
@@ -146,9 +149,13 @@ class Model:
     def cell_shares(self, block: Block) -> np.ndarray:
         """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row.
 
-        Groups share theirs by squared residuals; the distance in "combined" belongs to no cell.
+        Groups share theirs by squared residuals; distances of the row belong to no cell.
         """
-        cells = np.log1p(self.cells_of(block) ** 2) if self.energy in ("log", "combined") else block.R**2
+        cells = (
+            np.log1p(self.cells_of(block) ** 2)
+            if self.energy in ("log", "combined", "distances")
+            else block.R**2
+        )
         if self.energy == "envelope" and isinstance(self.penalty.kept, L1):
             cells = self.penalty.kept.envelope(block.R, self.lam)
         return cells / np.maximum(cells.sum(1, keepdims=True), np.finfo(float).tiny)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robustae.penalties import L1, NoPenalty, Penalty
-from robustae.predictors import omega
+from robustae.predictors import omega, predicted
 from robustae.scaling import Scaling
 
 __all__ = ["CLIP", "FAR", "Lens", "Problem", "prepare", "row_blocks", "soft_clip", "soft_clip_tensor"]
@@ -121,8 +121,9 @@ class Problem:
 
     def residual(self, module: nn.Module, rows: Any = slice(None)) -> Tensor:
         """R = X - Xhat on `rows`, 0 where a cell is missing."""
-        R = self.target[rows] - module(self.inputs[rows])
-        return R if self.observed is None else R * self.observed[rows]
+        observed = None if self.observed is None else self.observed[rows]
+        R = self.target[rows] - predicted(module, self.inputs[rows], observed)
+        return R if observed is None else R * observed
 
     def loss(self, module: nn.Module, rows: Any) -> Tensor:
         """Sum over `rows` of the weighted envelopes, without Omega; differentiable."""

@@ -16,7 +16,19 @@ import numpy as np
 
 from robustae.checks import InputError, one_of
 
-__all__ = ["L1", "Channels", "Groups", "NoPenalty", "Patches", "Penalty", "Rows", "Trimmed", "resolve"]
+__all__ = [
+    "L1",
+    "Channels",
+    "Groups",
+    "NoPenalty",
+    "Patches",
+    "Penalty",
+    "Rows",
+    "SourceColumns",
+    "Trimmed",
+    "by_source",
+    "resolve",
+]
 
 Array = Any  # a NumPy array or a torch tensor
 
@@ -39,7 +51,8 @@ class Penalty:
     """What every penalty shares: the gradient of the envelope.
 
     Parameters that follow are the same everywhere: `R` residuals of shape (n, d), `N` outliers of
-    the same shape, `lam` a positive float, ``inf`` for none, for `L1` also one value per column.
+    the same shape, `lam` a positive float, ``inf`` for none, for `L1` and `SourceColumns` also one
+    value per column.
     """
 
     def value(self, N: Array, lam: Any) -> Array:
@@ -178,13 +191,19 @@ class Groups(Penalty):
         sums = torch.segment_reduce(squares, "sum", lengths=lengths, axis=1)
         return (sums + (sums == 0)).sqrt() * (sums != 0)  # the root of 0 has no finite derivative
 
-    def _norms_and_bounds(self, R: Array, lam: float) -> tuple[Array, Array, Array]:
+    def _norms_and_bounds(self, R: Array, lam: Any) -> tuple[Array, Array, Array]:
         layout, weight = self._layout(R)
-        bound = weight * (lam / 2)
+        bound = weight * (self._by_group(lam, layout) / 2)
         return self._norms(R, layout), _like(bound, R), layout[2]
 
-    def value(self, N: Array, lam: float) -> Array:
-        if math.isinf(lam):
+    @staticmethod
+    def _by_group(lam: Any, layout: Any) -> Any:
+        """lam of the groups: the root mean square of their columns', where it has one for each."""
+        _, size, group = layout
+        return lam if np.ndim(lam) == 0 else np.sqrt(np.bincount(group, np.square(lam)) / size)
+
+    def value(self, N: Array, lam: Any) -> Array:
+        if np.ndim(lam) == 0 and math.isinf(lam):
             return NoPenalty().value(N)
         s, bound, _ = self._norms_and_bounds(N, lam)
         return (2 * bound * s).sum()
@@ -209,6 +228,13 @@ class Groups(Penalty):
     def lam_max(self, R: Array) -> float:
         layout, weight = self._layout(R)
         return float((2 * self._norms(R, layout) / _like(weight, R)).max())
+
+
+class SourceColumns(Groups):
+    """Cells of a table by source column: a category's one-hot columns are a group, numbers stand alone.
+
+    `L1`, where there are no categories; so an automatic lam has one value for each column.
+    """
 
 
 class Rows(Groups):
@@ -337,6 +363,13 @@ _BY_NAME = {
     "trimmed": Trimmed,
     "none": NoPenalty,
 }
+
+
+def by_source(penalty: Penalty, index: Any) -> Penalty:
+    """Return an l1 penalty, inside a trimmed one too, by the groups of `index`; others as they are."""
+    if isinstance(penalty, Trimmed):
+        return Trimmed(penalty.share, by_source(penalty.kept, index), penalty.cutoff)
+    return SourceColumns(index) if isinstance(penalty, L1) else penalty
 
 
 def resolve(penalty: Any, image_shape: tuple[int, ...] | None = None) -> Penalty:

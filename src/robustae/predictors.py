@@ -14,9 +14,22 @@ from torch import Tensor, nn
 
 from robustae.checks import InputError, one_of
 
-__all__ = ["Constant", "Conv", "Deep", "Linear", "Reshaped", "Sigmoid", "build", "encoder_of", "omega"]
+__all__ = [
+    "Constant",
+    "Conv",
+    "Deep",
+    "Linear",
+    "Masked",
+    "Reshaped",
+    "Sigmoid",
+    "build",
+    "encoder_of",
+    "omega",
+    "predicted",
+]
 
-NAMES = ("constant", "linear", "sigmoid", "deep", "conv")
+HALVINGS, SEEN = 4, 0.5  # of the columns, to predict from; and the share of cells seen in training
+NAMES = ("constant", "linear", "sigmoid", "deep", "masked", "conv")
 
 
 def _drawn(shape: Sequence[int], fan_in: int, generator: torch.Generator | None) -> nn.Parameter:
@@ -118,6 +131,61 @@ class Deep(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         return self.decoder(self.encode(X))
+
+
+class Masked(nn.Module):
+    """Each cell predicted from others: a masked autoencoder for tables (ELU, a linear part beside it).
+
+    In training a random half of the cells is hidden, anew in every step, and told as hidden beside the
+    values; cells that are seen are handed through, so they teach nothing. Afterwards each cell is predicted
+    from halves of the columns that it is not in, four of them, and the predictions are averaged. No cell
+    speaks for itself, so the code needs no bottleneck. Missing cells are hidden always.
+
+    Parameters
+    ----------
+    d : int
+        Columns of X.
+    widths : sequence of int
+        Of the hidden layers.
+    """
+
+    halves: Tensor
+
+    def __init__(self, d: int, widths: Sequence[int], generator: torch.Generator | None = None):
+        super().__init__()
+        self.network = _stack([2 * d, *widths, d], generator)
+        self.beside = _dense(2 * d, d, generator)
+        orders = torch.stack([torch.randperm(d, generator=generator) for _ in range(HALVINGS)])
+        self.register_buffer("halves", orders < d / 2)
+
+    def _seeing(self, X: Tensor, seen: Tensor) -> Tensor:
+        seen = seen.to(X.dtype)
+        inputs = torch.cat([X * seen, seen], 1)
+        return self.network(inputs) + self.beside(inputs)
+
+    def forward(self, X: Tensor, observed: Tensor | None = None) -> Tensor:
+        if not self.training:
+            return self._from_halves(X, observed)
+        seen = torch.rand_like(X) < SEEN
+        if observed is not None:
+            seen = seen & observed
+        return torch.where(seen, X, self._seeing(X, seen))
+
+    def _from_halves(self, X: Tensor, observed: Tensor | None) -> Tensor:
+        total = torch.zeros_like(X)
+        for half in self.halves:
+            first, second = (self._seeing(X, _both(side.expand_as(X), observed)) for side in (half, ~half))
+            total = total + torch.where(half, second, first)
+        return total / len(self.halves)
+
+
+def _both(seen: Tensor, observed: Tensor | None) -> Tensor:
+    return seen if observed is None else seen & observed
+
+
+def predicted(module: nn.Module, X: Tensor, observed: Tensor | None) -> Tensor:
+    """Xhat of rows; a masked predictor is told which cells are missing, others see their location there."""
+    return module(X, observed) if isinstance(module, Masked) else module(X)
 
 
 class Conv(nn.Module):
@@ -227,6 +295,7 @@ def build(
         "linear": lambda: Linear(d, hidden[-1], generator),
         "sigmoid": lambda: Sigmoid(d, hidden[-1], generator=generator),
         "deep": lambda: Deep(d, hidden, generator),
+        "masked": lambda: Masked(d, hidden, generator),
         "conv": lambda: Conv(image_shape or (), hidden[-1], generator=generator),
     }
     return makers[name]()

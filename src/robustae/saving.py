@@ -7,6 +7,7 @@ import numpy as np
 
 from robustae import artifact
 from robustae.checks import InputError
+from robustae.tables import Columns
 from robustae.thresholds import CleanPart
 
 __all__ = ["packed", "rebuilt", "restored", "save"]
@@ -49,6 +50,7 @@ def _state(estimator: Any) -> dict[str, Any]:
         **{name: getattr(estimator, name) for name in SAVED},
         "clean": (estimator.clean_part_.centre, estimator.clean_part_.spread),
         "names": None if names is None else tuple(names),
+        "plan": None if estimator.plan_ is None else estimator.plan_.as_json(),
     }
 
 
@@ -67,7 +69,7 @@ def rebuilt(
     InputError
         If it is the model of a scene, or needs the user's own module.
     """
-    if "members" not in description:
+    if "members" not in description or "scene" in description:
         raise InputError("the model is one of a scene: robustae.video.separate(clip, model=...) takes it.")
     models, state = artifact.unpack(arrays, description, predictor)
     params = {name.removeprefix(PARAM): value for name, value in state.items() if name.startswith(PARAM)}
@@ -79,6 +81,7 @@ def rebuilt(
     estimator.clean_part_ = CleanPart(*state["clean"])
     estimator._energies_of_fit = (arrays["energies"], arrays.get("weight"))
     estimator._recent = arrays["energies"]
+    estimator.plan_ = None if state.get("plan") is None else Columns.from_json(state["plan"])
     if state["names"] is not None:
         estimator.feature_names_in_ = np.asarray(state["names"], dtype=object)
     return estimator

@@ -7,9 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from robustae.concentration import linear_energies
+from robustae.distances import WIDEST, robust_distance
 from robustae.lambdas import NoiseRule, lam_of_noise
 from robustae.objective import Problem
 from robustae.penalties import Trimmed
+from robustae.predictors import Masked
 from robustae.solvers import Adam, Budget, Result, Solver
 from robustae.starts import start
 
@@ -33,10 +36,14 @@ class Refresh:
         """True where there is anything to bring up to date."""
         return self.auto_lam or self.trimmed is not None
 
-    def __call__(self, problem: Problem, module: nn.Module, trimming: bool = True) -> Problem:
-        """Return the problem of the next round; without `trimming` the rows kept stay."""
-        if trimming and self.trimmed is not None:
+    def __call__(self, problem: Problem, module: nn.Module) -> Problem:
+        """Return the problem of the next round."""
+        if self.trimmed is not None:
             problem = self.trim(problem, problem.energies(module))
+        return self.of_lam(problem, module)
+
+    def of_lam(self, problem: Problem, module: nn.Module) -> Problem:
+        """Return the problem with lam alone brought up to date."""
         if self.auto_lam:
             problem = problem.having(lam=lam_of_noise(self.noise(problem, module), problem))
         return problem
@@ -69,9 +76,9 @@ def train(
 ) -> Trained:
     """Fit `module` to `problem`; the penalty may be `Trimmed`, lam anything where it is automatic."""
     by_steps = isinstance(solver, Adam)
-    problem = _begin(problem, module, refresh, trimming=not by_steps)
+    problem = _begin(problem, module, refresh, by_steps)
     if by_steps:
-        result = replace(solver, refresh=refresh).solve(problem, module, budget, seed)
+        result = replace(solver, refresh=refresh.of_lam).solve(problem, module, budget, seed)
         problem = refresh(problem, module)
         result.history[-1] = problem.value(module)
     else:
@@ -87,12 +94,11 @@ def cutoff_of(problem: Problem, energies: np.ndarray) -> float:
     return float(energies[(problem.weight > 0).cpu().numpy()].max())
 
 
-def _begin(problem: Problem, module: nn.Module, refresh: Refresh, trimming: bool) -> Problem:
-    """Choose the first rows to keep by the cells' distances from the centre, and set the start."""
+def _begin(problem: Problem, module: nn.Module, refresh: Refresh, by_steps: bool) -> Problem:
+    """Choose the first rows to keep, and set the start."""
     if refresh.trimmed is not None:
         problem = problem.having(penalty=refresh.trimmed.kept)
-    if trimming and refresh.trimmed is not None:
-        problem = refresh.trim(problem, torch.log1p(problem.inputs**2).sum(1).cpu().numpy())
+        problem = refresh.trim(problem, _first_energies(problem, module, refresh.trimmed, by_steps))
     robust = bool(refresh.auto_lam or np.all(np.isfinite(problem.lam)))
     weight = None if problem.weight is None else problem.weight.cpu().numpy()
     start(module, problem.inputs.cpu().numpy(), weight, robust)
@@ -100,6 +106,21 @@ def _begin(problem: Problem, module: nn.Module, refresh: Refresh, trimming: bool
         problem = problem.having(lam=np.inf)
         problem = problem.having(lam=lam_of_noise(refresh.noise(problem, module), problem))
     return problem
+
+
+def _first_energies(problem: Problem, module: nn.Module, trimmed: Trimmed, by_steps: bool) -> np.ndarray:
+    """By the cells' distances from the centre; for steps, which drop no rows later, by rows as wholes.
+
+    Networks fit whatever rows they are given, so their own residuals tell little of which to drop: a
+    linear model does, or for cells predicted from all others a distance under the whole covariance.
+    """
+    if not by_steps:
+        return torch.log1p(problem.inputs**2).sum(1).cpu().numpy()
+    inputs = problem.inputs.cpu().numpy()
+    weight = None if problem.weight is None else problem.weight.cpu().numpy()
+    if isinstance(module, Masked) and inputs.shape[1] <= WIDEST:
+        return robust_distance(inputs.astype(np.float64), weight)(inputs)
+    return linear_energies(inputs, weight, trimmed)
 
 
 def _rounds(

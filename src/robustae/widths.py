@@ -12,6 +12,7 @@ __all__ = ["auto_width", "held_out", "resolve_hidden"]
 WIDEST = 32
 SPARSE_WIDEST = 8
 CONV_WIDTH = 16  # what linear models say of held-out cells says little of a convolutional one
+MASKED_WIDTHS = (128, 128, 128)  # no bottleneck: no cell sees itself
 SLACK = 1.05  # the least width within 5 % of the best held-out error
 ROWS, COLUMNS = 300, 128  # of the evenly spread sample that is cross-validated
 
@@ -97,6 +98,8 @@ def resolve_hidden(hidden: Any, predictor: Any, A: np.ndarray) -> tuple[int, ...
     if predictor == "auto":
         return () if widths == (0,) else widths
     widths = (max(widths[0], 1), *widths[1:])
+    if predictor == "masked":
+        return MASKED_WIDTHS if hidden == "auto" else widths
     if predictor != "deep" and len(widths) > 1:
         raise InputError(f"hidden={hidden!r}: predictor={predictor!r} has one width, the code's.")
     if predictor == "deep" and len(widths) == 1:

@@ -1,16 +1,22 @@
 """What a robust autoencoder is compared with: robust PCA, its convex ancestor, and the usual methods."""
 
 from robustae.baselines.compare import ReconstructionPCA, comparison_methods
+from robustae.baselines.ddc import DDC
 from robustae.baselines.drmf import DRMF
+from robustae.baselines.godec import GoDec
 from robustae.baselines.neighbours import KNNDistance, one_class_svm
+from robustae.baselines.orpca import OnlineRobustPCA
 from robustae.baselines.pursuit import Pursuit, pursue
 from robustae.baselines.rkpca import RKPCA
 from robustae.baselines.rpca import RobustPCA
 
 __all__ = [
+    "DDC",
     "DRMF",
     "RKPCA",
+    "GoDec",
     "KNNDistance",
+    "OnlineRobustPCA",
     "Pursuit",
     "ReconstructionPCA",
     "RobustPCA",

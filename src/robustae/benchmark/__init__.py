@@ -16,6 +16,12 @@ EXPERIMENTS = {
     "denoising": "denoising",
     "subtle": "subtle",
     "lambda": "lambdas",
+    "video": "video",
+    "tables": "table_detection",
+    "contamination": "contamination",
+    "thresholds": "thresholds",
+    "cells": "cells",
+    "named-cells": "named_cells",
 }
 
 

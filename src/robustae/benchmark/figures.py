@@ -16,7 +16,7 @@ from robustae.checks import NotFound, need
 from robustae.datasets import Dataset
 from robustae.outputs import write_bytes
 
-__all__ = ["bars", "curves", "drawn", "films", "place", "worst_rows"]
+__all__ = ["bars", "curves", "drawn", "films", "place", "saved", "worst_rows"]
 
 SHOWN = 8  # rows or frames in a picture
 ACROSS = 3  # panels side by side
@@ -53,19 +53,24 @@ def panels(titles: Sequence[str], height: float) -> tuple[Any, list[Any]]:
     return figure, list(axes.flat[: len(titles)])
 
 
-def bars(folder: Path, name: str, measure: str) -> list[Path]:
-    """Draw a measure by method, a panel for each set: mean, deviation, and chance as a broken line."""
+def bars(folder: Path, name: str, measure: str, ours: str = OURS, of: str = "") -> list[Path]:
+    """Draw a measure by method, a panel for each set: mean, deviation, and chance as a broken line.
+
+    `of` is what the titles of the sets to draw begin with.
+    """
     rows = [row for row in read_csv(folder / f"{name}_summary.csv") if row["measure"] == measure]
-    sets = list(dict.fromkeys(row["set"] for row in rows))
+    sets = [title for title in dict.fromkeys(row["set"] for row in rows) if title.startswith(of)]
     if not sets:
         return []
     figure, axes = panels(sets, 3.2)
     for axis, title in zip(axes, sets, strict=True):
-        of = [row for row in rows if row["set"] == title][::-1]
-        colours = ["tab:red" if row["method"] == OURS else "tab:gray" for row in of]
-        deviations = [row["deviation"] or 0.0 for row in of]
-        axis.barh([row["method"] for row in of], [row["mean"] for row in of], xerr=deviations, color=colours)
-        axis.axvline(of[0]["chance"], color="black", linestyle="--", linewidth=1)
+        bar = [row for row in rows if row["set"] == title][::-1]
+        colours = ["tab:red" if row["method"] == ours else "tab:gray" for row in bar]
+        deviations = [row["deviation"] or 0.0 for row in bar]
+        axis.barh(
+            [row["method"] for row in bar], [row["mean"] for row in bar], xerr=deviations, color=colours
+        )
+        axis.axvline(bar[0]["chance"], color="black", linestyle="--", linewidth=1)
         axis.set(xlim=(0, 1), xlabel=measure.upper())
         axis.tick_params(labelsize=8)
     return [saved(figure, place(folder, name, measure))]

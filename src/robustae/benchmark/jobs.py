@@ -65,8 +65,8 @@ class Plan:
 class Experiment(Protocol):
     """A module that is an experiment.
 
-    It may have PROTOCOL (int), to be raised when old rows are no longer comparable, and NOTE (str), what
-    to know to read its table.
+    It may have PROTOCOL (int), to be raised when old rows are no longer comparable, NOTE (str), what
+    to know to read its table, and REFERENCE (str), the method that its summary compares with the others.
     """
 
     NAME: str

@@ -12,11 +12,13 @@ import numpy as np
 from robustae.benchmark.jobs import Row
 from robustae.benchmark.methods import OURS
 
-__all__ = ["LEVEL", "averaged", "interval", "summarised"]
+__all__ = ["LEVEL", "averaged", "bootstrap", "interval", "over_sets", "summarised"]
 
 LEVEL = 0.95
+RESAMPLES = 10_000
 
 Chance = Callable[[str, Sequence[Row]], float | None]
+Ends = Callable[[Iterable[float]], tuple[float, float | None, float | None]]
 
 
 def interval(values: Iterable[float]) -> tuple[float, float | None, float | None]:
@@ -31,12 +33,24 @@ def interval(values: Iterable[float]) -> tuple[float, float | None, float | None
     return mean, mean - half, mean + half
 
 
+def bootstrap(values: Iterable[float]) -> tuple[float, float | None, float | None]:
+    """Return the mean and the ends of its 95 % percentile bootstrap interval, None below two values."""
+    x = np.asarray(list(values), dtype=np.float64)
+    mean = float(x.mean())
+    if len(x) < 2:
+        return mean, None, None
+    drawn = np.random.default_rng(0).integers(len(x), size=(RESAMPLES, len(x)))
+    low, high = np.quantile(x[drawn].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return mean, float(low), float(high)
+
+
 def summarised(
     rows: Iterable[Row],
     by: Sequence[str],
-    measures: Iterable[str],
+    measures: Sequence[str],
     chance: Chance = lambda measure, rows: None,
     reference: str = OURS,
+    ends: Ends = interval,
 ) -> list[Row]:
     """Summarise over draws.
 
@@ -46,27 +60,56 @@ def summarised(
         With the columns `by`, "method" and "draw"; a measure that is None is left out.
     by : sequence of str
         What makes a group, for instance ("set",).
-    measures : iterable of str
+    measures : sequence of str
         Columns to summarise.
     chance : callable
         ``chance(measure, rows of a group and method)``: what a ranking by chance has.
     reference : str
         Whose difference to each method is given.
+    ends : callable
+        Of paired differences: their mean and the ends of its interval.
 
     Returns
     -------
     list of dict
         In the order of the rows; no entry for a method that has no value.
     """
-    groups = _grouped(rows, by)
-    measures = list(measures)
     return [
-        {**dict(zip(by, group, strict=True)), "method": method, "measure": measure, **entry}
-        for group, of in groups.items()
+        {
+            **dict(zip(by, group, strict=True)),
+            "method": method,
+            "measure": measure,
+            **_spread(values),
+            "chance": chance(measure, of[method]),
+            **_difference(_by_draw(measure, of.get(reference, [])), values, ends),
+        }
+        for group, of in _grouped(rows, by).items()
         for measure in measures
         for method in of
-        if (entry := _entry(measure, of[method], of.get(reference, []), chance))
+        if (values := _by_draw(measure, of[method]))
     ]
+
+
+def over_sets(
+    rows: Iterable[Row],
+    title: str,
+    measures: Sequence[str],
+    chance: Chance = lambda measure, rows: None,
+    reference: str = OURS,
+) -> list[Row]:
+    """Summarise with sets as what is drawn, of methods that have them all; intervals by the bootstrap.
+
+    Parameters: as `summarised`, with a row for each set and method; `title` is the `set` of the result.
+    """
+    rows = list(rows)
+    every = {row["set"] for row in rows}
+    whole = [
+        method
+        for method in dict.fromkeys(row["method"] for row in rows)
+        if {row["set"] for row in rows if row["method"] == method} == every
+    ]
+    kept = [{**row, "draw": row["set"], "set": title} for row in rows if row["method"] in whole]
+    return summarised(kept, ("set",), measures, chance, reference, bootstrap)
 
 
 def averaged(rows: Iterable[Row], measures: Iterable[str], over: str, keep: Sequence[str]) -> list[Row]:
@@ -103,26 +146,20 @@ def _grouped(rows: Iterable[Row], by: Sequence[str]) -> dict[tuple, dict[str, li
     }
 
 
-def _entry(measure: str, rows: list[Row], reference: list[Row], chance: Chance) -> Row | None:
-    values = _by_draw(measure, rows)
-    if not values:
-        return None
+def _spread(values: dict[object, float]) -> Row:
     x = np.array(list(values.values()))
-    deviation = float(x.std(ddof=1)) if len(x) > 1 else None
-    entry = {
+    return {
         "draws": len(x),
         "mean": float(x.mean()),
-        "deviation": deviation,
-        "chance": chance(measure, rows),
+        "deviation": float(x.std(ddof=1)) if len(x) > 1 else None,
     }
-    return entry | _difference(_by_draw(measure, reference), values)
 
 
 def _by_draw(measure: str, rows: list[Row]) -> dict[object, float]:
     return {row["draw"]: row[measure] for row in rows if row.get(measure) is not None}
 
 
-def _difference(reference: dict[object, float], values: dict[object, float]) -> Row:
+def _difference(reference: dict[object, float], values: dict[object, float], ends: Ends) -> Row:
     paired = [reference[draw] - values[draw] for draw in values if draw in reference]
-    mean, low, high = interval(paired) if paired else (None, None, None)
+    mean, low, high = ends(paired) if paired else (None, None, None)
     return {"difference": mean, "low": low, "high": high}

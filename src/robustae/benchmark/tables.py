@@ -23,6 +23,11 @@ TITLES = {
     "oracle_at": "oracle at",
     "psnr": "PSNR",
     "ssim": "SSIM",
+    "f1": "F1",
+    "f1_otsu": "F1, Otsu",
+    "ms": "ms a frame",
+    "pass_ms": "without the fit",
+    "mib": "MiB",
 }
 STATISTICS = ("method", "measure", "draws", "mean", "deviation", "chance", "difference", "low", "high")
 
@@ -36,8 +41,11 @@ class Table:
     rows: list[list[str]]
 
 
-def tables(summary: list[Row]) -> list[Table]:
-    """Return a summary as tables; one that is not tidy (see `summaries`) as a single table."""
+def tables(summary: list[Row], reference: str = OURS) -> list[Table]:
+    """Return a summary as tables; one that is not tidy (see `summaries`) as a single table.
+
+    `reference` is the method whose difference to the others it has.
+    """
     if not summary:
         return []
     if "measure" not in summary[0]:
@@ -47,7 +55,7 @@ def tables(summary: list[Row]) -> list[Table]:
         groups.setdefault(tuple(value for name, value in row.items() if name not in STATISTICS), []).append(
             row
         )
-    return [_block(group, rows) for group, rows in groups.items()]
+    return [_block(group, rows, reference) for group, rows in groups.items()]
 
 
 def _plain(summary: list[Row]) -> Table:
@@ -56,16 +64,16 @@ def _plain(summary: list[Row]) -> Table:
     return Table("", [TITLES.get(name, name) for name in columns], rows)
 
 
-def _block(group: Sequence[Any], rows: list[Row]) -> Table:
+def _block(group: Sequence[Any], rows: list[Row], reference: str) -> Table:
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     by_method: dict[str, dict[str, Row]] = {}
     for row in rows:
         by_method.setdefault(row["method"], {})[row["measure"]] = row
     lines = [
-        [method, *(_mean(of.get(name)) for name in measures), _difference(of.get(measures[0]))]
+        [method, *(_mean(of.get(name)) for name in measures), _difference(of.get(measures[0]), reference)]
         for method, of in by_method.items()
     ]
-    columns = ["method", *(TITLES.get(name, name) for name in measures), f"{OURS} - it"]
+    columns = ["method", *(TITLES.get(name, name) for name in measures), f"{reference} - it"]
     return Table(_title(group, rows), columns, [*lines, *_chance(measures, rows)])
 
 
@@ -86,8 +94,8 @@ def _mean(row: Row | None) -> str:
     return _number(row["mean"]) + ("" if row["deviation"] is None else f" ± {_number(row['deviation'])}")
 
 
-def _difference(row: Row | None) -> str:
-    if row is None or row["difference"] is None or row["method"] == OURS:
+def _difference(row: Row | None, reference: str) -> str:
+    if row is None or row["difference"] is None or row["method"] == reference:
         return ""
     ends = "" if row["low"] is None else f" [{_signed(row['low'])}, {_signed(row['high'])}]"
     return _signed(row["difference"]) + ends

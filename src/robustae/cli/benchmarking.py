@@ -25,7 +25,8 @@ def benchmark(
         str,
         typer.Argument(
             metavar="NAME",
-            help="detection, inductive, denoising, subtle, lambda or all.",
+            help="detection, inductive, denoising, subtle, lambda (the paper's); video; "
+            "tables, contamination, thresholds, cells, named-cells (of tables); or all.",
             show_default=False,
         ),
     ],
@@ -48,7 +49,7 @@ def benchmark(
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Run the paper's experiments: every method, many draws.
+    """Run experiments, the paper's and others: every method, many draws.
 
     Real data are looked for under ROBUSTAE_DATA; sets that are not there are left out.
     What was measured is kept: the same command again goes on where it was cut short.
@@ -89,11 +90,12 @@ def _run(experiment: Any, plan: Any, folder: Path) -> dict[str, Any]:
 
 
 def _lines(experiment: Any, result: dict[str, Any]) -> Iterator[str]:
+    from robustae.benchmark.methods import OURS
     from robustae.benchmark.tables import NOTE, tables
 
     ran, rows = running.counted(result["ran"], "job"), running.counted(result["rows"], "row")
     yield f"{result['name']}: {ran} run now, {rows} in all."
-    for table in tables(result["summary"]):
+    for table in tables(result["summary"], getattr(experiment, "REFERENCE", OURS)):
         yield from ("", *([table.title] if table.title else []))
         yield from running.show_table(table.columns, table.rows)
     if result["summary"]:

@@ -67,7 +67,9 @@ def _methods(table: "Table", settings: dict[str, Any], model: Any, compare: bool
         return ours
     from robustae.baselines import comparison_methods
 
-    images = table.values.ndim > 2 or settings.get("image_shape") is not None or table.values.dtype == "uint8"
+    images = not table.mixed and (
+        table.values.ndim > 2 or settings.get("image_shape") is not None or table.values.dtype == "uint8"
+    )
     others = comparison_methods(settings["random_state"], scale_columns=not images)
     scorers = {name: partial(_fit_and_score, make()) for name, make in others.items()}
     plain = partial(_autoencoder, table, settings | {"lam": float("inf")})
@@ -79,7 +81,9 @@ def _autoencoder(table: "Table", settings: dict[str, Any], X: Any) -> Any:
 
 
 def _fit_and_score(method: Any, X: Any) -> Any:
-    rows = X.reshape(len(X), -1)
+    from robustae.tables import encoded
+
+    rows = encoded(X).reshape(len(X), -1)
     return method.fit(rows).score_samples(rows)
 
 

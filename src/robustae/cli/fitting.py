@@ -48,7 +48,8 @@ def fit(
     estimator = running.fitted(table, {"verbose": int(verbose or sys.stderr.isatty())} | settings)
     seconds = time.perf_counter() - start
     estimator.save(model)
-    unused = {"left_out": table.dropped, "taken_as_missing": table.slips}
+    left_out = {} if estimator.plan_ is None else estimator.plan_.left_out
+    unused = {"left_out": table.dropped | left_out, "taken_as_missing": table.slips}
     facts = _facts(estimator, table.values, seconds) | {"model": str(model)} | unused
     running.show(facts, json, _lines(facts, data, estimator.get_params() if verbose else {}))
 
@@ -58,6 +59,7 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
     return {
         "rows": len(X),
         "columns": model.n_features_in_,
+        "kinds": _kinds(model),
         "status": model.status_,
         "iterations": model.n_iter_,
         "objective": model.objective_,
@@ -70,6 +72,11 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
     }
 
 
+def _kinds(model: Any) -> dict[str, int]:
+    """How many columns there are of each kind."""
+    return {"number": model.n_features_in_} if model.plan_ is None else model.plan_.kinds()
+
+
 def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[str]:
     widths = facts["hidden"] if isinstance(facts["hidden"], tuple) else (facts["hidden"],)
     hidden = " x ".join(map(str, widths))
@@ -77,6 +84,7 @@ def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[st
     columns, steps = (running.counted(facts[f"{noun}s"], noun) for noun in ("column", "iteration"))
     return [
         f"Fitted {data.name}: {rows}, {columns}, {facts['seconds']:.2f} s.",
+        f"  kinds     {', '.join(f'{count} {kind}' for kind, count in facts['kinds'].items())}",
         f"  status    {facts['status']}",
         f"  fit       {facts['predictor']}, lam {facts['lam']:.4g}, hidden {hidden}, {steps}",
         f"  flagged   {flagged} ({running.percent(facts['share_flagged'])})",

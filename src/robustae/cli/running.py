@@ -36,11 +36,17 @@ def without(data: Path, label: str | None, drop: Iterable[str] | None) -> "Table
 
 def read(data: Path, label: str | None = None, **options: Any) -> "Table":
     """Read rows, all of whose cells are finite or missing."""
-    import numpy as np
-
     from robustae.sources import read_table
 
     table = read_table(data, label, **options)
+    if not table.mixed:
+        _refuse_infinity(table)
+    return table
+
+
+def _refuse_infinity(table: "Table") -> None:
+    import numpy as np
+
     where = np.argwhere(np.isinf(table.values))
     if len(where):
         row, column = where[0][:2]
@@ -48,7 +54,6 @@ def read(data: Path, label: str | None = None, **options: Any) -> "Table":
         raise InputError(
             f"{name}row {row} (counted from 0) holds an infinity: empty that cell or leave the column out."
         )
-    return table
 
 
 def loaded(path: Path) -> Any:
@@ -67,7 +72,7 @@ def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
     if len(table.values) < 2:
         raise InputError("a model needs at least 2 rows, and the data have 1.")
     model = RobustAutoencoder(**settings).fit(table.values)
-    if table.named:
+    if table.named and not table.mixed:
         setattr(model, "feature_names_in_", np.array(table.columns, dtype=object))  # noqa: B010
     return model
 
@@ -76,9 +81,13 @@ def rows_for(model: Any, table: "Table") -> "Table":
     """Return the table with the columns that the model was fitted on, in their order."""
     from robustae.sources import match_columns
 
+    if model.plan_ is not None:
+        return _planned(model.plan_, table)
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
         table = match_columns(table, [str(name) for name in names])
+    if table.mixed:
+        table = _numbers_only(table, names is not None)
     d = math.prod(table.values.shape[1:])
     if d != model.n_features_in_:
         hint = "; name those to leave out by --label or --drop" if d > model.n_features_in_ else ""
@@ -86,6 +95,36 @@ def rows_for(model: Any, table: "Table") -> "Table":
             f"the model was fitted on {model.n_features_in_} columns, and the data have {d}{hint}."
         )
     return table
+
+
+def _planned(plan: Any, table: "Table") -> "Table":
+    """Return the columns that the model uses, and of those it leaves out the ones that are there."""
+    from dataclasses import replace
+
+    from robustae.sources import as_mixed, match_columns
+
+    if table.values.ndim > 2:
+        raise InputError("the model was fitted on a table, and the data are images.")
+    there = {*table.columns, *table.spare}
+    names = [column.name for column in plan.columns if not column.why or column.name in there]
+    return match_columns(replace(table, values=as_mixed(table), named=True), names)
+
+
+def _numbers_only(table: "Table", named: bool) -> "Table":
+    """Leave out the columns of a mixed table that are no numbers, unless the model has them by name."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from robustae.tables.reading import floats_of
+
+    numbers = {name: floats_of(values) for name, values in table.values.columns.items()}
+    kept = {name: values for name, values in numbers.items() if values is not None}
+    dropped = {name: "text" for name in table.columns if name not in kept}
+    if dropped and (named or not kept):
+        raise InputError(f"the model takes column {next(iter(dropped))!r} as numbers, and it holds text.")
+    values = np.column_stack(list(kept.values()))
+    return replace(table, values=values, columns=list(kept), dropped=table.dropped | dropped)
 
 
 def place_for(out: Path, data: Path, suffixes: Iterable[str] = (), folder: bool = False) -> None:

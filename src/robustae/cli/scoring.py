@@ -74,6 +74,7 @@ def split(
     A wrong cell has a say in its own repair; with --passes its row is encoded again without it.
     """
     from robustae.outputs import replacing_folder
+    from robustae.tables import missing_of
 
     running.place_for(out, data, folder=True)
     table = running.without(data, label, drop)
@@ -85,18 +86,30 @@ def split(
         repaired = estimator.repaired(X, cut, passes)
         parts = (*estimator.split(X), repaired, estimator.flags(X, cut))
         names = _write_parts(folder, table, parts, account)
-    facts = _cell_facts(parts[-1], X) | {"out": str(out), "files": names}
+    facts = _cell_facts(parts[-1], missing_of(estimator, X)) | {"out": str(out), "files": names}
     running.show(facts, json, _cell_lines(facts, account, data))
 
 
 def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: dict[str, Any]) -> list[str]:
-    from robustae.outputs import write_matrix, write_table
+    from robustae.outputs import write_table
 
     names = [part + table.suffix for part in PARTS]
     for name, values in zip(names, parts, strict=True):
-        write_matrix(folder / name, values, table.columns if table.named else None)
+        _write_part(folder / name, values, table)
     write_table(folder / EXPLAIN, account)
     return [*names, EXPLAIN]
+
+
+def _write_part(path: Path, values: Any, table: "Table") -> None:
+    """The parts of a mixed table are tables, but for the flags."""
+    from robustae.outputs import write_matrix, write_table
+
+    if hasattr(values, "columns"):
+        write_table(path, values.columns)
+    elif table.mixed:
+        write_table(path, dict(zip(table.columns, values.T, strict=True)))
+    else:
+        write_matrix(path, values, table.columns if table.named else None)
 
 
 def _own_names() -> list[str]:
@@ -157,16 +170,16 @@ def _account(model: Any, table: "Table", cut: float) -> dict[str, Any]:
     return account
 
 
-def _cell_facts(flags: Any, X: Any) -> dict[str, Any]:
-    missing = int((X != X).sum())
-    return {"rows": len(X), "cells": X.size, "cells_flagged": int(flags.sum()), "cells_missing": missing}
+def _cell_facts(flags: Any, missing: Any) -> dict[str, Any]:
+    found = {"cells_flagged": int(flags.sum()), "cells_missing": int(missing.sum())}
+    return {"rows": len(flags), "cells": flags.size} | found
 
 
 def _cell_lines(facts: dict[str, Any], account: dict[str, Any], data: Path) -> list[str]:
     head = list(
         zip(*(account[name][:WORST] for name in ("row", "column", "observed", "expected")), strict=True)
     )
-    rows = [(str(row), str(column), *map(running.short, values)) for row, column, *values in head]
+    rows = [(str(row), str(column), *map(_shown, values)) for row, column, *values in head]
     share = running.percent(facts["cells_flagged"] / facts["cells"])
     return [
         f"{data.name}: {facts['cells_flagged']} of {facts['cells']} cells flagged ({share}), "
@@ -178,6 +191,10 @@ def _cell_lines(facts: dict[str, Any], account: dict[str, Any], data: Path) -> l
         ),
         f"Written to {facts['out']}: {', '.join(facts['files'])}.",
     ]
+
+
+def _shown(value: Any) -> str:
+    return str(value) if value is None or isinstance(value, str) else running.short(float(value))
 
 
 COMMANDS = (score, split)

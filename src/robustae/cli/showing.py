@@ -12,6 +12,8 @@ from robustae.cli import options, running
 
 __all__ = ["COMMANDS"]
 
+WORST = 20  # rows of a table shown in detail
+
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the report.")] = Path(
@@ -48,7 +50,7 @@ def report(
     running.show_left_out(table)
     from robustae.report import facts_of, write_report
 
-    facts = facts_of(estimator, table.values, title=data.name)
+    facts = facts_of(estimator, table.values, title=data.name, source=table, worst=WORST)
     write_report(out, [facts], f"Robust autoencoder: {data.name}")
     found = {"report": str(out), "rows": len(table.values), "flagged": facts["scores"]["anomalies"]}
     running.show(

@@ -15,9 +15,11 @@ from robustae.datasets.public import (
     fetch_restaurant_background,
     fetch_usps,
 )
+from robustae.datasets.sequences import VideoSequence, fetch_video_sequence, video_sequences
 
 __all__ = [
     "Dataset",
+    "VideoSequence",
     "fetch_adbench",
     "fetch_cifar10_dogs_cats",
     "fetch_escalator",
@@ -25,10 +27,12 @@ __all__ = [
     "fetch_restaurant",
     "fetch_restaurant_background",
     "fetch_usps",
+    "fetch_video_sequence",
     "listing",
     "load_breast_cancer_cells",
     "load_digits_anomalies",
     "load_walkway",
+    "video_sequences",
 ]
 
 

@@ -113,7 +113,8 @@ def histogram(scores: Facts) -> str:
         for base, count, style in ((0, normal, "normal"), (normal, anomalous, "outlier")):
             said = f"{count} rows, score {low:.3g} to {high:.3g}"
             bars.append(_bar(x(low), x(high), y(math.sqrt(base + count)), y(math.sqrt(base)), style, said))
-    return _svg(frame + "".join(bars) + _threshold(x, scores["threshold"]), "Histogram of the anomaly scores")
+    body = f'{frame}<g class="bars">{"".join(bars)}</g>{_threshold(x, scores["threshold"])}'
+    return _svg(body, "Histogram of the anomaly scores")
 
 
 def _bar(left: float, right: float, top: float, bottom: float, style: str, said: str) -> str:
@@ -131,7 +132,7 @@ def _threshold(x: Axis, value: float) -> str:
     at, said = x(value), f"threshold {number(value)}"
     return (
         f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 6}" y2="{BOTTOM}" class="threshold"/>'
-        f'<text x="{max(at, LEFT + 260):.1f}" y="{TOP - 10}" class="end mark">{said}</text>'
+        f'<text x="{max(at, LEFT + 310):.1f}" y="{TOP - 10}" class="end mark">{said}</text>'
     )
 
 

@@ -1,13 +1,14 @@
 """Arrays inside JSON: base64 of deflated little-endian numbers, which the page unpacks by itself."""
 
 import base64
+import json
 import math
 import zlib
 from typing import Any
 
 import numpy as np
 
-__all__ = ["pack", "plain", "unpack"]
+__all__ = ["pack", "pack_json", "plain", "unpack"]
 
 
 def pack(values: np.ndarray, delta: bool = False) -> dict[str, Any]:
@@ -23,19 +24,30 @@ def pack(values: np.ndarray, delta: bool = False) -> dict[str, Any]:
     """
     values = np.ascontiguousarray(values if values.dtype == np.uint8 else values.astype("<f4"))
     stored = np.diff(values, axis=0, prepend=np.zeros_like(values[:1])) if delta else values
-    deflated = zlib.compress(stored.tobytes(), 9)
     return {
         "dtype": "uint8" if values.dtype == np.uint8 else "float32",
         "shape": list(values.shape),
         "delta": delta,
-        "deflate": base64.b64encode(deflated).decode("ascii"),
+        "deflate": _deflated(stored.tobytes()),
     }
 
 
-def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Return the array that `pack` was given (as float32 or uint8)."""
-    dtype = np.uint8 if packed["dtype"] == "uint8" else np.dtype("<f4")
+def pack_json(value: Any) -> dict[str, Any]:
+    """Return anything JSON-able, texts above all, as a small JSON-able dict."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return {"dtype": "json", "deflate": _deflated(text.encode("utf-8", "replace"))}
+
+
+def _deflated(stored: bytes) -> str:
+    return base64.b64encode(zlib.compress(stored, 9)).decode("ascii")
+
+
+def unpack(packed: dict[str, Any]) -> Any:
+    """Return the array that `pack` was given (as float32 or uint8), or what `pack_json` was."""
     stored = zlib.decompress(base64.b64decode(packed["deflate"]))
+    if packed["dtype"] == "json":
+        return json.loads(stored)
+    dtype = np.uint8 if packed["dtype"] == "uint8" else np.dtype("<f4")
     values = np.frombuffer(stored, dtype).reshape(packed["shape"])
     return np.cumsum(values, axis=0, dtype=np.uint8) if packed["delta"] else values
 

@@ -1,4 +1,3 @@
-"use strict";
 // Finishes what the page cannot say in HTML: pictures, films, and N at any lambda, from the inlined facts.
 
 const FACTS = JSON.parse(document.getElementById("facts").textContent);
@@ -11,6 +10,7 @@ async function unpack(packed) {
   const deflated = Uint8Array.from(atob(packed.deflate), c => c.charCodeAt(0));
   const stream = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate"));
   const buffer = await new Response(stream).arrayBuffer();
+  if (packed.dtype === "json") return JSON.parse(new TextDecoder().decode(buffer));
   if (packed.dtype === "float32") return new Float32Array(buffer);
   const values = new Uint8Array(buffer);
   const row = values.length / packed.shape[0];
@@ -24,8 +24,8 @@ function soft(R, lam) {
 }
 
 const share = N => N.reduce((count, n) => count + (n !== 0), 0) / N.length;
-const percent = p => `${(100 * p).toFixed(p > 0 && p < 0.1 ? 2 : 1)} %`;
-const brief = v => v === null || v === undefined ? "–" : Number(v).toPrecision(4).replace(/\.?0+($|e)/, "$1");
+const percent = p => `${(100 * p).toFixed(p > 0 && p < 0.1 ? 2 : 1)}\u00a0%`;
+const brief = v => v === null || v === undefined ? "–" : typeof v !== "number" ? String(v) : v.toPrecision(4).replace(/\.?0+($|e)/, "$1");
 const largest = R => R.reduce((most, r) => Math.max(most, Math.abs(r)), 0);
 
 function paint(canvas, [height, width], rgba) {
@@ -82,40 +82,6 @@ function lambdaSlider(part, slider, most, changed) {
   part.querySelector(".fitted").addEventListener("click", reset);
   reset();
   return () => go(lam, lam === fitted);
-}
-
-async function startTable(part, facts) {
-  const map = facts.map, columns = facts.read.columns, cells = [...part.querySelectorAll(".map td")];
-  const R = facts.slider ? await unpack(facts.slider.residuals) : null;
-  let N = null;
-  const at = cell => cell.dataset.i * columns + map.index[cell.dataset.j];
-  if (R) lambdaSlider(part, facts.slider, largest(R), lam => {
-    N = soft(R, lam);
-    for (const cell of cells) cell.classList.toggle("outlying", N[at(cell)] !== 0);
-    return share(N);
-  });
-  const tip = document.getElementById("tip");
-  const tell = event => {
-    const cell = event.target.closest("td");
-    tip.hidden = !cell;
-    if (!cell) return;
-    const {i, j} = cell.dataset, seen = map.observed[i][j];
-    tip.replaceChildren(Object.assign(document.createElement("b"), {textContent: map.columns[j]}), ...[
-      `row ${map.rows[i]}`,
-      seen === null ? "missing" : `observed ${brief(seen)}`,
-      `expected ${brief(map.expected[i][j])}`,
-      seen === null ? "" : `${brief(Math.abs(map.deviations[i][j]))} deviations${map.flagged[i][j] ? ", flagged" : ""}`,
-      N && seen !== null ? `N ${brief(N[at(cell)])} (scaled)` : "",
-    ].filter(Boolean).flatMap(line => [line, document.createElement("br")]));
-    const box = cell.getBoundingClientRect();
-    tip.style.left = `${Math.max(8, Math.min(box.right + 8, innerWidth - tip.offsetWidth - 8))}px`;
-    tip.style.top = `${box.bottom + tip.offsetHeight + 8 > innerHeight ? box.top - tip.offsetHeight - 6 : box.bottom + 6}px`;
-  };
-  const grid = part.querySelector(".map");
-  grid.addEventListener("pointerover", tell);
-  grid.addEventListener("pointerleave", () => { tip.hidden = true; });
-  addEventListener("scroll", () => { tip.hidden = true; }, {passive: true});
-  return () => N;
 }
 
 async function startImages(part, facts) {

@@ -26,8 +26,8 @@ def html_of(sections: Sequence[Facts], title: str = TITLE) -> str:
     return Template(_asset("page.html")).substitute(
         title=escape(title),
         version=__version__,
-        style=_asset("page.css"),
-        script=_asset("page.js"),
+        style=_asset("page.css") + _asset("table.css"),
+        script=_asset("table.js") + _asset("page.js"),
         links="".join(links) if len(links) > 1 else "",
         sections="".join(parts),
         facts=data,

@@ -5,7 +5,7 @@ from typing import Any
 from robustae.checks import InputError, one_of
 from robustae.objective import Problem
 from robustae.penalties import L1, NoPenalty
-from robustae.predictors import Constant, Conv, Linear, Sigmoid
+from robustae.predictors import Constant, Conv, Linear, Masked, Sigmoid
 from robustae.solvers.adam import Adam
 from robustae.solvers.alternating import Alternating
 from robustae.solvers.base import Budget, Callback, Result, Solver
@@ -16,6 +16,7 @@ __all__ = ["LBFGS", "Adam", "Alternating", "Budget", "Callback", "Newton", "Resu
 
 # Convolutions are dear: few small steps, as wide as they may be, and hardly more of them for more rows.
 FOR_IMAGES = Adam(lr=1.6e-2, steps=300, fall=0.25, rows=16, epochs=4)
+FOR_CELLS = Adam(lr=3e-3, steps=400, rows=256, epochs=4)  # of masked tables
 FULL_BATCH_CELLS = 20_000_000  # beyond, mini-batches are quicker
 _BY_NAME: dict[str, Any] = {"alternating": Alternating, "lbfgs": LBFGS, "adam": Adam}
 
@@ -37,4 +38,6 @@ def choose(solver: Any, module: Any, problem: Problem) -> Solver:
         return Newton()
     if isinstance(module, (Constant, Linear, Sigmoid)) and problem.target.numel() <= FULL_BATCH_CELLS:
         return LBFGS()
+    if isinstance(module, Masked):
+        return FOR_CELLS
     return FOR_IMAGES if isinstance(module, Conv) else Adam()

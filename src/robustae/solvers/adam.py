@@ -14,7 +14,6 @@ from robustae.solvers.base import Budget, Result
 
 __all__ = ["Adam", "one_epoch", "rows_of_step"]
 
-TRIM_FROM = 0.25  # of a run: before, a network fits no row well enough to tell which to drop
 REFRESHED = 15  # times in a run, where it has as many epochs
 MOST_EPOCHS = 300
 RISE = 0.1  # of a run: the learning rate goes up
@@ -39,9 +38,8 @@ class Adam:
     epochs : int
         At least so many, however many rows there are; at most 300.
     refresh : callable, optional
-        ``refresh(problem, module, trimming) -> problem`` before an epoch, 15 to 30 times a run: the
-        joint estimate of the noise scale (and with it lam) as the residuals shrink, and from a quarter
-        of the run on the rows to drop.
+        ``refresh(problem, module) -> problem`` before an epoch, 15 to 30 times a run: the joint estimate
+        of the noise scale (and with it lam) as the residuals shrink.
     """
 
     lr: float = 2e-3
@@ -49,7 +47,7 @@ class Adam:
     fall: float = 0.9
     rows: int | None = None
     epochs: int = 20
-    refresh: Callable[[Problem, nn.Module, bool], Problem] | None = None
+    refresh: Callable[[Problem, nn.Module], Problem] | None = None
     exact = False
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
@@ -66,7 +64,7 @@ class Adam:
         try:
             for epoch in range(at_most):
                 if self.refresh is not None and epoch % every == 0:
-                    problem = self.refresh(problem, module, epoch >= TRIM_FROM * at_most)
+                    problem = self.refresh(problem, module)
                 rates = self._rates(epoch, at_most, -(-n // batch))
                 result.history.append(one_epoch(problem, module, optimiser, batch, rates, generator))
                 best = _weights(module)

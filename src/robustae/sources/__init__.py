@@ -1,4 +1,4 @@
-"""Files in: CSV, Parquet, .npy and .npz as one array of numbers, a missing cell being NaN."""
+"""Files in: CSV, Parquet, .npy and .npz as one array of numbers, or as columns of every kind."""
 
 import csv
 import os
@@ -8,10 +8,34 @@ from pathlib import Path
 
 from robustae.checks import InputError, NotFound, suggestion
 from robustae.sources.binary import read_npy, read_npz, read_parquet
-from robustae.sources.table import Request, Table, match_columns, two_valued
+from robustae.sources.identifiers import index_reason
+from robustae.sources.mixed import MixedTable
+from robustae.sources.table import (
+    RARE,
+    Request,
+    Table,
+    as_mixed,
+    is_missing,
+    match_columns,
+    numbers_of,
+    two_valued,
+    without_index,
+)
 from robustae.sources.text import read_text
 
-__all__ = ["ENDINGS", "Table", "match_columns", "read_table", "two_valued"]
+__all__ = [
+    "ENDINGS",
+    "RARE",
+    "MixedTable",
+    "Table",
+    "as_mixed",
+    "index_reason",
+    "is_missing",
+    "match_columns",
+    "numbers_of",
+    "read_table",
+    "two_valued",
+]
 
 ENDINGS = (".csv", ".parquet", ".npy", ".npz")
 _READERS = {".npy": read_npy, ".npz": read_npz, ".parquet": read_parquet, ".pq": read_parquet}
@@ -24,15 +48,16 @@ def read_table(
     positive: str | None = None,
     drop: Iterable[str | int] = (),
 ) -> Table:
-    """Read a table of numbers, or images, from a file.
+    """Read a table, or images, from a file.
 
     Parameters
     ----------
     path : str or path
         CSV (also with semicolons, then decimal commas too, or tabs; with a header or without),
         Parquet, .npy, or .npz (the array X, or the only one with rows and columns). Empty cells, NA,
-        N/A, NaN, ? and null are missing, true and false are 1 and 0. Any other text leaves its
-        column out, or where it is at most a tenth of the column's cells counts as missing.
+        N/A, NaN, ?, null, - and . are missing, true and false are 1 and 0. Where any other text is
+        more than a tenth of a column's cells all columns are kept as written (a `MixedTable`); less
+        of it counts as missing.
     label : str or int, optional
         Name or position of the column (in .npz also the array) that says which rows are
         anomalies. It is never part of `values`.
@@ -50,7 +75,7 @@ def read_table(
     ------
     InputError
         One sentence: a file that is missing (NotFound), empty, ragged or no table at all, a label
-        that is not there or not two-valued, no column of numbers.
+        that is not there or not two-valued, no column left.
     """
     file = _existing(path)
     read = _READERS.get(file.suffix.lower(), read_text)
@@ -60,6 +85,7 @@ def read_table(
         raise
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {str(path)!r}: {_reason(error)}.") from error
+    table = without_index(table)
     return table if label is None else replace(table, labels=two_valued(labels, str(label), positive))
 
 

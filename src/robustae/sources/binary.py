@@ -9,11 +9,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 from robustae.checks import InputError, need
+from robustae.sources.mixed import MixedTable
 from robustae.sources.table import Raw, Request, Table
 
 
 def read_parquet(file: Path, request: Request) -> Raw:
-    """Read the columns of numbers from a Parquet file."""
+    """Read the columns of a Parquet file: as numbers, or each of its kind."""
     arrow = need("parquet", "pyarrow", "reading Parquet")
     parquet = need("parquet", "pyarrow.parquet", "reading Parquet")
     try:
@@ -21,22 +22,57 @@ def read_parquet(file: Path, request: Request) -> Raw:
     except arrow.ArrowInvalid as error:
         raise InputError(f"{str(file)!r} is not a Parquet file, or a damaged one.") from error
     asked, label = request.left_out(list(content.schema_arrow.names))
-    dropped = _no_numbers(arrow.types, content.schema_arrow) | asked
+    dropped = _unusable(arrow.types, content.schema_arrow) | asked
     kept = [name for name in content.schema_arrow.names if name not in dropped]
     if not kept or not content.metadata.num_rows:
-        raise InputError(f"{str(file)!r} has no {'rows' if kept else 'column of numbers'}.")
+        raise InputError(f"{str(file)!r} has no {'rows' if kept else 'column that can be used'}.")
     columns = content.read(columns=kept if label is None else [*kept, label])
-    values = np.empty((columns.num_rows, len(kept)))
-    for j, name in enumerate(kept):
-        values[:, j] = columns[name].cast(arrow.float64(), safe=False).to_numpy()
     labels = None if label is None else columns[label].to_pylist()
-    return Table(values, kept, None, dropped, True, ".parquet"), labels
+    return Table(_parquet_values(arrow, columns.select(kept)), kept, None, dropped, True, ".parquet"), labels
 
 
-def _no_numbers(types: Any, schema: Any) -> dict[str, str]:
+def _parquet_values(arrow: Any, columns: Any) -> np.ndarray | MixedTable:
+    numbers = all(_is_number(arrow.types, column.type) for column in columns.schema)
+    parts = {
+        name: _numbers(arrow, columns[name]) if numbers else _written(arrow, columns[name])
+        for name in columns.column_names
+    }
+    if not numbers:
+        return MixedTable(parts)
+    return np.column_stack(list(parts.values()))
+
+
+def _numbers(arrow: Any, column: Any) -> np.ndarray:
+    return column.cast(arrow.float64(), safe=False).to_numpy()
+
+
+def _written(arrow: Any, column: Any) -> np.ndarray:
+    types, kind = arrow.types, column.type
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return (
+            column.cast(arrow.timestamp("us"), safe=False)
+            .to_numpy()
+            .astype("datetime64[D]" if types.is_date(kind) else "datetime64[us]")
+        )
+    if types.is_integer(kind) and not column.null_count:
+        return column.to_numpy()
+    if _is_number(types, kind) and not types.is_boolean(kind):
+        return _numbers(arrow, column)
+    return np.array(column.to_pylist(), dtype=object)
+
+
+def _is_number(types: Any, kind: Any) -> bool:
     kinds = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null)
-    others = (column for column in schema if not any(is_kind(column.type) for is_kind in kinds))
-    dropped = {column.name: f"of type {column.type}" for column in others}
+    return any(is_kind(kind) for is_kind in kinds)
+
+
+def _unusable(types: Any, schema: Any) -> dict[str, str]:
+    kinds = (types.is_string, types.is_large_string, types.is_date, types.is_timestamp, types.is_dictionary)
+    dropped = {
+        column.name: f"of type {column.type}"
+        for column in schema
+        if not (_is_number(types, column.type) or any(is_kind(column.type) for is_kind in kinds))
+    }
     return dropped | {name: "row numbers" for name in schema.names if name.startswith("__index_level_")}
 
 

@@ -1,4 +1,4 @@
-"""What a reader hands over: numbers, their columns, and the label apart from them."""
+"""What a reader hands over: rows, their columns, and the label apart from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,20 +7,24 @@ from typing import Any
 import numpy as np
 
 from robustae.checks import InputError, suggestion
+from robustae.sources.identifiers import index_reason
+from robustae.sources.mixed import MixedTable
 
-_MISSING = ("", "na", "n/a", "nan", "?", "null")
+_MISSING = ("", "na", "n/a", "#n/a", "nan", "<na>", "nat", "?", "null", "-", ".")
+RARE = 0.1  # share of a column's cells that may be text, as slips that count as missing
+_LEVELS = ("-", ".")  # markers that are a value of their own in a label, as in + and -
 _WORDS = dict.fromkeys(_MISSING, float("nan")) | {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers read from a file.
+    """Rows read from a file.
 
     Attributes
     ----------
-    values : array of shape (n, d), or (n, height, width[, channels]) from .npy and .npz
-        float64 from CSV and Parquet; arrays keep their type (bytes tell that they are images). A
-        missing cell is NaN.
+    values : array of shape (n, d), or (n, height, width[, channels]) from .npy and .npz, or MixedTable
+        float64 from CSV and Parquet, a missing cell being NaN; a `MixedTable` where a column holds
+        anything but numbers. Arrays keep their type (bytes tell that they are images).
     columns : list of d str
         Names, or positions in the file where it has no header; empty for images.
     labels : int array of shape (n,), or None
@@ -33,15 +37,23 @@ class Table:
         Kind of file: ".csv", ".parquet", ".npy" or ".npz".
     slips : dict of str to str
         Columns of numbers with a few cells of text, which count as missing, and the first of them.
+    spare : dict of str to array of shape (n,)
+        Columns left out because they only number the rows, for a model that was fitted on them.
     """
 
-    values: np.ndarray
+    values: Any
     columns: list[str]
     labels: np.ndarray | None = None
     dropped: dict[str, str] = field(default_factory=dict)
     named: bool = False
     suffix: str = ".csv"
     slips: dict[str, str] = field(default_factory=dict)
+    spare: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there are columns of anything but numbers."""
+        return isinstance(self.values, MixedTable)
 
 
 # What each reader returns: the table, and the label as it stands in the file (None where not asked for).
@@ -65,6 +77,24 @@ class Request:
         return dropped | {label: "the label"}, label
 
 
+def without_index(table: Table) -> Table:
+    """Leave out named columns of numbers that only number the rows, unless no other is left."""
+    if table.mixed or not table.named:
+        return table
+    why = {name: index_reason(name, table.values[:, j]) for j, name in enumerate(table.columns)}
+    kept = [j for j, name in enumerate(table.columns) if not why[name]]
+    if not kept or len(kept) == len(table.columns):
+        return table
+    spare = {name: table.values[:, j] for j, name in enumerate(table.columns) if why[name]}
+    return replace(
+        table,
+        values=table.values[:, kept],
+        columns=[table.columns[j] for j in kept],
+        dropped=table.dropped | {name: why[name] for name in spare},
+        spare=spare,
+    )
+
+
 def match_columns(table: Table, names: Sequence[str]) -> Table:
     """Put the columns of a named table in the order of `names`, and leave out the others.
 
@@ -82,17 +112,30 @@ def match_columns(table: Table, names: Sequence[str]) -> Table:
     Raises
     ------
     InputError
-        If a column of `names` is not there, or was left out because it holds text.
+        If a column of `names` is not there, or was left out.
     """
     if not table.named or table.columns == list(names):
         return table
-    place = {name: j for j, name in enumerate(table.columns)}
+    columns = _by_name(table) | table.spare
     for name in names:
-        if name not in place:
+        if name not in columns:
             raise InputError(_lacking(table, name))
     extra = {name: "not a column of the model" for name in table.columns if name not in set(names)}
-    values = table.values[:, [place[name] for name in names]]
-    return replace(table, values=values, columns=list(names), dropped=table.dropped | extra)
+    dropped = {name: why for name, why in table.dropped.items() if name not in set(names)}
+    chosen = {name: columns[name] for name in names}
+    values = replace(table.values, columns=chosen) if table.mixed else np.column_stack(list(chosen.values()))
+    return replace(table, values=values, columns=list(names), dropped=dropped | extra, spare={})
+
+
+def as_mixed(table: Table) -> MixedTable:
+    """Return the rows by columns, where they are numbers too."""
+    return table.values if table.mixed else MixedTable(_by_name(table))
+
+
+def _by_name(table: Table) -> dict[str, np.ndarray]:
+    if table.mixed:
+        return table.values.columns
+    return {name: table.values[:, j] for j, name in enumerate(table.columns)}
 
 
 def _lacking(table: Table, name: str) -> str:
@@ -126,7 +169,7 @@ def two_valued(values: Any, name: str, positive: str | None = None) -> np.ndarra
     texts = [_label_text(value) for value in np.asarray(values).tolist()]
     found, counts = np.unique(texts, return_counts=True)
     options = [str(text) for text in found[np.argsort(counts, kind="stable")]]
-    if any(is_missing(text) for text in options):
+    if any(is_missing(text) and text not in _LEVELS for text in options):
         raise InputError(f"label {name!r} is missing in some rows: every row needs one.")
     anomalous = _anomalous(options, name, positive)
     if len(options) < 2:
@@ -189,6 +232,18 @@ def number(cell: str) -> float | None:
         return None if "_" in word else float(word)
     except ValueError:
         return None
+
+
+def numbers_of(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+    """Return cells of text as numbers, and where there is other text instead."""
+    if "_" not in "".join(cells):
+        try:
+            return np.array(list(map(float, cells))), []
+        except ValueError:
+            pass
+    known = {cell: number(cell) for cell in set(cells)}
+    numbers = [known[cell] for cell in cells]
+    return np.array(numbers, dtype=float), [i for i, value in enumerate(numbers) if value is None]
 
 
 def is_number(cell: str) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -10,15 +11,13 @@ from typing import IO
 import numpy as np
 
 from robustae.checks import InputError
-from robustae.sources.table import Raw, Request, Table, is_number, number
+from robustae.sources.mixed import MixedTable
+from robustae.sources.table import RARE, Raw, Request, Table, is_number, number, numbers_of
 
 _DELIMITERS = "\t;,"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
 _BLOCK = 4096  # rows turned into numbers at a time
-_RARE = 0.1  # share of a column's cells that may be text, as slips that count as missing
 _HEAD = 1 << 16  # bytes looked at to tell the delimiter and the header
-# How data frames call the row numbers that they write before their columns: no measurement.
-_ROW_NUMBERS = ("", "unnamed: 0", "rownames", "index", "row")
 
 _Rows = Iterator[tuple[int, list[str]]]
 
@@ -40,17 +39,14 @@ class _Column:
             self._add_numbers(cells, lines)
 
     def _add_numbers(self, cells: Sequence[str], lines: Sequence[int]) -> None:
-        numbers, slips = _numbers(cells)
+        numbers, slips = numbers_of(cells)
         self.parts.append(numbers)
         self.numbers += len(numbers) - int(np.isnan(numbers).sum())
         self.slips += len(slips)
         if slips and not self.first_slip:
             self.first_slip = _slip(cells[slips[0]], lines[slips[0]])
-        if self.slips > _RARE * (self.numbers + self.slips):
+        if self.slips > RARE * (self.numbers + self.slips):
             self.why, self.parts = self.first_slip, []
-
-    def values(self) -> np.ndarray:
-        return np.concatenate(self.parts)
 
     def slipped(self) -> str:
         """What was text in a column of numbers."""
@@ -63,34 +59,46 @@ def _slip(cell: str, line: int) -> str:
 
 
 def read_text(file: Path, request: Request) -> Raw:
-    """Read numbers from a file of delimited text."""
+    """Read a file of delimited text: as numbers, or as written where a column holds other text."""
     sample, delimiter = _sample(file)
     named = _is_header(sample)
     names = _distinct(sample[0]) if named else [str(j) for j in range(len(sample[0]))]
     dropped, label = request.left_out(names)
     columns = [_Column(name, dropped.get(name, ""), name == label) for name in names]
+    with _opened(file, delimiter, named) as rows:
+        count = _gather(rows, columns)
+    if not count:
+        raise InputError(f"{str(file)!r} has a header and no rows.")
+    kept = [column for column in columns if column.name not in dropped]
+    if not kept:
+        raise InputError(f"{str(file)!r} has no column beside the label and those to drop.")
+    if any(column.why for column in kept):
+        values = MixedTable(_as_written(file, delimiter, named, columns, dropped))
+    else:
+        values = np.column_stack([np.concatenate(column.parts) for column in kept])
+    slips = {column.name: column.slipped() for column in kept if column.slips and not column.why}
+    table = Table(values, [column.name for column in kept], None, dropped, named, ".csv", slips)
+    return table, next((c.texts for c in columns if c.texts is not None), None)
+
+
+def _as_written(
+    file: Path, delimiter: str, named: bool, columns: list[_Column], dropped: dict[str, str]
+) -> dict[str, np.ndarray]:
+    """Read once more, for the texts: only few files need them, and numbers take less room."""
+    texts = [_Column(column.name, column.name, column.name not in dropped) for column in columns]
+    with _opened(file, delimiter, named) as rows:
+        _gather(rows, texts)
+    return {column.name: np.array(column.texts, dtype=object) for column in texts if column.texts is not None}
+
+
+@contextmanager
+def _opened(file: Path, delimiter: str, named: bool) -> Iterator[_Rows]:
+    """Open the rows below the header."""
     with open(file, encoding="utf-8-sig", newline="") as text:
         rows = _rows(text, delimiter)
         if named:
             next(rows)
-        count = _gather(rows, columns)
-    if not count:
-        raise InputError(f"{str(file)!r} has a header and no rows.")
-    _leave_out_row_numbers(columns, sample[0][0] if named else None)
-    return _table(file, columns, count, named), next((c.texts for c in columns if c.texts is not None), None)
-
-
-def _table(file: Path, columns: list[_Column], count: int, named: bool) -> Table:
-    kept = [column for column in columns if not column.why]
-    if not kept:
-        why = "; ".join(f"{column.name!r} is left out ({column.why})" for column in columns[:3])
-        raise InputError(f"{str(file)!r} has no column of numbers: {why}.")
-    values = np.empty((count, len(kept)))
-    for j, column in enumerate(kept):
-        values[:, j] = column.values()
-    dropped = {column.name: column.why for column in columns if column.why}
-    slips = {column.name: column.slipped() for column in kept if column.slips}
-    return Table(values, [column.name for column in kept], None, dropped, named, ".csv", slips)
+        yield rows
 
 
 def _sample(file: Path) -> tuple[list[list[str]], str]:
@@ -171,23 +179,3 @@ def _gather(rows: _Rows, columns: list[_Column]) -> int:
             column.add(down, lines)
         count += len(block)
     return count
-
-
-def _leave_out_row_numbers(columns: list[_Column], title: str | None) -> None:
-    first = columns[0]
-    if title is None or title.strip().lower() not in _ROW_NUMBERS or first.why or len(columns) < 2:
-        return
-    steps = np.diff(first.values())
-    if len(steps) > 1 and (steps == 1).all():
-        first.why = "row numbers"
-
-
-def _numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-    """Return a block of cells as numbers, and where there is text instead."""
-    if "_" not in "".join(cells):
-        try:
-            return np.array(list(map(float, cells))), []
-        except ValueError:
-            pass
-    numbers = [number(cell) for cell in cells]
-    return np.array(numbers, dtype=float), [i for i, value in enumerate(numbers) if value is None]

@@ -3,63 +3,118 @@
 A few components beside the picture, found by alternating between codes and components on the cells that
 are inlying (hard threshold on the residuals, the paper's alternation with another penalty). A component
 stays if it explains what it is for and covers a good part of the picture: people do not.
+
+The picture may show one part with the lamp on and another with the lamp off. So it is corrected too, cell
+by cell: by what a component says that another code would make of it.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from robustae.video.grid import loudest
+from robustae.video.grid import loudest, some_of
 
-__all__ = ["CUT", "codes_of", "components_of", "solved"]
+__all__ = ["Changes", "codes_of", "components_of", "refined", "solved"]
 
 MOST = 3
 CUT = 12.0  # grey levels: what differs by more is outlying
-ROUNDS = 6
+TRIES = 6  # codes that a part of the picture may have been taken at
 BROAD = 0.25  # of the picture is changed by a component, at least
 WORTH = 0.8  # of the cost without it is left, at most
 ANNEALED = (5.0, 2.5, 1.0, 1.0)  # times the cut: from far residuals in to near ones
+ROUNDS = (2.5, 2.0, 1.5, 1.0, 1.0, 1.0)  # the same, where people are among the far ones
 RIDGE = 1e-3
 PIXELS = 3000  # are enough to tell codes
 
 
-def components_of(residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return codes (n, K) and components (K, rows, columns, c) of small pictures; K is 0 mostly.
+@dataclass(frozen=True)
+class Changes:
+    """What is added to a picture of d values in n frames.
+
+    Attributes
+    ----------
+    codes : array, shape (n, K)
+        0 is the most usual.
+    components : array, shape (K, d)
+    correction : array, shape (d,)
+        Of the picture itself.
+    """
+
+    codes: np.ndarray
+    components: np.ndarray
+    correction: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All of it, shape (n, d)."""
+        return self.codes @ self.components + self.correction
+
+
+def components_of(residuals: np.ndarray) -> Changes:
+    """Find the components of small pictures; K is 0 mostly.
 
     Parameters
     ----------
     residuals : array, shape (n, rows, columns, c)
         Frames minus the background, grey levels, averaged to cells.
     """
-    rows = residuals.reshape(len(residuals), -1)
-    codes, components = np.zeros((len(rows), 0), np.float32), np.zeros((0, rows.shape[1]), np.float32)
-    left = _cost(rows)
-    for _ in range(MOST):
-        trial = _fitted(rows, *_one_more(rows, codes, components))
-        cost = _cost(rows - trial[0] @ trial[1])
-        if cost > WORTH * left or _breadth(*trial, residuals.shape[1:]) < BROAD:
+    rows, shape = residuals.reshape(len(residuals), -1), residuals.shape[1:]
+    found = Changes(
+        *(np.zeros(size, np.float32) for size in ((len(rows), 0), (0, rows.shape[1]), rows.shape[1]))
+    )
+    for _ in range(MOST if _anything_broad(residuals) else 0):
+        trial = _fitted(rows, _one_more(rows, found))
+        if _cost(rows, trial) > WORTH * _cost(rows, found) or _breadth(trial, shape) < BROAD:
             break
-        (codes, components), left = trial, cost
-    return codes, components.reshape(-1, *residuals.shape[1:])
+        found = trial
+    return found
 
 
-def _cost(rows: np.ndarray) -> float:
-    return float(np.minimum(rows * rows, CUT * CUT).sum())
+def _anything_broad(residuals: np.ndarray) -> bool:
+    """Whether one frame in twenty differs over a good part of the picture: else no component can.
+
+    Over half of that part, as the picture may show the other half as that frame does.
+    """
+    shares = (loudest(residuals) > CUT / 2).mean((1, 2))
+    return bool(np.quantile(shares, 0.95) >= BROAD / 2)
 
 
-def _one_more(rows: np.ndarray, codes: np.ndarray, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The leading component of what is left, far residuals brought in."""
-    left = np.clip(rows - codes @ components, -4 * CUT, 4 * CUT)
-    values, vectors = np.linalg.eigh(left @ left.T)
-    code = vectors[:, -1:] * np.sqrt(max(values[-1], 1e-12))
-    component = code.T @ left / max(values[-1], 1e-12)
-    return np.hstack([codes, code]).astype(np.float32), np.vstack([components, component]).astype(np.float32)
+def _cost(rows: np.ndarray, changes: Changes) -> float:
+    return float(_costs(rows - changes.rows).sum())
 
 
-def _fitted(rows: np.ndarray, codes: np.ndarray, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    for _ in range(ROUNDS):
-        inlying = (np.abs(rows - codes @ components) < CUT).astype(np.float32)
-        components = solved(rows.T, codes, inlying.T).T
-        codes = codes_of(rows, components)
-    return codes, components
+def _one_more(rows: np.ndarray, changes: Changes) -> Changes:
+    """The leading component of how what is left varies, far residuals brought in."""
+    left = np.clip(rows - changes.rows, -4 * CUT, 4 * CUT)
+    left -= left.mean(0)
+    code = np.linalg.eigh(left @ left.T)[1][:, -1:] * np.sqrt(len(rows))
+    codes = np.hstack([changes.codes, code]).astype(np.float32)
+    components = np.vstack([changes.components, code.T @ left / len(rows)]).astype(np.float32)
+    return Changes(codes, components, changes.correction)
+
+
+def _fitted(rows: np.ndarray, changes: Changes) -> Changes:
+    for times in ROUNDS:
+        changes = refined(rows, changes, times * CUT)
+        codes = codes_of(rows - changes.correction, changes.components)
+        usual = np.sort(codes, axis=0)[len(codes) // 2]  # the code of a frame, which a mean is not
+        correction = changes.correction + usual @ changes.components
+        changes = Changes(codes - usual, changes.components, correction)
+    return changes
+
+
+def refined(rows: np.ndarray, changes: Changes, cut: float = CUT) -> Changes:
+    """Return least squares over the inlying cells of rows (n, d), for the same codes."""
+    codes = changes.codes
+    left = rows - codes @ changes.components
+    correction = changes.correction
+    for code in codes[:: -(-len(codes) // TRIES)]:
+        other = -code @ changes.components
+        better = _costs((left - other).T) < _costs((left - correction).T)
+        correction = np.where(better, other, correction)
+    inlying = (np.abs(left - correction) < cut).astype(np.float32)
+    both = solved(rows.T, np.hstack([codes, np.ones_like(codes[:, :1])]), inlying.T).T
+    return Changes(codes, both[:-1], both[-1])
 
 
 def solved(targets: np.ndarray, regressors: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -78,7 +133,7 @@ def codes_of(rows: np.ndarray, components: np.ndarray) -> np.ndarray:
     """
     if not len(components):
         return np.zeros((len(rows), 0), np.float32)
-    cells = slice(None, None, max(1, rows.shape[1] // PIXELS))
+    cells = some_of(rows.shape[1], PIXELS)
     rows, basis = rows[:, cells], components[:, cells].T
     codes = np.zeros((len(rows), len(components)), np.float32)
     for times in (np.inf, *ANNEALED):
@@ -93,7 +148,7 @@ def _costs(rows: np.ndarray) -> np.ndarray:
     return np.minimum(rows * rows, CUT * CUT).sum(1)
 
 
-def _breadth(codes: np.ndarray, components: np.ndarray, shape: tuple[int, ...]) -> float:
+def _breadth(changes: Changes, shape: tuple[int, ...]) -> float:
     """The share of the picture that the latest component changes by more than half a cut."""
-    low, high = np.quantile(codes[:, -1], (0.05, 0.95))
-    return float((loudest((high - low) * components[-1].reshape(shape)) > CUT / 2).mean())
+    low, high = np.quantile(changes.codes[:, -1], (0.05, 0.95))
+    return float((loudest((high - low) * changes.components[-1].reshape(shape)) > CUT / 2).mean())

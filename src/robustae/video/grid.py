@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["STEP", "TILE", "Grid", "grid_for", "loudest"]
+__all__ = ["STEP", "TILE", "Grid", "grid_for", "loudest", "some_of"]
 
 TILE, STEP = 4, 2  # in cells
 LEAST_POOL, LONGEST = 2, 128
@@ -107,6 +107,17 @@ def loudest(residuals: np.ndarray) -> np.ndarray:
     for channel in range(1, residuals.shape[-1]):
         np.maximum(size, np.abs(residuals[..., channel]), out=size)
     return size
+
+
+def some_of(count: int, most: int) -> np.ndarray:
+    """Return about `most` numbers below `count`, spread evenly, or all if there are fewer.
+
+    Not at one distance: in pictures of some widths that would be a few columns, or one colour.
+    """
+    if count <= most:
+        return np.arange(count)
+    places = np.arange(most) + np.random.default_rng(0).random(most)
+    return (places * (count / most)).astype(int)
 
 
 def _whole(side: int, pool: int) -> int:

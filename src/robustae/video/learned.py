@@ -66,8 +66,11 @@ def fit_learned(frames: np.ndarray, settings: dict[str, Any]) -> LearnedScene:
     bare = _replaced(scene, frames, np.nan) / np.float32(GREY)
     n, height, width, channels = frames.shape
     shape = (height, width) if channels == 1 else (height, width, channels)
-    # A pixel that is foreground in every frame has nothing to learn from but the scene.
+    # A pixel that is foreground in every frame has nothing to learn from but the scene, nor has a frame
+    # that is foreground in every pixel.
     bare[:1] = np.where(np.isnan(bare).all(0), scene.picture / GREY, bare[:1])
+    for k in np.flatnonzero(np.isnan(bare).all((1, 2, 3))):
+        bare[k] = scene.backgrounds(frames[k : k + 1])[0] / GREY
     estimator = RobustAutoencoder(image_shape=shape).set_params(**settings).fit(bare.reshape(n, *shape))
     learned = LearnedScene(scene, estimator, scene.noise)
     some = frames[:: max(1, n // 20)]

@@ -8,15 +8,15 @@ not convex, so the start decides where it ends: `start` finds a bare picture.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from robustae.checks import InputError
-from robustae.video import changes
-from robustae.video.changes import codes_of, components_of
+from robustae.video.changes import Changes, codes_of, components_of, refined
 from robustae.video.grid import grid_for, loudest
-from robustae.video.light import gains
+from robustae.video.light import Light, gains
 from robustae.video.start import bare_picture
 
 __all__ = ["CUT", "Scene", "scene_of"]
@@ -38,7 +38,8 @@ class Scene:
         The bare background, grey levels from 0 to 255.
     components : array of float32, shape (K, height, width, c)
     noise : float
-        Deviation of the inlying residuals, grey levels, at least 5.
+        Robust size of the inlying residuals (of a pixel's loudest channel: the median / .6745), grey levels,
+        at least 5.
     pixel_noise : array of float32, shape (height, width)
         The same for each pixel, without a least.
     """
@@ -47,6 +48,11 @@ class Scene:
     components: np.ndarray
     noise: float
     pixel_noise: np.ndarray
+
+    @cached_property
+    def light(self) -> Light:
+        """What tells by how much frames are brighter than the picture."""
+        return Light(self.picture)
 
     @property
     def hidden_(self) -> int:
@@ -70,7 +76,7 @@ class Scene:
 
     def backgrounds(self, frames: np.ndarray) -> np.ndarray:
         """Return the background of each frame, float32 of the frames' shape (n, height, width, c)."""
-        light = gains(frames, self.picture)[:, None, None, None]
+        light = self.light.gains(frames)[:, None, None, None]
         if not self.moving:
             return light * self.picture
         rows = (frames / light - self.picture).reshape(len(frames), -1)
@@ -112,36 +118,35 @@ def scene_of(frames: np.ndarray) -> Scene:
         raise InputError(
             f"frames: {len(frames)} is too few to tell background from foreground; give 2 or more."
         )
-    picture = bare_picture(frames)
-    components = _components(frames, picture)
+    picture, components = _components(frames, bare_picture(frames))
     scene = Scene(picture, components, FAINT, np.zeros(picture.shape[:2], np.float32))
     noise = _pixel_noise(scene, frames[:: max(1, len(frames) // ENOUGH)])
     return Scene(picture, components, max(FAINT, float(np.median(noise))), noise)
 
 
-def _components(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
+def _components(frames: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The picture, corrected where it must be, and its components."""
     grid = grid_for(*picture.shape[:2])
     light = gains(frames, picture)
     small = 255 * grid.small(frames) / light[:, None, None, None]
-    codes, components = components_of(small - 255 * grid.small(picture[None]))
-    if not len(components):
-        return np.zeros((0, *picture.shape), np.float32)
-    start = np.stack([grid.enlarged(one) / 255 for one in components])
-    return _sharpened(frames, light, picture, codes, start)
+    found = components_of(small - 255 * grid.small(picture[None]))
+    if not len(found.components):
+        return picture, np.zeros((0, *picture.shape), np.float32)
+    start = np.stack([found.correction, *found.components]).reshape(-1, *small.shape[1:])
+    start = np.stack([grid.enlarged(one) / 255 for one in start])
+    corrected = _sharpened(frames / light[:, None, None, None] - picture, found.codes, start)
+    return picture + corrected[0], corrected[1:]
 
 
-def _sharpened(
-    frames: np.ndarray, light: np.ndarray, picture: np.ndarray, codes: np.ndarray, components: np.ndarray
-) -> np.ndarray:
-    """Components pixel by pixel, for the codes that small pictures gave."""
-    result = np.empty_like(components)
-    for row in range(len(picture)):
-        rows = (frames[:, row] / light[:, None, None] - picture[row]).reshape(len(frames), -1)
-        part = components[:, row].reshape(len(components), -1)
+def _sharpened(residuals: np.ndarray, codes: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Correction and components pixel by pixel, for the codes that small pictures gave."""
+    result = np.empty_like(start)
+    for row in range(start.shape[1]):
+        rows, part = (images[:, row].reshape(len(images), -1) for images in (residuals, start))
+        found = Changes(codes, part[1:], part[0])
         for _ in range(ROUNDS):
-            inlying = np.abs(rows - codes @ part) < changes.CUT
-            part = changes.solved(rows.T, codes, inlying.T.astype(np.float32)).T
-        result[:, row] = part.reshape(result[:, row].shape)
+            found = refined(rows, found)
+        result[:, row] = np.stack([found.correction, *found.components]).reshape(result[:, row].shape)
     return result
 
 

@@ -112,6 +112,8 @@ def separate(
     if model is not None and (settings or window):
         raise InputError("model: it is fitted already, so window and settings of a fit cannot be given too.")
     clip = open_clip(source, start=start, stop=stop, every=every, scale=scale, gray=gray)
+    if mask is not None and not isinstance(mask, dict):
+        raise InputError(f"mask={mask!r} must be a dict of settings, for instance {{'cut': 6}}.")
     known_names("mask setting", mask or {}, asdict(MaskSettings()))
     mask_settings = MaskSettings(**(mask or {})).at(clip.height, clip.width)
     fit = _Fit(clip, settings, _valid_window(window))
@@ -158,14 +160,15 @@ class _Fit:
 
     def first(self) -> Any:
         begin = time.perf_counter()
-        frames = self.clip.sample(self._frames())
+        frames = self.clip.sample(self.most())
         read = time.perf_counter()
         model = self.to(frames)
         self.seconds = {"decode": read - begin, "fit": time.perf_counter() - read}
         self.energies_of = frames[:: max(1, len(frames) // ENOUGH)]
         return model
 
-    def _frames(self) -> int:
+    def most(self) -> int:
+        """Frames that a fit takes."""
         size = self.clip.height * self.clip.width * self.clip.channels
         return int(np.clip(SAMPLE_BYTES // size, LEAST_SAMPLE, SAMPLE_FRAMES))
 
@@ -251,17 +254,18 @@ class Separation:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the clip batch by batch."""
-        self._seen, self._whole = {name: [] for name in COLUMNS}, False
+        seen: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._seen, self._whole = seen, False
         model, windows = self.model, _Windows(self._fit)
         with _workers(self.clip) as pool:
             for number, frames in self._numbered():
                 begin = time.perf_counter()
                 batch, boxes = self._separated(model, number, frames, pool)
                 model = windows.after(frames, model)
-                self._tell(batch, boxes)
+                self._tell(seen, batch, boxes)
                 self.timings["stream"] += time.perf_counter() - begin
                 yield batch
-        self._whole = True
+        self._seen, self._whole = seen, True
 
     def _numbered(self) -> Iterator[tuple[int, np.ndarray]]:
         values = self.clip.height * self.clip.width * self.clip.channels
@@ -288,7 +292,7 @@ class Separation:
         parts = _coloured(frames), _bytes(backgrounds), _coloured(outliers)
         return Batch(number, *parts, scores, masks), boxes
 
-    def _tell(self, batch: Batch, boxes: list[Any]) -> None:
+    def _tell(self, seen: dict[str, list[Any]], batch: Batch, boxes: list[Any]) -> None:
         numbers = batch.first + self.clip.every * np.arange(len(batch.frames))
         scores = batch.score.mean((1, 2), dtype=np.float64)
         columns = (
@@ -301,7 +305,7 @@ class Separation:
             [boxes_of(found) for found in boxes],
         )
         for name, values in zip(COLUMNS, columns, strict=True):
-            self._seen[name].extend(values)
+            seen[name].extend(values)
 
     def _usual(self) -> float:
         """The threshold on mean scores, from the frames of the fit; from the first frames with a model."""
@@ -309,8 +313,12 @@ class Separation:
         if frames is None:
             frames = self.clip.sample(ENOUGH)
         self._fit.energies_of = None
-        scores = np.concatenate([self._batch(self.model, 0, frame[None])[0].score for frame in frames])
-        return offset(scores.mean((1, 2), dtype=np.float64))
+        return offset(np.concatenate([self._mean_scores(frame[None]) for frame in frames]))
+
+    def _mean_scores(self, frames: np.ndarray) -> np.ndarray:
+        backgrounds = self.model.backgrounds(frames)
+        scores = scores_of(frames, backgrounds, self.model.noise, self.mask_settings)
+        return scores.mean((1, 2), dtype=np.float64)
 
 
 class _Windows:
@@ -323,7 +331,7 @@ class _Windows:
         window = self.fit.window
         if window is None:
             return model
-        step = max(1, window // WINDOW_FRAMES)
+        step = -(-window // min(WINDOW_FRAMES, self.fit.most()))
         for frame in frames:
             if self.count % step == 0:
                 self.kept.append(frame)

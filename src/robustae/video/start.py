@@ -18,6 +18,7 @@ from robustae.video.states import States, states_of
 __all__ = ["bare_picture"]
 
 FLOOR = 1e-4  # squared spread that counts as none, cells in [0, 1]
+SINGLE = 5e-4  # squared spread of a state that one frame has: there is no telling
 BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
 CUTS = (20.0, 15.0, 12.0)  # grey levels
 PRIOR = 0.02  # weight of the frames outside the state
@@ -46,7 +47,8 @@ def bare_picture(frames: np.ndarray) -> np.ndarray:
 
 def _costs(states: States) -> np.ndarray:
     share = np.maximum(states.count, 1e-3) / states.members.shape[2]
-    costs = np.log(states.spread + FLOOR) - 0.5 * np.log(share)
+    spread = states.spread + FLOOR + SINGLE * (states.count == 1)
+    costs = np.log(spread) - 0.5 * np.log(share)
     costs[:, -1] += BY_PIXEL
     costs[states.count == 0] = NEVER
     return (costs - costs.min(1, keepdims=True)).astype(np.float32)

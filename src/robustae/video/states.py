@@ -17,6 +17,7 @@ LEAST_ALIKE, MOST_ALIKE = 5e-4, 2.5e-3  # mean squared difference of frames that
 NOISES = 2.0  # ... that many times the noise, within these limits
 BLOCK = 128  # tiles at a time: their distances are (128, n, n)
 WINDOWS = (0.12, 0.06, 0.04)  # of the mode of a pixel
+QUANTILES = (0.5, 0.2, 0.8)  # from which that is looked for: among dark leaves, the median is one of them
 MOSTLY = 0.75
 
 
@@ -106,8 +107,15 @@ def _by_pixel(small: np.ndarray, grid: Grid, alike: float) -> States:
 
 
 def _mode(small: np.ndarray) -> np.ndarray:
-    """From the median to where most frames are, by shrinking windows."""
-    picture = np.median(small, axis=0)
+    """Where most frames are, of each pixel: the fullest of those that some quantiles lead to."""
+    ranks = [round(share * (len(small) - 1)) for share in QUANTILES]
+    found = np.stack([_risen(small, start) for start in np.partition(small, ranks, axis=0)[ranks]])
+    fullness = np.stack([(loudest(small - picture) < WINDOWS[-1]).sum(0) for picture in found])
+    return np.take_along_axis(found, fullness.argmax(0)[None, ..., None], axis=0)[0]
+
+
+def _risen(small: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """From a picture to where more frames are, by shrinking windows."""
     for window in WINDOWS:
         near = loudest(small - picture)[..., None] < window
         mean = (small * near).sum(0) / np.maximum(near.sum(0), 1)

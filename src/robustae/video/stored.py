@@ -54,5 +54,6 @@ def load_scene(path: str | os.PathLike[str]) -> Any:
     from robustae.saving import rebuilt
     from robustae.video.learned import LearnedScene
 
+    members = {name: part for name, part in description.items() if name != "scene"}
     own = {name: values for name, values in arrays.items() if not name.startswith(PREFIX)}
-    return LearnedScene(scene, rebuilt(RobustAutoencoder, own, description), description["scene"]["noise"])
+    return LearnedScene(scene, rebuilt(RobustAutoencoder, own, members), description["scene"]["noise"])

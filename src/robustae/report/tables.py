@@ -1,0 +1,236 @@
+"""What a report says about a table: columns, cells, the most anomalous rows, and what the page recomputes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robustae.checks import InputError
+from robustae.report.cellmap import CellTally, cell_map, tally
+from robustae.report.export import exported
+from robustae.report.outlying import lam_slider, trim_slider
+from robustae.report.packing import pack
+from robustae.report.seen import MOST_CELLS, Look, by_column, look_at, residuals, spread, take, written
+
+__all__ = ["table_facts"]
+
+Facts = dict[str, Any]
+
+MOST_COLUMNS = 40  # shown of the most anomalous rows
+MOST_SAMPLED = 5000  # rows from which the columns' scales are told
+MOST_ENERGIES = 100_000  # scores inlined, from the highest down
+CELLS_PER_ROW = 3  # cells named for each anomalous row
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A table, its rows in order of their energies, and the names of its rows and columns."""
+
+    model: Any
+    X: Any
+    energy: np.ndarray
+    order: np.ndarray
+    names: list[str]
+    labels: Any  # array of n names of the rows, or None
+
+    def label(self, row: int) -> str:
+        """What a row is called; empty where it has but its number."""
+        return "" if self.labels is None else _text(written(self.labels[row]))
+
+    @property
+    def plan(self) -> Any:
+        """How the columns are encoded; None where all are numbers."""
+        return getattr(self.model, "plan_", None)
+
+    @property
+    def used(self) -> np.ndarray:
+        """Positions of the columns that the model uses."""
+        return np.arange(len(self.names)) if self.plan is None else np.array(self.plan.used)
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kind of every column."""
+        return (
+            ["number"] * len(self.names)
+            if self.plan is None
+            else [column.kind for column in self.plan.columns]
+        )
+
+
+def _text(value: Any) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return "" if value is None else str(int(value) if whole else value)
+
+
+def table_facts(model: Any, X: Any, energy: np.ndarray, names: Any, source: Any, worst: int) -> Facts:
+    """Facts of a table, of which `source` (a `sources.Table`) may tell what was left out in reading."""
+    order = np.argsort(-energy, kind="stable")
+    seen = Seen(model, X, energy, order, _names(model, names), _labels(model, X, source))
+    shown, cells = order[:worst], tally(model, X, order, seen.used)
+    part, worst_rows = take(X, shown), look_at(model, X, shown)
+    return {
+        "read": _read(seen, cells),
+        "sources": _sources(seen, source),
+        "flagged": _share(cells.flagged.sum(), len(energy) * len(seen.used)),
+        "labels": [seen.label(row) for row in shown],
+        "causes": _causes(seen, worst_rows),
+        "columns": _columns(seen, cells),
+        "map": _map(seen, worst_rows),
+        "cells": cell_map(cells, seen.names, _row_labels(seen)),
+        "slider": lam_slider(model, part),
+        "trim": trim_slider(model, X, part),
+        "threshold": _threshold(seen),
+        "export": exported(seen),
+    }
+
+
+def _share(count: int, of: int) -> Facts:
+    return {"count": count, "share": count / max(of, 1)}
+
+
+def _names(model: Any, names: Sequence[str] | None) -> list[str]:
+    d = model.n_features_in_
+    found = [
+        str(name) for name in (getattr(model, "feature_names_in_", range(d)) if names is None else names)
+    ]
+    if len(found) != d:
+        raise InputError(f"names: {len(found)} were given for {d} columns.")
+    return found
+
+
+def _labels(model: Any, X: Any, source: Any) -> Any:
+    """Names of the rows: of a column that only identifies them, texts before numbers, or pandas' index."""
+    plan = getattr(model, "plan_", None)
+    if plan is not None:
+        found = [
+            (column.why.startswith("row"), values)
+            for column, values in zip(plan.columns, by_column(model, X), strict=True)
+            if column.kind == "identifier" and values[0] is not None
+        ]
+        return min(found, key=lambda pair: pair[0])[1] if found else None
+    if source is not None and source.spare:
+        return next(iter(source.spare.values()))
+    index = getattr(X, "index", None)
+    return None if index is None or type(index).__name__ == "RangeIndex" else index.to_numpy()
+
+
+def _row_labels(seen: Seen) -> list[str]:
+    n = len(seen.energy)
+    return [seen.label(row) for row in range(n)] if seen.labels is not None and n <= 1000 else []
+
+
+def _read(seen: Seen, cells: CellTally) -> Facts:
+    n, d, missing = len(seen.energy), len(seen.names), int(cells.missing.sum())
+    return {"rows": n, "columns": d, "missing": missing, "missing_share": missing / (n * d)}
+
+
+def _sources(seen: Seen, source: Any) -> Facts:
+    """How many columns there are of each kind, and what is left out or taken as missing, with reasons."""
+    of_all = seen.kinds
+    kinds = [of_all[j] for j in seen.used]
+    left_out = {} if source is None else dict(source.dropped)
+    return {
+        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds), key=kinds.count, reverse=True)},
+        "left_out": left_out | ({} if seen.plan is None else seen.plan.left_out),
+        "slips": {} if source is None else dict(source.slips),
+    }
+
+
+def _columns(seen: Seen, cells: CellTally) -> list[Facts]:
+    """By column used: kind, what is missing or flagged, how far its values lie off; most flagged first."""
+    n = len(seen.energy)
+    rows = spread(n, min(MOST_SAMPLED, MOST_CELLS // len(seen.names)))
+    look, scales = look_at(seen.model, seen.X, rows), _scales(seen, rows)
+    kinds = seen.kinds
+    facts = [
+        {
+            "name": seen.names[j],
+            "kind": kinds[j],
+            "missing": cells.missing[j] / n,
+            "flagged": cells.flagged[j] / max(n - cells.missing[j], 1),
+            "differs": _differs(look, j) if kinds[j] in ("boolean", "category") else None,
+        }
+        | scales.get(j, {"residual_scale": None, "unexplained": None})
+        for j in seen.used
+    ]
+    return sorted(facts, key=lambda column: -column["flagged"])
+
+
+def _differs(look: Look, j: int) -> float:
+    """Share of a category's cells whose level is not the likeliest."""
+    pairs = zip(look.observed[j], look.expected[j], look.missing[:, j], strict=True)
+    differ = [str(a).strip() != str(b).strip() for a, b, missing in pairs if not missing]
+    return sum(differ) / max(len(differ), 1)
+
+
+def _scales(seen: Seen, rows: np.ndarray) -> dict[int, Facts]:
+    """Robust scale of the residuals of numbers and dates, alone and as a share of the column's own."""
+    found = residuals(seen.model, take(seen.X, rows))
+    kinds = seen.kinds
+    measured = [k for k, j in enumerate(found.index) if kinds[j] in ("number", "date")]
+    off = found.values[:, measured] - found.expected[:, measured]
+    values = found.values[:, measured]
+    own = _mad(values - _median(values))
+    scale = _mad(off)
+    shares = np.divide(scale, own, out=np.full(len(own), np.nan), where=own > 0)
+    return {
+        int(found.index[k]): {"residual_scale": scale[i], "unexplained": shares[i]}
+        for i, k in enumerate(measured)
+    }
+
+
+def _mad(off: np.ndarray) -> np.ndarray:
+    return 1.4826 * _median(np.abs(off))
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """By column, 0 where every cell is missing."""
+    return np.nanmedian(np.where(np.isnan(values).all(0), 0.0, values), axis=0)
+
+
+def _map(seen: Seen, look: Look) -> Facts:
+    """The worst rows cell by cell, those columns first that deviate most."""
+    weight = np.abs(look.deviations).max(0)[seen.used]
+    shown = seen.used[np.argsort(-weight, kind="stable")[:MOST_COLUMNS]]
+    return {
+        "rows": look.rows,
+        "columns": [seen.names[j] for j in shown],
+        "of_columns": len(seen.used),
+        "index": shown,
+        "observed": _by_row(look.observed, look.missing, shown),
+        "expected": _by_row(look.expected, np.zeros_like(look.missing), shown),
+        "deviations": look.deviations[:, shown],
+        "flagged": look.flagged[:, shown],
+    }
+
+
+def _by_row(columns: list[np.ndarray], missing: np.ndarray, shown: np.ndarray) -> list[list[Any]]:
+    return [[None if gone[j] else written(columns[j][i]) for j in shown] for i, gone in enumerate(missing)]
+
+
+def _causes(seen: Seen, look: Look) -> list[list[Facts]]:
+    """For each worst row the flagged cells that weigh most in its score."""
+    account = seen.model.explain(take(seen.X, look.rows))
+    places = {name: j for j, name in enumerate(seen.names)}
+    found: list[list[Facts]] = [[] for _ in look.rows]
+    for i, column, share in zip(*(account[key] for key in ("row", "column", "share")), strict=True):
+        j = places[column] if isinstance(column, str) else int(column)
+        found[i].append({"share": float(share)} | _cell(seen, look, i, j))
+    return [sorted(cells, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for cells in found]
+
+
+def _cell(seen: Seen, look: Look, i: int, j: int) -> Facts:
+    return {
+        "column": seen.names[j],
+        "observed": written(look.observed[j][i]),
+        "expected": written(look.expected[j][i]),
+        "deviations": look.deviations[i, j],
+    }
+
+
+def _threshold(seen: Seen) -> Facts:
+    """The highest scores, by which the page moves the threshold."""
+    flagged = int((seen.energy > -seen.model.offset_).sum())
+    held = min(max((len(seen.energy) + 1) // 2, flagged), MOST_ENERGIES)
+    return {"energies": pack(seen.energy[seen.order[:held]])}
