@@ -48,7 +48,8 @@ def test_commands_and_their_options_exist(words):
 
 
 @pytest.mark.parametrize(
-    "module", ["", ".penalties", ".metrics", ".datasets", ".solvers", ".video", ".sources.frames"]
+    "module",
+    ["", ".penalties", ".metrics", ".datasets", ".tutorial", ".solvers", ".video", ".sources.frames"],
 )
 def test_reference_lists_every_public_name(module):
     listed = (DOCS / "api.md").read_text("utf-8")

@@ -34,6 +34,7 @@ from robustae.widths import resolve_hidden
 __all__ = ["Fitted", "fit_models", "merged_rows", "one_thread_for", "own_seed", "prepared", "problem_of"]
 
 FEW_THREADS = 4
+DISTANCE_ROWS = 5000  # are enough for a covariance
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,8 @@ def _distance(problem: Problem, settings: Settings) -> RobustDistance | RowDista
     if settings.energy not in ("combined", "distances"):
         return None
     rows = problem.weight
-    Z, weight = some_rows(problem.inputs.cpu().numpy(), None if rows is None else rows.cpu().numpy())
+    weight = None if rows is None else rows.cpu().numpy()
+    Z, weight = some_rows(problem.inputs.cpu().numpy(), weight, DISTANCE_ROWS)
     Z, weight = Z.astype(np.float64), None if weight is None else weight.astype(np.float64)
     return (
         robust_distance(Z, weight)

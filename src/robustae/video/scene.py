@@ -25,6 +25,7 @@ CUT = 4.5  # noise deviations from which a pixel is foreground
 FAINT = 5.0  # grey levels: the noise is taken for no less, as less is not seen
 LEAST_FRAMES = 2
 ENOUGH = 50  # frames to tell the noise
+SOME = 100  # frames to tell components
 ROUNDS = 2
 
 
@@ -126,6 +127,7 @@ def scene_of(frames: np.ndarray) -> Scene:
 
 def _components(frames: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture, corrected where it must be, and its components."""
+    frames = frames[:: max(1, len(frames) // SOME)]
     grid = grid_for(*picture.shape[:2])
     light = gains(frames, picture)
     small = 255 * grid.small(frames) / light[:, None, None, None]

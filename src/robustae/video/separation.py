@@ -288,7 +288,8 @@ class Separation:
         backgrounds = model.backgrounds(frames)
         scores = scores_of(frames, backgrounds, model.noise, self.mask_settings)
         masks, boxes = masks_of(scores, self.mask_settings)
-        outliers = (frames - backgrounds) * masks[..., None]
+        outliers = np.zeros(frames.shape, np.float32)
+        outliers[masks] = frames[masks] - backgrounds[masks]  # few pixels: cheaper than the whole frame
         parts = _coloured(frames), _bytes(backgrounds), _coloured(outliers)
         return Batch(number, *parts, scores, masks), boxes
 
@@ -366,7 +367,7 @@ def _coloured(images: np.ndarray) -> np.ndarray:
 
 
 def _bytes(images: np.ndarray) -> np.ndarray:
-    return _coloured(np.clip(np.rint(images), 0, 255).astype(np.uint8))
+    return _coloured(np.clip(images + np.float32(0.5), 0, 255).astype(np.uint8))
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,21 @@
+"""The hands-on session: checks for a learner's own losses, lessons as notebooks, a page for the classroom."""
+
+from robustae.tutorial.checking import (
+    check_autoencoder_loss,
+    check_robust_autoencoder_loss,
+    check_soft_threshold,
+)
+from robustae.tutorial.classroom import write_classroom
+from robustae.tutorial.drawing import show_images
+from robustae.tutorial.feedback import Feedback
+from robustae.tutorial.lessons import write_lessons
+
+__all__ = [
+    "Feedback",
+    "check_autoencoder_loss",
+    "check_robust_autoencoder_loss",
+    "check_soft_threshold",
+    "show_images",
+    "write_classroom",
+    "write_lessons",
+]
