@@ -10,7 +10,6 @@ from robustae.sources import RARE, is_missing, numbers_of
 
 __all__ = ["blank", "dates_of", "days_of", "floats_of", "foreign", "is_level_missing", "plain"]
 
-DAY = np.timedelta64(1, "D")
 MS_PER_DAY = 86_400_000
 
 
