@@ -69,15 +69,15 @@ def _refined(
     for row in range(0, weights.shape[1], blocks):
         pixels = np.s_[row * side : (row + blocks) * side]
         if start[pixels].size:
-            band = _over_pixels(weights[:, row : row + blocks], side, start[pixels].shape)
-            picture[pixels] = _modes(frames[:, pixels], light, start[pixels], band)
+            over = grid.full(weights[:, row : row + blocks])[:, : len(start[pixels]), :, None]
+            picture[pixels] = _modes(frames[:, pixels], light, start[pixels], _usual(over))
     return picture
 
 
-def _over_pixels(weights: np.ndarray, side: int, shape: tuple[int, ...]) -> np.ndarray:
-    pixels = weights.repeat(side, axis=1).repeat(side, axis=2)[:, : shape[0], : shape[1], None]
-    most = pixels.max(0)
-    return np.where(pixels >= 0.5 * most, pixels, 0) / np.maximum(most, 1)
+def _usual(weights: np.ndarray) -> np.ndarray:
+    """Weights of frames relative to the largest of each pixel; 0 below half of it."""
+    most = weights.max(0)
+    return np.where(weights >= 0.5 * most, weights, 0) / np.maximum(most, 1)
 
 
 def _modes(frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray) -> np.ndarray:
