@@ -40,7 +40,9 @@ layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.dev
+	rm -rf docs/api/generated  # pages of names that are gone would be warned of
 	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/_links.py docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 # The tables in README and docs are written from benchmarks/*.csv; `check` says where they differ.
@@ -56,7 +58,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/tables.py
 
 clean:
-	rm -rf $(VENV) out dist build docs/_build docs/api/generated .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist build docs/_build docs/api/generated docs/gallery .pytest_cache .ruff_cache .hypothesis
 
 # --- set-up: again only when pyproject.toml or constraints.txt changed ---
 

@@ -15,10 +15,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulas show without a network: MathJax comes along
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -29,9 +31,24 @@ autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "image_scrapers": ("matplotlib",),
+    "write_computation_times": False,  # they differ from build to build
+    "min_reported_time": 1e9,
+    "capture_repr": ("_repr_html_",),  # data frames; not the address of a legend
+    "abort_on_example_error": True,
+}
+
 html_theme = "furo"
 html_title = f"robustae {release}"
 html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 
 def literal_names(app, what, name, obj, options, lines):

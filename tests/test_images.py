@@ -9,6 +9,7 @@ from robustae import RobustAutoencoder, load
 from robustae.checks import InputError
 from robustae.metrics import auprc
 from robustae.penalties import L1, NoPenalty, Patches, Rows, Trimmed
+from robustae.synthetic import moving_scene
 
 SIDE = 16
 QUICK = {"predictor": "conv", "max_iter": 2, "random_state": 0}
@@ -193,3 +194,11 @@ def test_images_of_another_kind_are_found_that_the_plain_autoencoder_learns_by_h
     robust, plain = found(X, rare, seed), found(X, rare, seed, lam=math.inf)
     assert robust > 0.9
     assert plain < 0.6, "chance is .05"
+
+
+def test_shapes_that_walk_by_buy_no_components():
+    """Errors of held-out cells rise before they fall: only a wide code could learn the shapes."""
+    scene = moving_scene(60)
+    model = RobustAutoencoder(image_shape=scene.shape, random_state=0).fit(scene.frames)
+    behind = np.abs(model.reconstruct(scene.frames) - scene.light[:, None] * scene.background)[scene.masks]
+    assert model.hidden_ <= 1 and behind.mean() < 0.1  # .4 with the shapes in the background

@@ -48,6 +48,12 @@ def auto_width(A: np.ndarray) -> int:
 
 
 def _least(log_error: np.ndarray) -> int:
+    """Least width within the slack of the best, among those before the error first rises by more.
+
+    Beyond such a rise the components are bought by outliers that move together (shapes in a film).
+    """
+    rises = np.flatnonzero(np.diff(log_error) > np.log(SLACK))
+    log_error = log_error[: rises[0] + 1] if len(rises) else log_error
     return int(np.argmax(log_error <= log_error.min() + np.log(SLACK)))
 
 

@@ -1,5 +1,6 @@
 """robustae tutorial."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,9 @@ def tutorial(
     page: Annotated[
         Path | None, options.option("FILE", "--page", help="Write the classroom page, too (.html).")
     ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the classroom page to a browser on this machine.")
+    ] = False,
     solutions: Annotated[bool, typer.Option("--solutions", help="Fill in the exercises.")] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Less data, fewer steps: shows that they run.")
@@ -28,8 +32,21 @@ def tutorial(
 
     Notebooks that have been worked in are never replaced.
     """
-    if folder is None and page is None:
-        raise InputError("name a folder for the notebooks, --page FILE.html for the classroom page, or both.")
+    if folder is None and page is None and not serve:
+        raise InputError(
+            "name a folder for the notebooks, --page FILE.html or --serve for the classroom page, or several."
+        )
+    found, lines = _written(folder, page, solutions, quick)
+    if serve:
+        _served(found, lines, json)
+    else:
+        running.show(found, json, lines)
+
+
+def _written(
+    folder: Path | None, page: Path | None, solutions: bool, quick: bool
+) -> tuple[dict[str, object], list[str]]:
+    """Facts of what was written, and lines that tell them."""
     from robustae.tutorial import write_classroom, write_lessons
 
     books = [] if folder is None else write_lessons(folder, solutions, quick)
@@ -38,7 +55,23 @@ def tutorial(
         write_classroom(page)
         lines.append(f"The classroom page: open {page} in a browser.")
     found = {"notebooks": [str(book) for book in books], "page": None if page is None else str(page)}
-    running.show(found, json, lines)
+    return found, lines
+
+
+def _served(found: dict[str, object], lines: list[str], json: bool) -> None:
+    """Serve the page until Ctrl-C, which is how it ends and no failure."""
+    from robustae.tutorial import serve_classroom
+
+    def tell(address: str) -> None:
+        said = f"The classroom page: {address} (Ctrl-C ends it)"
+        running.show(found | {"address": address}, json, [*lines, said])
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        serve_classroom(tell)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    typer.echo("Ended.", err=True)
 
 
 COMMANDS = (tutorial,)
