@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data),)
 export ROBUSTAE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test quick lint format types layers docs tables check-tables bench clean
+.PHONY: demo test quick lint format types layers docs tables check-tables bench soak clean
 
 demo: $(VENV)/.test
 	@mkdir -p out
@@ -56,6 +56,10 @@ check-tables: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(RUN) -m benchmarks $(NAMES)
 	$(BIN)/python benchmarks/tables.py
+
+# What must not break, for longer than a test may take; all, or some: make soak NAMES="kills"
+soak: $(VENV)/.test
+	$(RUN) -m benchmarks.soak $(NAMES)
 
 clean:
 	rm -rf $(VENV) out dist build docs/_build docs/api/generated docs/gallery .pytest_cache .ruff_cache .hypothesis

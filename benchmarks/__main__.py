@@ -18,7 +18,10 @@ NAMES = (
     "images",
     "video",
     "tables_speed",
+    "serving",
+    "streaming",
     "experiments",
+    "ranks",
 )
 PINNED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

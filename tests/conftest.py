@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,8 @@ def rng():
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells give it to what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     from hypothesis import settings
 
     # Deadlines measure the machine; a fixed seed lets a failure come back.

@@ -178,7 +178,7 @@ def test_data_that_cannot_be_used(folder, content, words, command):
 
 def test_files_that_are_not_there(folder):
     assert "did you mean 't.csv'" in refused(folder, "fit", "tt.csv", "--model", "no.rae")
-    assert "is a folder" in refused(folder, "fit", ".", "--model", "no.rae")
+    assert "is a folder" in refused(folder, "evaluate", ".", "--label", "bad")
     assert "'no.rae'" in refused(folder, "score", "t.csv", "--model", "no.rae")
     assert "not a model" in refused(folder, "score", "t.csv", "--model", "t.csv")
 

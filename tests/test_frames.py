@@ -4,39 +4,16 @@ import os
 import re
 import struct
 import threading
-from fractions import Fraction
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from clips import HEIGHT, WIDTH, all_of, gradient, one_sentence, pictures, refusal
+from clips import HEIGHT, WIDTH, all_of, gradient, make_film, one_sentence, pictures, refusal, save_image
 
 from robustae.checks import InputError, NotFound
 from robustae.sources.frames import open_clip
 
 av = pytest.importorskip("av")
-
-
-def make_film(path, frames, codec="ffv1", pix_fmt="bgr0", rate=25, **options):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = pix_fmt
-        for frame in frames:
-            kind = {2: "gray", 3: "rgb24"}[frame.ndim]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format=kind)))
-        container.mux(stream.encode())
-    return path
-
-
-def save_image(path, pixels, kind="rgb24"):
-    codec = {".png": "png", ".jpg": "mjpeg", ".bmp": "bmp"}[path.suffix]
-    encoder = av.CodecContext.create(codec, "w")
-    encoder.height, encoder.width = pixels.shape[:2]
-    encoder.pix_fmt = "yuvj420p" if codec == "mjpeg" else "bgr24" if codec == "bmp" else kind
-    encoder.time_base = Fraction(1, 25)
-    frame = av.VideoFrame.from_ndarray(pixels, format=kind).reformat(format=encoder.pix_fmt)
-    path.write_bytes(b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode()]))
 
 
 @pytest.fixture

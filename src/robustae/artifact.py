@@ -8,6 +8,9 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +26,26 @@ from robustae.outputs import write_bytes
 from robustae.predictors import build
 from robustae.scaling import ColumnScaling
 
-__all__ = ["FORMAT", "pack", "read", "unpack", "write"]
+__all__ = [
+    "FORMAT",
+    "believed",
+    "known",
+    "pack",
+    "plain",
+    "portable",
+    "read",
+    "revived",
+    "unpack",
+    "write",
+]
 
 FORMAT = 1  # raised when older readers could not understand the file
 KEY = "robustae"
+BY_COLUMN_OR_ONE = ("lam", "widening")
+LARGEST = 1e150  # of any number in a model: its square is finite
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn a setting into JSON: floats that JSON lacks, tuples, penalties and solvers by name."""
     if isinstance(value, (np.integer, np.floating)):
         value = value.item()
@@ -38,9 +54,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, (tuple, list)):
-        return {"tuple": [_plain(item) for item in value]}
+        return {"tuple": [plain(item) for item in value]}
     if type(value) in _known().values():
-        settings = {name: _plain(item) for name, item in vars(value).items()}
+        settings = {name: plain(item) for name, item in vars(value).items()}
         return {"object": type(value).__name__, "with": settings}
     if hasattr(value, "prox") or hasattr(value, "solve"):
         raise InputError(f"{value!r} is not of this package: a model fitted with it cannot be read back.")
@@ -53,19 +69,30 @@ def _known() -> dict[str, type]:
     return {name: part for name, part in parts.items() if isinstance(part, type)}
 
 
-def _revived(value: Any) -> Any:
-    """Undo `_plain`; only penalties and solvers of this package are ever built."""
+def revived(value: Any) -> Any:
+    """Undo `plain`; only penalties and solvers of this package are ever built."""
     if not isinstance(value, dict):
         return value
     if "float" in value:
         return float(value["float"])
     if "tuple" in value:
-        return tuple(_revived(item) for item in value["tuple"])
+        return tuple(revived(item) for item in value["tuple"])
     known = _known()
     name = value.get("object")
     if name not in known:
         raise InputError(f"the model names {name!r}, which this version does not know.")
-    return known[name](**{key: _revived(item) for key, item in value["with"].items()})
+    return known[name](**{key: revived(item) for key, item in value["with"].items()})
+
+
+def known(part: Any) -> bool:
+    """Whether a penalty or solver, and what a trimmed penalty holds, is of this package."""
+    ours = _known().values()
+    return type(part) in ours and type(getattr(part, "kept", part)) in ours
+
+
+def portable(model: Model) -> bool:
+    """Whether arrays and names tell all of a model but its predictor."""
+    return isinstance(model.scaling, ColumnScaling) and known(model.penalty)
 
 
 def pack(models: list[Model], state: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -76,9 +103,9 @@ def pack(models: list[Model], state: dict[str, Any]) -> tuple[dict[str, np.ndarr
         prefix = f"member{number}."
         arrays |= {prefix + name: values for name, values in _arrays(model).items()}
         members.append(
-            {"energy": model.energy, "clip": model.clip, "unit": model.unit, "penalty": _plain(model.penalty)}
+            {"energy": model.energy, "clip": model.clip, "unit": model.unit, "penalty": plain(model.penalty)}
         )
-    return arrays, {"members": members, "state": {name: _plain(value) for name, value in state.items()}}
+    return arrays, {"members": members, "state": {name: plain(value) for name, value in state.items()}}
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
@@ -95,6 +122,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
         "scale": model.scaling.scale,
         "noise": model.noise,
         "fill": model.fill,
+        "widening": np.atleast_1d(model.widening),
     }
     arrays["lam"] = np.atleast_1d(np.asarray(model.lam, dtype=np.float64))
     if model.distance is not None:
@@ -136,14 +164,39 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         )
     data = path.read_bytes()
     metadata = _metadata(path, data)
-    if int(metadata[KEY]) > FORMAT:
+    if metadata[KEY] != str(FORMAT):
         raise InputError(
             f"model {str(path)!r} was written by a later version of robustae: upgrade to read it."
         )
     arrays = _tensors(path, data)
     if _digest(arrays, metadata["description"]) != metadata["sha256"]:
         raise InputError(f"model {str(path)!r} is damaged: its checksum does not agree.")
-    return arrays, json.loads(metadata["description"])
+    with believed():
+        return arrays, _mapping(json.loads(metadata["description"]))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("a description is a JSON object")
+    return value
+
+
+@contextmanager
+def believed() -> Iterator[None]:
+    """Take a description at its word; whatever that leads to, where it is wrong, is one sentence.
+
+    The checksum finds accidents. Who writes another description writes its checksum, too.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"the model is damaged: its parts do not fit together ({_short(error)}).") from error
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
 
 
 def _metadata(path: Path, data: bytes) -> dict[str, str]:
@@ -184,7 +237,7 @@ def unpack(
     InputError
         If the model holds a user's own module and `predictor` is not given, or does not fit.
     """
-    state = {name: _revived(value) for name, value in description["state"].items()}
+    state = {name: revived(value) for name, value in description["state"].items()}
     models = []
     for number, member in enumerate(description["members"]):
         prefix = f"member{number}."
@@ -198,12 +251,17 @@ def unpack(
 def _model(
     arrays: dict[str, np.ndarray], member: dict[str, Any], state: dict[str, Any], predictor: Any
 ) -> Model:
+    _check_columns(arrays)
     lam = arrays["lam"] if len(arrays["lam"]) > 1 else float(arrays["lam"][0])
-    parts = {name.removeprefix("distance."): array for name, array in arrays.items() if "distance." in name}
+    parts = {
+        name.removeprefix("distance."): array
+        for name, array in arrays.items()
+        if name.startswith("distance.")
+    }
     kind = RowDistances if "references" in parts else RobustDistance
     return Model(
         _module(arrays, state, predictor),
-        _revived(member["penalty"]),
+        revived(member["penalty"]),
         lam,
         ColumnScaling(arrays["location"], arrays["scale"]),
         member["clip"],
@@ -212,7 +270,23 @@ def _model(
         member["energy"],
         kind(**parts) if parts else None,
         member["unit"],
+        arrays.get("widening", 1.0),
     )
+
+
+def _check_columns(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse arrays by column of another length than d, numbers too large, and scales that are none."""
+    shape = arrays["location"].shape
+    sizes = {name: arrays[name] for name in ("scale", "noise", "lam", "widening") if name in arrays}
+    for name, values in (sizes | {"fill": arrays["fill"]}).items():
+        if values.shape != shape and (name not in BY_COLUMN_OR_ONE or values.shape != (1,)):
+            raise ValueError(f"{name} is of shape {values.shape}, and location of {shape}")
+    for name, values in sizes.items():
+        if not (values > 1 / LARGEST).all():
+            raise ValueError(f"{name} is not above 0")
+    for name, values in arrays.items():
+        if name != "lam" and not name.startswith("predictor.") and not (np.abs(values) < LARGEST).all():
+            raise ValueError(f"{name} is not finite")
 
 
 def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any) -> nn.Module:
@@ -228,6 +302,8 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
         )
     hidden = state["hidden_"]
     widths = hidden if isinstance(hidden, tuple) else (hidden,)
+    if isinstance(chosen, str):
+        _check_widths(chosen, widths, state["image_shape_"], arrays)
     with torch.random.fork_rng(devices=[]):
         module = build(chosen, len(arrays["location"]), widths, state["image_shape_"], torch.Generator())
     try:
@@ -236,3 +312,16 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
         kind = "the predictor given" if predictor is not None else "its predictor"
         raise InputError(f"the saved weights do not fit {kind}.") from error
     return module.eval().requires_grad_(False)
+
+
+def _check_widths(name: str, widths: Any, image_shape: Any, arrays: dict[str, np.ndarray]) -> None:
+    """Refuse what would take more memory than the weights that came: no file may claim it."""
+    inputs = len(arrays["location"])
+    if image_shape is not None and math.prod(image_shape) != inputs:
+        raise ValueError(f"image_shape {image_shape} does not make {inputs} columns")
+    if image_shape is not None and name == "conv":
+        inputs = image_shape[0] * image_shape[1]  # at least so many numbers enter its code
+    used = widths if name in ("deep", "masked") else widths[-1:]
+    given = sum(values.size for part, values in arrays.items() if part.startswith("predictor."))
+    if min(used) < 0 or sum(wide * narrow for wide, narrow in pairwise([inputs, *used])) > given:
+        raise InputError("the saved weights do not fit its predictor.")

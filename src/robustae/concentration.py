@@ -1,6 +1,8 @@
 """Which rows a network is to learn from: those that a robust linear model of the others fits well."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from robustae.penalties import Trimmed
 from robustae.scales import Weight, median, scale_of_rows, some_rows
 from robustae.spectral import components
 
-__all__ = ["linear_energies"]
+__all__ = ["linear_distance", "linear_energies"]
 
 MOST = 40  # components that may hold more than SHRINK of the variance; few ever do
 SHRINK = 0.01  # of the total variance, taken off that of every component
@@ -36,6 +38,11 @@ def linear_energies(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> np.ndarr
     -------
     array, shape (n,)
     """
+    return linear_distance(A, weight, trimmed)(A)
+
+
+def linear_distance(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what gives the `linear_energies` of any rows, seen from those of A."""
     some, w = some_rows(A, np.ones(len(A)) if weight is None else weight, ROWS)
     assert w is not None
     energies = _of_rows(some - _without_wild_cells(some, w))
@@ -48,6 +55,10 @@ def linear_energies(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> np.ndarr
         model = _shrunken(some, kept * w)
         energies = _of_rows(some - model(some))
     assert model is not None
+    return partial(_squared_about, model)
+
+
+def _squared_about(model: "_Components", A: np.ndarray) -> np.ndarray:
     return _of_rows(A - model(A))
 
 

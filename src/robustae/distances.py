@@ -1,8 +1,10 @@
 """Distances of whole rows, from the rows kept: what no single cell gives away."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from robustae.checks import InputError
 from robustae.scales import Weight, mad_scale, mean_sd, median, quantile, some_rows
@@ -15,9 +17,13 @@ KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
 LEAST_SHRINKAGE = 0.2  # of the regressions: a cell predicted from the others overfits sooner than a distance
 REFERENCES, NEIGHBOUR = 1000, 5  # rows kept that others are compared with, and which of the nearest counts
-SELF, SELF_LEAST = 1e-9, 1e-7  # relative and absolute distance below which a reference is the row itself
+SELF = 1e-6  # relative distance below which a reference is the row itself: rounding leaves up to 1e-7
 ROWS = 2048  # at a time
 TINY = 1e-12
+MOST_LEVERAGE = 0.95
+LEANING = 0.005  # mean leverage from which it tells
+
+Residuals = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,10 @@ class RowDistances:
     references : array, shape (m, d)
     middle, spread : array, shape (3,)
         Of the logarithms.
+    pivots : array, shape (d,)
+        diag P.
+    part : array, shape ()
+        Share that one row kept has in the shrunk covariance.
     """
 
     centre: np.ndarray
@@ -69,29 +79,63 @@ class RowDistances:
     references: np.ndarray
     middle: np.ndarray
     spread: np.ndarray
+    pivots: np.ndarray = field(default_factory=lambda: np.ones(()))
+    part: np.ndarray = field(default_factory=lambda: np.zeros(()))
 
     def __call__(self, Z: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
         """Energies of the rows of Z, shape (n, d), lower = more normal; missing cells count for nothing."""
+        return self._energies(Z, observed, self._from_others)
+
+    @property
+    def leaning(self) -> bool:
+        """Whether the rows are few for the columns, so that the regressions lean towards each of them."""
+        return float(self.part) * len(self.centre) > LEANING
+
+    def as_unseen(self, Z: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Energies of rows of the fit as they would be had each not been there."""
+        return self._energies(Z, observed, self._from_others_without)
+
+    def _energies(self, Z: np.ndarray, observed: np.ndarray | None, residuals: Residuals) -> np.ndarray:
         parts = [
-            self._looks(Z[rows], None if observed is None else observed[rows])
+            self._looks(Z[rows], None if observed is None else observed[rows], residuals)
             for rows in (slice(k, k + ROWS) for k in range(0, len(Z), ROWS))
         ]
         looks = np.concatenate(parts, axis=1) if parts else np.zeros((3, 0))
         return np.exp(((looks - self.middle[:, None]) / self.spread[:, None]).mean(0))
 
-    def _looks(self, Z: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
+    def _looks(self, Z: np.ndarray, observed: np.ndarray | None, residuals: Residuals) -> np.ndarray:
         """Logarithms of the three, shape (3, n)."""
         alone = _log_cells((Z - self.centre) / self.scale, observed)
-        others = _log_cells((Z - self.location) @ self.others / self.others_scale, observed)
+        others = _log_cells(residuals(Z) / self.others_scale, observed)
         return np.log(np.stack([alone, others, self._nearest(Z)]) + TINY)
+
+    def _from_others(self, Z: np.ndarray) -> np.ndarray:
+        return (Z - self.location) @ self.others
+
+    def _from_others_without(self, Z: np.ndarray) -> np.ndarray:
+        """Residuals under the inverse without the row itself (Sherman and Morrison 1950).
+
+        A leverage of nearly 1 is that of a row that was not kept.
+        """
+        B = Z - self.location
+        PB = B @ self.others * self.pivots
+        left = 1 - np.minimum(self.part * np.einsum("ij,ij->i", PB, B), MOST_LEVERAGE)[:, None]
+        return PB / (left * self.pivots + self.part * PB**2)
 
     def _nearest(self, Z: np.ndarray) -> np.ndarray:
         """Distance to the fifth nearest reference that is not the row itself."""
         last = min(NEIGHBOUR, len(self.references) - 1)
-        squares = (Z * Z).sum(1)[:, None] + (self.references**2).sum(1) - 2 * Z @ self.references.T
-        near = np.sqrt(np.maximum(np.partition(squares, [0, max(last - 1, 0), last], axis=1), 0))
-        floor = SELF * np.sqrt(Z.shape[1] + (Z * Z).sum(1)) + SELF_LEAST
+        lengths = (Z * Z).sum(1)
+        near = np.sqrt(np.maximum(self._least(Z, last + 1) + lengths[:, None], 0))
+        floor = SELF * np.sqrt(Z.shape[1] + lengths)
         return np.where(near[:, 0] < floor, near[:, last], near[:, max(last - 1, 0)])
+
+    def _least(self, Z: np.ndarray, count: int) -> np.ndarray:
+        """Least of the references' r'r - 2 r'z by row, sorted: torch selects three times as fast as NumPy."""
+        writable = np.require(self.references, requirements="W")  # may be mapped from a file
+        references = torch.from_numpy(writable)
+        products = torch.addmm((references**2).sum(1), torch.from_numpy(Z), references.T, alpha=-2)
+        return torch.topk(products, count, dim=1, largest=False).values.numpy()
 
 
 def _log_cells(deviations: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
@@ -142,7 +186,7 @@ def row_distances(Z: np.ndarray, weight: Weight = None, clean: bool = False) -> 
     kept, weights = _kept_rows(Z, weight, keep)
     looks = _unscaled(kept, weights)
     some, weights = some_rows(Z, _unless_even(weight), ROWS)
-    logs = looks._looks(some, None)
+    logs = looks._looks(some, None, looks._from_others)
     middle = np.array([median(one, weights) for one in logs])
     spread = np.array([mad_scale(one, weights) for one in logs])
     fields = {**vars(looks), "middle": middle, "spread": np.where(spread > TINY, spread, 1.0)}
@@ -161,8 +205,19 @@ def _unscaled(kept: np.ndarray, weight: np.ndarray) -> RowDistances:
     centre = median(kept, weights)
     places = np.linspace(0, len(kept) - 1, min(len(kept), REFERENCES)).astype(int)
     scales = _scale(kept - centre, weights), _scale(residuals, weights)
-    ones = np.zeros(3), np.ones(3)
-    return RowDistances(centre, scales[0], distance.location, others, scales[1], kept[places], *ones)
+    part = (1 - _shrinkage(weight, kept.shape[1], LEAST_SHRINKAGE)) / weight.sum()
+    return RowDistances(
+        centre,
+        scales[0],
+        distance.location,
+        others,
+        scales[1],
+        kept[places],
+        middle=np.zeros(3),
+        spread=np.ones(3),
+        pivots=np.diag(distance.precision).copy(),
+        part=np.array(part),
+    )
 
 
 def _scale(residuals: np.ndarray, weights: Weight) -> np.ndarray:
@@ -213,9 +268,12 @@ def _gaussian(Z: np.ndarray, weight: np.ndarray, least: float = 0.0) -> RobustDi
     location = np.average(Z, axis=0, weights=weight)
     B = (Z - location) * np.sqrt(weight / weight.sum())[:, None]
     S = B.T @ B
-    d = Z.shape[1]
-    shrink = max(least, d / (d + (weight > 0).sum()))
+    shrink = _shrinkage(weight, Z.shape[1], least)
     S *= 1 - shrink
     spread = np.diag(S) / (1 - shrink)
-    S[np.diag_indices(d)] += shrink * spread + 1e-9 + 1e-6 * spread.mean()
+    S[np.diag_indices(len(S))] += shrink * spread + 1e-9 + 1e-6 * spread.mean()
     return RobustDistance(location, np.linalg.inv(S))
+
+
+def _shrinkage(weight: np.ndarray, d: int, least: float) -> float:
+    return max(least, d / (d + (weight > 0).sum()))

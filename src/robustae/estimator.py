@@ -11,24 +11,24 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from robustae.batched import SourceMethods
 from robustae.cells import CellMethods
 from robustae.checks import InputError, known_names
 from robustae.export import to_onnx
 from robustae.fitting import Fitted, fit_models, one_thread_for
 from robustae.inputs import Rows, read_weight, valid_image_shape
-from robustae.learning import Learner
+from robustae.learning import Learner, fading, valid_forget
 from robustae.path import path_over_lam
 from robustae.penalties import by_source
 from robustae.predictors import encoder_of
 from robustae.progress import shown
-from robustae.saving import restored, save
+from robustae.saving import Portable, restored, save
 from robustae.settings import Settings, settings_of, valid_members
+from robustae.sources.streams import is_row_source
 from robustae.tables import MixedRows, rows_of, settled
-from robustae.thresholds import clean_part, offset
+from robustae.thresholds import CleanPart, clean_part, offset
 
 __all__ = ["RobustAutoencoder", "load"]
-
-REMEMBERED = 10_000  # energies of recent rows that partial_fit keeps for the threshold
 
 
 def _has_code(estimator: "RobustAutoencoder") -> bool:
@@ -37,7 +37,7 @@ def _has_code(estimator: "RobustAutoencoder") -> bool:
     return estimator.predictor != "constant"
 
 
-class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
+class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, BaseEstimator):
     """An autoencoder with an explicit, exact part N for gross outliers.
 
     It minimises, over the predictor's weights theta and N::
@@ -125,8 +125,10 @@ class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
     status_ : str
         How the fit ended, as a sentence.
     n_features_in_ : int
+    n_samples_fit_ : int
+        Where X was read in batches.
     feature_names_in_ : array of str
-        Where X was a DataFrame.
+        Where X was a DataFrame, or files with named columns.
     columns_ : list of tables.Column
         Where X was a mixed table: what each source column holds. Attributes by column are then by
         encoded column, d of them.
@@ -205,7 +207,8 @@ class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
         ----------
         X : array or DataFrame, shape (n, d) or (n, height, width[, channels])
             NaN for missing cells. A DataFrame (or `sources.MixedTable`) may hold texts, truth values,
-            categories and dates, too.
+            categories and dates, too. What is read in batches (files by their path, iterators,
+            Arrow readers: see `fit_source`) is fitted without holding all of it in memory.
         y : ignored
         sample_weight : array, shape (n,), optional
             A weight w counts exactly like w copies of the row.
@@ -222,6 +225,10 @@ class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
         InputError
             If a parameter, a row or the image shape cannot be used.
         """
+        if is_row_source(X):
+            if sample_weight is not None:
+                raise InputError("sample_weight goes with rows in memory, and X is read in batches.")
+            return self.fit_source(X, callback=callback)
         image_shape = valid_image_shape(self.image_shape, X)
         rows = rows_of(self, X, image_shape, reset=True)
         weight = read_weight(sample_weight, rows.values)
@@ -237,15 +244,33 @@ class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
     def _settled(self, fitted: Fitted, rows: MixedRows) -> Fitted:
         """Give levels their probabilities, and the rows the energies that follow."""
         self.plan_, models, energies = settled(rows, fitted.models, fitted.energies, fitted.weight)
-        return replace(fitted, models=models, energies=energies)
+        clean = clean_part(energies, fitted.weight, models[0].energy)
+        return replace(fitted, models=models, energies=energies, clean=clean)
 
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None, forget=0.1):
         """Go on from the fit so far with one more batch of rows.
 
         The first batch is fitted whole and sets the scaling; every later one gives one epoch of Adam,
-        noise and lam follow slowly, and the threshold follows the energies of the latest 10 000 rows.
+        noise, lam and the threshold follow slowly, the last by the energies of the latest 10 000 rows.
         `history_` then holds the objective of the latest batch before and after.
+
+        Parameters
+        ----------
+        X : array or DataFrame
+        y : ignored
+        sample_weight : array, shape (n,), optional
+        forget : float in [0, 1], default=0.1
+            What a batch counts against all before it, less for one of few rows: the noise, and with it an
+            automatic lam, goes that share of the way to the batch's. For the threshold the energies of
+            earlier rows count that share less with every 1000 rows. Near 0 for what stays as it is, larger
+            for what drifts.
+
+        Raises
+        ------
+        InputError
+            If `forget` is no such number, or the batch cannot be used.
         """
+        forget = valid_forget(forget)
         if not hasattr(self, "models_"):
             return self.fit(X, y, sample_weight)
         rows = rows_of(self, X, self.image_shape_)
@@ -255,16 +280,16 @@ class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
             self._learners = [Learner(model, settings) for model in self.models_]
         with one_thread_for(settings.predictor):
             steps = [
-                learner.learn(model, rows.values, weight, settings, int(seed) + self.n_iter_)
+                learner.learn(model, rows.values, weight, settings, int(seed) + self.n_iter_, forget)
                 for learner, model, seed in zip(self._learners, self.models_, self._seeds(), strict=False)
             ]
             self.models_ = [model for model, _ in steps]
-            self._recent = np.append(self._recent, self._energies(rows))[-REMEMBERED:]
+            recent = fading(*self._energies_of_fit, self._energies(rows), forget)
         self.history_ = steps[0][1]
         self.objective_ = self.history_[-1]
         self.n_iter_ += 1
         self.status_ = f"continued on {len(rows.values)} more rows."
-        return self._set_threshold(self._recent, None, self.contamination)
+        return self._set_threshold(*recent, self.contamination, clean_part(*recent, self.models_[0].energy))
 
     def _settings(self, rows: Rows, image_shape: tuple[int, ...] | None) -> Settings:
         params = self.get_params(deep=False)
@@ -273,7 +298,8 @@ class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
         if isinstance(self.energy, str) and self.energy == "auto":
             params["energy"] = "log"  # by source column; whole-row distances make too much of rare levels
         settings = settings_of(params, rows.values, None)
-        return replace(settings, penalty=by_source(settings.penalty, rows.plan.groups))
+        groups = rows.plan.groups
+        return replace(settings, penalty=by_source(settings.penalty, groups), groups=groups)
 
     def _seeds(self) -> np.ndarray:
         members = valid_members(self.n_estimators, self.predictor)
@@ -290,21 +316,22 @@ class RobustAutoencoder(CellMethods, OutlierMixin, BaseEstimator):
         self.history_ = fitted.result.history
         self.n_iter_ = fitted.result.n_iter
         self.status_ = fitted.result.status
-        self._recent = fitted.energies[-REMEMBERED:]
-        self._set_threshold(fitted.energies, fitted.weight, self.contamination)
+        self._set_threshold(fitted.energies, fitted.weight, self.contamination, fitted.clean)
         if fitted.result.interrupted:
             warnings.warn(self.status_, UserWarning, stacklevel=3)
 
-    def _set_threshold(self, energies: np.ndarray, weight: np.ndarray | None, contamination: Any):
-        self.offset_ = offset(energies, contamination, weight)
-        self.clean_part_ = clean_part(energies, weight)
+    def _set_threshold(
+        self, energies: np.ndarray, weight: np.ndarray | None, contamination: Any, clean: CleanPart
+    ):
+        self.offset_ = offset(energies, contamination, weight, clean)
+        self.clean_part_ = clean
         self._energies_of_fit = (energies, weight)
         return self
 
     def rethreshold(self, contamination="auto"):
         """Move the threshold without a refit: "auto", or a share of the training rows in [0, 0.5]."""
         check_is_fitted(self)
-        return self._set_threshold(*self._energies_of_fit, contamination)
+        return self._set_threshold(*self._energies_of_fit, contamination, self.clean_part_)
 
     # Rows ------------------------------------------------------------------------------------------
 

@@ -9,15 +9,100 @@ import torch
 from torch import Tensor, nn
 
 from robustae.checks import InputError, need
-from robustae.distances import NEIGHBOUR, SELF, SELF_LEAST, TINY, RobustDistance, RowDistances
+from robustae.distances import NEIGHBOUR, SELF, TINY, RobustDistance, RowDistances
 from robustae.model import Model
 from robustae.objective import soft_clip_tensor
 from robustae.outputs import check_writable, replacing
 from robustae.penalties import L1, NoPenalty, Trimmed
-from robustae.predictors import Constant, Linear, Sigmoid
+from robustae.predictors import Constant, Conv, Deep, Linear, Masked, Sigmoid, predicted
 from robustae.scaling import ColumnScaling
 
 __all__ = ["to_onnx"]
+
+OURS = (Constant, Linear, Sigmoid, Deep, Masked, Conv)
+
+
+class _Elu(nn.Module):
+    """ELU from operations that runtimes have in float64, too."""
+
+    def forward(self, X: Tensor) -> Tensor:
+        return torch.where(X > 0, X, torch.exp(X.clamp_max(0)) - 1)
+
+
+class _Strided(nn.Module):
+    """A 3 x 3 convolution as nine matrix products: runtimes convolve in float32 only."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, layer: Any, weight: Tensor, stride: int):
+        super().__init__()
+        self.register_buffer("weight", weight.permute(2, 3, 1, 0).contiguous())  # (3, 3, in, out)
+        self.register_buffer("bias", layer.bias)
+        self.stride = stride
+
+    def forward(self, images: Tensor, size: tuple[int, int]) -> Tensor:
+        """Images of shape (b, height, width, in) to (b, *size, out)."""
+        padded = nn.functional.pad(images, (0, 0, 1, 1, 1, 1))
+        step, (height, width) = self.stride, size
+        total: Any = self.bias
+        for i in range(3):
+            for j in range(3):
+                rows, columns = slice(i, i + step * height, step), slice(j, j + step * width, step)
+                total = total + padded[:, rows, columns] @ self.weight[i, j]
+        return total
+
+
+class _Rise(nn.Module):
+    """A transposed convolution of stride 2: zeros between the pixels, then a convolution of stride 1."""
+
+    def __init__(self, layer: Any):
+        super().__init__()
+        self.inner = _Strided(layer, layer.weight.transpose(0, 1).flip(2, 3), 1)
+
+    def forward(self, images: Tensor, size: tuple[int, int]) -> Tensor:
+        zeros = torch.zeros_like(images)
+        wide = torch.stack([images, zeros], 3).flatten(2, 3)
+        tall = torch.stack([wide, torch.zeros_like(wide)], 2).flatten(1, 2)
+        return self.inner(tall[:, : size[0], : size[1]], size)
+
+
+def _fall(layer: Any) -> _Strided:
+    return _Strided(layer, layer.weight, 2)
+
+
+class _ConvGraph(nn.Module):
+    """`Conv` in float64, channels last throughout."""
+
+    def __init__(self, conv: Conv):
+        super().__init__()
+        self.sizes, self.channels = conv.sizes, conv.channels
+        self.down = nn.ModuleList(map(_fall, conv.down))
+        self.up = nn.ModuleList(map(_Rise, conv.up))
+        self.code, self.spread, self.elu = conv.code, conv.spread, _Elu()
+
+    def forward(self, X: Tensor) -> Tensor:
+        images = X.unflatten(1, (*self.sizes[0], self.channels))
+        for layer, size in zip(self.down, self.sizes[1:], strict=True):
+            images = self.elu(layer(images, size))
+        flat = self.elu(self.spread(self.code(images.permute(0, 3, 1, 2).flatten(1))))
+        images = flat.unflatten(1, (-1, *self.sizes[-1])).permute(0, 2, 3, 1)
+        images = self.elu(self.up[0](images, self.sizes[1]))
+        return self.up[1](images, self.sizes[0]).flatten(1)
+
+
+def _exact(module: nn.Module) -> nn.Module:
+    """Return a predictor made of operations that runtimes have in float64; a user's own in float32."""
+    module = deepcopy(module).cpu()
+    if isinstance(module, Conv):
+        return _ConvGraph(module)
+    if not isinstance(module, OURS):
+        return module.float()
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.ELU):
+                setattr(parent, name, _Elu())
+    return module
 
 
 class _Graph(nn.Module):
@@ -35,10 +120,8 @@ class _Graph(nn.Module):
         super().__init__()
         scaling, distance = model.scaling, model.distance
         assert isinstance(scaling, ColumnScaling)
-        self.predictor = deepcopy(model.predictor).cpu()
-        if not isinstance(model.predictor, (Constant, Linear, Sigmoid)):
-            self.predictor.float()  # runtimes have ELU and convolutions in single precision only
-        self.dtype = next(self.predictor.parameters()).dtype
+        self.predictor = _exact(model.predictor)
+        self.dtype = next((p.dtype for p in self.predictor.parameters()), torch.float64)
         self.clip, self.energy, self.unit = model.clip, model.energy, model.unit
         penalty = model.penalty
         self.cutoff = penalty.cutoff if isinstance(penalty, Trimmed) else None
@@ -55,7 +138,7 @@ class _Graph(nn.Module):
         missing = torch.isnan(X)
         Z = torch.where(missing, self.fill, (X - self.location) / self.scale)
         inputs = Z if self.clip is None else soft_clip_tensor(Z, self.clip)
-        Zhat = self.predictor(inputs.to(self.dtype)).double()
+        Zhat = predicted(self.predictor, inputs.to(self.dtype), ~missing).double()
         R = torch.where(missing, torch.zeros_like(Z), Z - Zhat)
         pull = torch.minimum(torch.maximum(R, -self.bound), self.bound)
         if self.looks is not None:
@@ -116,7 +199,7 @@ class _Looks(nn.Module):
         last = min(NEIGHBOUR, len(self.references) - 1)
         squares = (Z * Z).sum(1, keepdim=True) + (self.references**2).sum(1) - 2 * Z @ self.references.T
         near = torch.topk(squares, last + 1, dim=1, largest=False).values.clamp_min(0).sqrt()
-        floor = SELF * torch.sqrt(Z.shape[1] + (Z * Z).sum(1)) + SELF_LEAST
+        floor = SELF * torch.sqrt(Z.shape[1] + (Z * Z).sum(1))
         return torch.where(near[:, 0] < floor, near[:, last], near[:, max(last - 1, 0)])
 
 
@@ -135,7 +218,7 @@ class _Ensemble(nn.Module):
 def to_onnx(models: list[Model], path: str | os.PathLike[str]) -> None:
     """Write the graph with input X (batch, d) and outputs score, reconstruction, outliers.
 
-    X is float64, NaN for missing cells. All is computed in float64, but for networks in float32.
+    X is float64, NaN for missing cells. All is computed in float64, but for your own module: float32.
 
     Raises
     ------

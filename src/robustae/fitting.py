@@ -13,7 +13,7 @@ from robustae.lambdas import LEAST_NOISE, NoiseRule
 from robustae.model import Model
 from robustae.objective import Lens, Problem, prepare
 from robustae.penalties import NoPenalty, Trimmed
-from robustae.predictors import build
+from robustae.predictors import Masked, build
 from robustae.scales import (
     Weight,
     by_columns,
@@ -28,10 +28,21 @@ from robustae.scaling import ColumnScaling, Scaling, fit_scaling
 from robustae.settings import Settings
 from robustae.solvers import Result, Solver, choose
 from robustae.starts import start
+from robustae.thresholds import CleanPart, clean_part
 from robustae.training import Refresh, Trained, train
 from robustae.widths import resolve_hidden
 
-__all__ = ["Fitted", "fit_models", "merged_rows", "one_thread_for", "own_seed", "prepared", "problem_of"]
+__all__ = [
+    "Fitted",
+    "code_width",
+    "fit_models",
+    "merged_rows",
+    "noise_floor",
+    "one_thread_for",
+    "own_seed",
+    "prepared",
+    "problem_of",
+]
 
 FEW_THREADS = 4
 DISTANCE_ROWS = 5000  # are enough for a covariance
@@ -39,7 +50,10 @@ DISTANCE_ROWS = 5000  # are enough for a covariance
 
 @dataclass(frozen=True)
 class Fitted:
-    """Members of a fit, the first one's course, and what the threshold needs."""
+    """Members of a fit, the first one's course, and what the threshold needs.
+
+    `clean` is of the energies that the rows would have had the fit not seen them.
+    """
 
     predictor: Any
     models: list[Model]
@@ -47,6 +61,7 @@ class Fitted:
     hidden: tuple[int, ...]
     energies: np.ndarray
     weight: Weight
+    clean: CleanPart
 
 
 def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
@@ -103,8 +118,8 @@ def _lens(X: np.ndarray, weight: Weight, settings: Settings) -> Lens:
     return Lens(scaling, fill, settings.clip, settings.far)
 
 
-def _noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarray:
-    """Least noise by column, in the model's units: what rounding causes, and a share of the spread.
+def noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarray:
+    """Return the least noise by column, in the model's units: of rounding, and a share of the spread.
 
     A column without any spread takes the typical one: noise is never 0.
     """
@@ -128,7 +143,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         X, weight = X[weight > 0], weight[weight > 0]
     problem, lens, floor = _posed(X, weight, settings)
     settings, hidden = _sized(settings, problem)
-    noise = NoiseRule(settings.noise_by, floor, _code_width(settings, hidden))
+    noise = NoiseRule(settings.noise_by, floor, code_width(settings, hidden))
     members = []
     for seed in seeds:
         members.append(_member(problem, hidden, noise, settings, int(seed)))
@@ -141,14 +156,16 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         result = replace(result, interrupted=True, status=status)
     del problem, members  # the rows are scored in their own units: let go of the scaled ones
     models, energies = _united(models, X, weight)
-    return Fitted(settings.predictor, models, result, hidden, energies, weight)
+    unseen = models[0].energies_as_unseen(X, energies) if len(models) == 1 else energies
+    clean = clean_part(unseen, weight, settings.energy)
+    return Fitted(settings.predictor, models, result, hidden, energies, weight, clean)
 
 
 def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Lens, np.ndarray]:
     """Return the problem that X poses, how X is seen, and the least noise by column."""
     X, weight = merged_rows(X, weight)
     lens = _lens(X, weight, settings)
-    return problem_of(X, weight, lens, settings), lens, _noise_floor(X, lens.scaling, settings)
+    return problem_of(X, weight, lens, settings), lens, noise_floor(X, lens.scaling, settings)
 
 
 def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, ...]]:
@@ -159,14 +176,16 @@ def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, .
     return settings, hidden
 
 
-def _code_width(settings: Settings, hidden: tuple[int, ...]) -> int:
-    """Of the bottleneck, 0 where there is none."""
+def code_width(settings: Settings, hidden: tuple[int, ...]) -> int:
+    """Return the width of the bottleneck, 0 where there is none."""
     return hidden[-1] if hidden and settings.predictor != "masked" else 0
 
 
 def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed: int) -> torch.nn.Module:
     generator = torch.Generator().manual_seed(seed)
     module = build(settings.predictor, problem.shape[1], hidden, settings.image_shape, generator)
+    if isinstance(module, Masked) and settings.groups is not None:
+        module.hide_together(settings.groups, generator)
     return module.to(problem.target)
 
 
@@ -207,6 +226,7 @@ def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -
     if isinstance(penalty, Trimmed) and trained.cutoff is not None:
         penalty = penalty.at(trained.cutoff)
     sigma = noise(trained.problem, trained.module)
+    widening = noise.widening(trained.problem, trained.module, sigma)
     module = trained.module.double().eval().requires_grad_(False)
     lam = trained.problem.lam
     return Model(
@@ -219,6 +239,7 @@ def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -
         lens.fill,
         settings.energy,
         _distance(trained.problem, settings),
+        widening=widening,
     )
 
 

@@ -45,7 +45,7 @@ class Rows:
 
     def deviations(self, model: Any, block: Any) -> np.ndarray:
         """How far off the cells of a block are, in noise deviations."""
-        return model.cells_of(block)
+        return model.deviations_of(block)
 
     def by_cell(self, flags: np.ndarray) -> np.ndarray:
         """Return flags of source columns for every cell."""

@@ -9,7 +9,7 @@ from torch import nn
 from robustae.checks import InputError
 from robustae.objective import Problem
 from robustae.penalties import L1, SourceColumns
-from robustae.scales import MAD_TO_SD, quantile, scale_of_cells, scale_of_rows
+from robustae.scales import MAD_TO_SD, quantile, scale_beside_spike, scale_of_cells, scale_of_rows
 
 __all__ = ["K_NOISE", "LEAST_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
 
@@ -50,6 +50,19 @@ class NoiseRule:
         one = scale_of_cells(R, weight) if self.by == "cells" else scale_of_rows(R, weight)
         sigma = np.full(d, np.nan_to_num(one))
         return np.maximum(sigma * self._freedom(problem.distinct_rows, d), np.median(self.floor))
+
+    def widening(self, problem: Problem, module: nn.Module, sigma: np.ndarray) -> np.ndarray:
+        """How many times wider than sigma the scale is by which cells are judged, shape (d,), from 1 on.
+
+        Wider where much of a column holds one value: lam keeps the narrow scale there, which holds Xhat to
+        that value, and so do energies, since it ranks rows better.
+        """
+        if self.by != "columns":
+            return np.ones(len(self.floor))
+        R, weight = problem.residuals(module, ROWS)
+        cells = problem.target[problem.spread_rows(ROWS)].cpu().numpy()
+        wider = np.nan_to_num(scale_beside_spike(np.abs(R), cells, weight))
+        return np.maximum(wider * self._freedom(problem.distinct_rows, len(sigma)) / sigma, 1.0)
 
     def _freedom(self, n: float, d: int) -> float:
         """Inflation for the degrees of freedom that K codes a row and K + 1 weights a column spend."""

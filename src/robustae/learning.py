@@ -1,6 +1,7 @@
 """Going on from a fit, batch by batch."""
 
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +17,12 @@ from robustae.settings import Settings
 from robustae.solvers.adam import one_epoch, rows_of_step
 from robustae.training import cutoff_of, trimmed_rows
 
-__all__ = ["Learner"]
+__all__ = ["Learner", "fading", "valid_forget"]
 
 RATE = 5e-3
-FORGET = 0.1  # weight of a batch's noise against what is known
+FEW = 10  # rows that tell half as much of the noise as many do
+REMEMBERED = 10_000  # energies of recent rows that are kept for the threshold
+FADED = 1000  # rows after which those before count `forget` less
 
 
 class Learner:
@@ -30,12 +33,12 @@ class Learner:
         self.optimiser = torch.optim.Adam(self.module.parameters(), lr=RATE, fused=True)
 
     def learn(
-        self, model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int
+        self, model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int, forget: float
     ) -> tuple[Model, list[float]]:
         """Give the batch one epoch; return the model after it, and J of the batch before and after.
 
-        Scaling stays. Noise, and with it an automatic lam, moves a tenth of the way to the batch's;
-        rows are trimmed by their share of the batch.
+        Scaling stays. Noise, and with it an automatic lam, moves `forget` of the way to the batch's, less
+        for few rows; rows are trimmed by their share of the batch.
         """
         lens = Lens(model.scaling, model.fill, model.clip, settings.far)
         problem = problem_of(X, weight, lens, settings).having(lam=model.lam, penalty=model.penalty.kept)
@@ -51,7 +54,7 @@ class Learner:
             rates = [RATE] * -(-len(X) // batch)
             one_epoch(problem, self.module, self.optimiser, batch, rates, generator)
         J = [before + problem.beyond, problem.value(self.module) + problem.beyond]
-        noise = self._noise(problem, model, settings)
+        noise = self._noise(problem, model, settings, forget)
         lam = (
             lam_of_noise(noise, problem)
             if settings.auto_lam and np.all(np.isfinite(model.lam))
@@ -68,6 +71,26 @@ class Learner:
         problem = trimmed_rows(problem, Trimmed(model.penalty.share), energies)
         return problem, model.penalty.at(cutoff_of(problem, energies))
 
-    def _noise(self, problem: Problem, model: Model, settings: Settings) -> np.ndarray:
+    def _noise(self, problem: Problem, model: Model, settings: Settings, forget: float) -> np.ndarray:
         rule = NoiseRule(settings.noise_by, 1e-3 * model.noise, 0)
-        return model.noise ** (1 - FORGET) * rule(problem, self.module) ** FORGET
+        forget *= len(problem.target) / (len(problem.target) + FEW)
+        return model.noise ** (1 - forget) * rule(problem, self.module) ** forget
+
+
+def valid_forget(forget: Any) -> float:
+    """Return a share in [0, 1]."""
+    number = isinstance(forget, (int, float, np.number)) and not isinstance(forget, bool)
+    if number and 0 <= forget <= 1:
+        return float(forget)
+    raise InputError(f"forget={forget!r} must be a number in [0, 1].")
+
+
+def fading(
+    energies: np.ndarray, weight: Weight, latest: np.ndarray, forget: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the energies of recent rows with the latest among them, and what each counts."""
+    before = np.ones(len(energies)) if weight is None else weight
+    faded = before * (1 - forget) ** (len(latest) / FADED)
+    energies, weight = np.append(energies, latest), np.append(faded, np.ones(len(latest)))
+    there = np.flatnonzero(weight > 0)[-REMEMBERED:]
+    return energies[there], weight[there]

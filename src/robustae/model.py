@@ -67,6 +67,8 @@ class Model:
         For the energies "combined" and "distances".
     unit : float
         Median energy of the training rows, by which members of an ensemble are divided.
+    widening : float or array, shape (d,)
+        How many times wider than `noise` the scale is by which cells are judged.
     """
 
     predictor: nn.Module
@@ -79,6 +81,7 @@ class Model:
     energy: str
     distance: RobustDistance | RowDistances | None = None
     unit: float = 1.0
+    widening: Any = 1.0
 
     def __post_init__(self) -> None:
         one_of("energy", self.energy, ENERGIES)
@@ -118,8 +121,12 @@ class Model:
         return self.penalty.prox(block.R, self.lam)
 
     def cells_of(self, block: Block) -> np.ndarray:
-        """Residuals in noise deviations, 0 where missing."""
+        """Residuals in noise deviations, 0 where missing: what energies are made of."""
         return block.R / self.noise
+
+    def deviations_of(self, block: Block) -> np.ndarray:
+        """Residuals in the deviations by which cells are judged, 0 where missing."""
+        return block.R / (self.noise * self.widening)
 
     def energies_of(self, block: Block) -> np.ndarray:
         """Energies of the rows, shape (b,): scaled by d / observed cells, lower = more normal."""
@@ -145,6 +152,17 @@ class Model:
     def energies(self, X: np.ndarray) -> np.ndarray:
         """Energies of the rows of X, shape (n,)."""
         return np.concatenate([self.energies_of(block) for block in self.blocks(X)])
+
+    def energies_as_unseen(self, X: np.ndarray, energies: np.ndarray) -> np.ndarray:
+        """Energies of rows of the fit as they would be had each not been there, as far as that can be told.
+
+        `energies` are theirs as they are, which do where rows are many for the columns.
+        """
+        distance = self.distance
+        if not isinstance(distance, RowDistances) or not distance.leaning:
+            return energies
+        seen = ((soft_clip(block.Z, self.clip), block.observed) for block in self.blocks(X))
+        return np.concatenate([distance.as_unseen(*rows) for rows in seen])
 
     def cell_shares(self, block: Block) -> np.ndarray:
         """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row.

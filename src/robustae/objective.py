@@ -28,11 +28,16 @@ def soft_clip(Z: Any, clip: float | None) -> Any:
 
     It bounds what one wild cell does through the encoder; the residual sees X itself.
     """
-    if clip is None or not (abs(Z) > clip).any():
+    if clip is None:
         return Z
-    if isinstance(Z, np.ndarray):
-        return soft_clip_tensor(torch.from_numpy(Z), clip).numpy()
-    return soft_clip_tensor(Z, clip)
+    beyond = abs(Z) > clip
+    if not beyond.any():
+        return Z
+    if not isinstance(Z, np.ndarray):
+        return soft_clip_tensor(Z, clip)
+    out = Z.copy()
+    out[beyond] = soft_clip_tensor(torch.from_numpy(Z[beyond]), clip).numpy()  # few cells, as a rule
+    return out
 
 
 def soft_clip_tensor(Z: Tensor, clip: float) -> Tensor:
@@ -166,10 +171,14 @@ class Problem:
             losses = [self.loss(module, rows).item() for rows in self.blocks()]
             return float(self.mu / 2 * omega(module)) + sum(losses)
 
+    def spread_rows(self, at_most: int | None = None) -> np.ndarray:
+        """Numbers of all rows, or of `at_most` evenly spread ones."""
+        n = len(self.target)
+        return np.linspace(0, n - 1, min(n, at_most or n)).astype(int)
+
     def residuals(self, module: nn.Module, at_most: int | None = None) -> tuple[np.ndarray, Any]:
         """Residuals, NaN where missing, and row weights, of all rows or of `at_most` evenly spread ones."""
-        n = len(self.target)
-        rows = np.linspace(0, n - 1, min(n, at_most or n)).astype(int)
+        rows = self.spread_rows(at_most)
         with _evaluating(module):
             parts = [self.residual(module, part).cpu().numpy() for part in _parts(rows, self.shape[1])]
         R = np.concatenate(parts)

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,9 @@ from robustae.checks import InputError, need, suggestion
 
 __all__ = [
     "TABLE_SUFFIXES",
+    "appending",
     "check_writable",
+    "csv_bytes",
     "replacing",
     "replacing_folder",
     "write_bytes",
@@ -178,6 +180,30 @@ def write_matrix(path: PathLike, values: np.ndarray, columns: Iterable[str] | No
         writer(file, values, None if columns is None else list(columns))
 
 
+@contextmanager
+def appending(path: PathLike) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a table of any length part by part; it takes its name only once it is whole.
+
+    Parameters
+    ----------
+    path : str or path
+        Ends in .csv, .parquet or .npy: the formats of `write_table`.
+
+    Yields
+    ------
+    callable
+        Takes the columns of the next rows, always of the same names and types.
+
+    Raises
+    ------
+    InputError
+        If the ending is none of these, or the place cannot be written to.
+    """
+    appender = _writer(path, _APPENDERS)
+    with replacing(path) as file, appender(file) as append:
+        yield lambda columns: append({name: np.asarray(values) for name, values in columns.items()})
+
+
 def _beside(target: Path) -> Path:
     # Short: the name of the file itself may already be as long as a name can be.
     return target.with_name(f".robustae-{secrets.token_hex(6)}.tmp")
@@ -229,7 +255,7 @@ def _swap(temporary: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _writer(path: PathLike, writers: Mapping[str, Callable[..., None]]) -> Callable[..., None]:
+def _writer(path: PathLike, writers: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
     suffix = Path(path).suffix.lower()
     if suffix not in writers:
         hint = suggestion(suffix, writers)
@@ -255,9 +281,75 @@ def _csv(file: IO[bytes], names: list[str] | None, columns: Iterable[np.ndarray]
     text.detach()
 
 
+def csv_bytes(columns: Mapping[str, np.ndarray]) -> bytes:
+    """Return columns of one length as CSV, as `write_table` writes it."""
+    file = io.BytesIO()
+    _table_csv(file, columns)
+    return file.getvalue()
+
+
 def _parquet(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
     arrow = need("parquet", "pyarrow", "writing Parquet")
     need("parquet", "pyarrow.parquet", "writing Parquet").write_table(arrow.table(dict(columns)), file)
+
+
+@contextmanager
+def _csv_parts(file: IO[bytes]) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    def append(columns: Mapping[str, np.ndarray]) -> None:
+        _csv(file, None if file.tell() else list(columns), columns.values())
+
+    yield append
+
+
+@contextmanager
+def _parquet_parts(file: IO[bytes]) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    arrow = need("parquet", "pyarrow", "writing Parquet")
+    parquet = need("parquet", "pyarrow.parquet", "writing Parquet")
+    with ExitStack() as stack:
+        writers: list[Any] = []
+
+        def append(columns: Mapping[str, np.ndarray]) -> None:
+            rows = arrow.table(dict(columns))
+            if not writers:
+                writers.append(stack.enter_context(parquet.ParquetWriter(file, rows.schema)))
+            writers[0].write_table(rows)
+
+        yield append
+
+
+@contextmanager
+def _npy_parts(file: IO[bytes]) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    """NumPy's header leaves room for the number of rows to grow: it is written again at the end."""
+    kinds: list[np.dtype] = []
+
+    def append(columns: Mapping[str, np.ndarray]) -> None:
+        record = _record(columns)
+        if not kinds:
+            kinds.append(record.dtype)
+            _npy_header(file, record.dtype, 0)
+        file.write(record.tobytes())
+
+    yield append
+    if kinds:
+        start, end = _npy_header(file, kinds[0], 0), file.seek(0, os.SEEK_END)
+        _npy_header(file, kinds[0], (end - start) // kinds[0].itemsize)
+        file.seek(end)
+
+
+def _npy_header(file: IO[bytes], kind: np.dtype, rows: int) -> int:
+    """Write the header, and return where it ends."""
+    file.seek(0)
+    facts = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": (rows,)}
+    np.lib.format.write_array_header_1_0(file, facts)
+    return file.tell()
+
+
+def _record(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    rows = len(next(iter(columns.values())))
+    record = np.empty(rows, dtype=[(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        record[name] = values
+    return record
 
 
 def _table_csv(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
@@ -265,11 +357,7 @@ def _table_csv(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
 
 
 def _table_npy(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
-    rows = len(next(iter(columns.values())))
-    record = np.empty(rows, dtype=[(name, values.dtype) for name, values in columns.items()])
-    for name, values in columns.items():
-        record[name] = values
-    np.save(file, record, allow_pickle=False)
+    np.save(file, _record(columns), allow_pickle=False)
 
 
 def _matrix_csv(file: IO[bytes], values: np.ndarray, names: list[str] | None) -> None:
@@ -297,6 +385,11 @@ _TABLE_WRITERS: dict[str, Callable[..., None]] = {
     ".csv": _table_csv,
     ".parquet": _parquet,
     ".npy": _table_npy,
+}
+_APPENDERS: dict[str, Callable[..., Any]] = {
+    ".csv": _csv_parts,
+    ".parquet": _parquet_parts,
+    ".npy": _npy_parts,
 }
 _MATRIX_WRITERS: dict[str, Callable[..., None]] = {
     ".csv": _matrix_csv,

@@ -139,7 +139,8 @@ class Masked(nn.Module):
     In training a random half of the cells is hidden, anew in every step, and told as hidden beside the
     values; cells that are seen are handed through, so they teach nothing. Afterwards each cell is predicted
     from halves of the columns that it is not in, four of them, and the predictions are averaged. No cell
-    speaks for itself, so the code needs no bottleneck. Missing cells are hidden always.
+    speaks for itself, so the code needs no bottleneck. Missing cells are hidden always. Columns of one group
+    (the one-hot columns of a category) are hidden together.
 
     Parameters
     ----------
@@ -150,13 +151,30 @@ class Masked(nn.Module):
     """
 
     halves: Tensor
+    groups: Tensor
 
     def __init__(self, d: int, widths: Sequence[int], generator: torch.Generator | None = None):
         super().__init__()
         self.network = _stack([2 * d, *widths, d], generator)
         self.beside = _dense(2 * d, d, generator)
-        orders = torch.stack([torch.randperm(d, generator=generator) for _ in range(HALVINGS)])
-        self.register_buffer("halves", orders < d / 2)
+        self.register_buffer("groups", torch.arange(d))
+        self.register_buffer("halves", self._halvings(generator))
+
+    def hide_together(self, groups: Any, generator: torch.Generator | None = None) -> None:
+        """Hide columns of one group together: one-hot columns of a category give each other away.
+
+        Parameters
+        ----------
+        groups : array of int, shape (d,)
+            Group of each column, numbered from 0 on.
+        """
+        self.groups = torch.as_tensor(groups, device=self.groups.device)
+        self.halves = self._halvings(generator).to(self.halves.device)
+
+    def _halvings(self, generator: torch.Generator | None) -> Tensor:
+        count = int(self.groups.max()) + 1
+        orders = torch.stack([torch.randperm(count, generator=generator) for _ in range(HALVINGS)])
+        return (orders < count / 2)[:, self.groups.cpu()]
 
     def _seeing(self, X: Tensor, seen: Tensor) -> Tensor:
         seen = seen.to(X.dtype)
@@ -166,7 +184,8 @@ class Masked(nn.Module):
     def forward(self, X: Tensor, observed: Tensor | None = None) -> Tensor:
         if not self.training:
             return self._from_halves(X, observed)
-        seen = torch.rand_like(X) < SEEN
+        seen = torch.rand_like(X[:, : int(self.groups.max()) + 1]) < SEEN
+        seen = seen[:, self.groups]
         if observed is not None:
             seen = seen & observed
         return torch.where(seen, X, self._seeing(X, seen))

@@ -1,6 +1,7 @@
-"""A fitted estimator as an artifact and back: which of its attributes are written, and how they return."""
+"""A fitted estimator as an artifact or a pickle and back: what is written of it, and how it returns."""
 
 import os
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from robustae import artifact
 from robustae.checks import InputError
 from robustae.tables import Columns
 from robustae.thresholds import CleanPart
+from robustae.vetting import vetted
 
-__all__ = ["packed", "rebuilt", "restored", "save"]
+__all__ = ["Portable", "packed", "rebuilt", "restored", "save"]
 
 SAVED = (
     "predictor_name_",
@@ -25,6 +27,8 @@ SAVED = (
     "n_features_in_",
 )
 PARAM = "param:"
+SHAPE = ("predictor_name_", "hidden_", "image_shape_")  # what a predictor is built from
+PARTS = {"penalty", "solver"}  # parameters that may be objects of this package
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -48,7 +52,7 @@ def _state(estimator: Any) -> dict[str, Any]:
             if name != "verbose"
         },
         **{name: getattr(estimator, name) for name in SAVED},
-        "clean": (estimator.clean_part_.centre, estimator.clean_part_.spread),
+        "clean": astuple(estimator.clean_part_),
         "names": None if names is None else tuple(names),
         "plan": None if estimator.plan_ is None else estimator.plan_.as_json(),
     }
@@ -67,10 +71,21 @@ def rebuilt(
     Raises
     ------
     InputError
-        If it is the model of a scene, or needs the user's own module.
+        If it is the model of a scene, needs the user's own module, or its parts do not fit together.
     """
+    if "checkpoint" in description:
+        raise InputError(
+            "that is the checkpoint of a fit: the fit goes on from it with --checkpoint DIR --resume."
+        )
     if "members" not in description or "scene" in description:
         raise InputError("the model is one of a scene: robustae.video.separate(clip, model=...) takes it.")
+    with artifact.believed():
+        estimator = _rebuilt(make, arrays, description, predictor)
+        vetted(estimator)
+    return estimator
+
+
+def _rebuilt(make: Any, arrays: dict[str, np.ndarray], description: dict[str, Any], predictor: Any) -> Any:
     models, state = artifact.unpack(arrays, description, predictor)
     params = {name.removeprefix(PARAM): value for name, value in state.items() if name.startswith(PARAM)}
     estimator = make(**params if predictor is None else params | {"predictor": predictor})
@@ -80,8 +95,40 @@ def rebuilt(
     estimator.models_ = models
     estimator.clean_part_ = CleanPart(*state["clean"])
     estimator._energies_of_fit = (arrays["energies"], arrays.get("weight"))
-    estimator._recent = arrays["energies"]
     estimator.plan_ = None if state.get("plan") is None else Columns.from_json(state["plan"])
     if state["names"] is not None:
         estimator.feature_names_in_ = np.asarray(state["names"], dtype=object)
     return estimator
+
+
+class Portable:
+    """An estimator whose state is arrays, numbers and names: so pickles hold no tensors of torch.
+
+    And skops has nothing to trust but the estimator's class. Where a module, a transformer or a penalty is
+    your own, its objects stay as they are. Adam's moments of `partial_fit` are left out, as in `save`.
+    """
+
+    models_: list[Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name != "_learners"}
+        parts = {name: state[name] for name in PARTS if artifact.known(state.get(name))}
+        state |= {name: artifact.plain(part) for name, part in parts.items()}
+        if "models_" in state and state["predictor_name_"] and all(map(artifact.portable, self.models_)):
+            state["models_"] = artifact.pack(self.models_, {name: state[name] for name in SHAPE})
+        if "clean_part_" in state:
+            state["clean_part_"] = astuple(state["clean_part_"])
+        if state.get("plan_") is not None:
+            state["plan_"] = state["plan_"].as_json()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        state |= {name: artifact.revived(state[name]) for name in PARTS & {*state}}
+        if isinstance(state.get("models_"), tuple):
+            state["models_"] = artifact.unpack(*state["models_"])[0]
+        if "clean_part_" in state:
+            state["clean_part_"] = CleanPart(*state["clean_part_"])
+        if state.get("plan_") is not None:
+            state["plan_"] = Columns.from_json(state["plan_"])
+        vars(self).update(state)

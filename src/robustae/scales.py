@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 __all__ = [
     "MAD_TO_SD",
@@ -18,6 +19,7 @@ __all__ = [
     "median",
     "quantile",
     "rounding_sd",
+    "scale_beside_spike",
     "scale_of_cells",
     "scale_of_rows",
     "some_rows",
@@ -25,8 +27,12 @@ __all__ = [
     "winsorised_sd",
 ]
 
-ROWS_FOR_GAPS = 1000
+ROWS_FOR_GAPS, ROWS_FOR_TIES = 1000, 400
 MAD_TO_SD = 1.482602218505602  # median absolute deviation of a Gaussian -> standard deviation
+
+TIED = 0.05  # share of a column's cells that hold one value, below which nothing changes
+SPIKE = 0.3  # share from which the other cells need not be Gaussian
+STEEPEST = 3.0  # growth of their quantiles at most, against a Gaussian's 1: a lognormal's of deviation 1.35
 
 Weight = np.ndarray | None
 
@@ -134,6 +140,60 @@ def scale_of_rows(R: np.ndarray, weight: Weight = None) -> float:
     """One scale for all cells of R: the root mean square of the median row, missing cells left out."""
     observed = np.maximum(np.isfinite(R).sum(1), 1)
     return float(np.sqrt(quantile(np.nansum(R * R, axis=1) / observed, 0.5, weight)))
+
+
+def scale_beside_spike(sizes: np.ndarray, cells: np.ndarray, weight: Weight = None) -> np.ndarray:
+    """Scale of residuals by column, told by the cells that do not hold the column's commonest value.
+
+    Where that value has a share s of the cells (the zeros of counts and amounts, a working week of 40
+    hours), the median says nothing of the others. Their own middle, the quantile (1 + s) / 2 of all, lies
+    at z deviations in a Gaussian, which gives the scale; without ties it is 1.4826 times the median. From
+    s = 0.3 on their upper quartile tells how fast the tail grows, and the scale is such that about as many
+    cells lie beyond 3 deviations as in a Gaussian, if the tail goes on like that.
+
+    Parameters
+    ----------
+    sizes : array, shape (n, d)
+        Absolute residuals, NaN where missing.
+    cells : array, shape (n, d)
+        What they are residuals of: equal where the values are equal.
+    weight : array, shape (n,), optional
+
+    Returns
+    -------
+    array, shape (d,)
+    """
+    scale = MAD_TO_SD * quantile(sizes, 0.5, weight)
+    weights = np.ones(len(cells)) if weight is None else weight
+    for j in _perhaps_tied(cells) if weight is None else range(cells.shape[1]):
+        seen = ~np.isnan(sizes[:, j]) & (weights > 0)
+        share = _commonest(cells[seen, j], weights[seen])
+        if share > TIED:
+            scale[j] = _beside(sizes[seen, j], weights[seen], share)
+    return scale
+
+
+def _perhaps_tied(cells: np.ndarray) -> np.ndarray:
+    """Columns in which one value recurs, told from a few rows: most columns of measurements have none."""
+    few = np.sort(cells[:: max(1, len(cells) // ROWS_FOR_TIES)], axis=0)
+    apart = max(1, int(TIED / 2 * len(few)))
+    return np.flatnonzero((few[apart:] == few[:-apart]).any(0))
+
+
+def _commonest(column: np.ndarray, weights: np.ndarray) -> float:
+    """Share of the value that occurs most often."""
+    codes = np.unique(column, return_inverse=True)[1]
+    return float(np.bincount(codes, weights).max() / weights.sum()) if len(column) else 0.0
+
+
+def _beside(size: np.ndarray, weights: np.ndarray, share: float) -> float:
+    at = np.array([(1 + share) / 2, (3 + share) / 4])
+    middle, upper = quantile(size, at, weights)
+    z, z_upper = ndtri((1 + at) / 2)
+    if share < SPIKE or not middle > 0 or z > 3:
+        return float(middle / z)
+    growth = np.log(upper / middle) / np.log(z_upper / z)
+    return float(middle / z * (3 / z) ** (np.clip(growth, 1.0, STEEPEST) - 1))
 
 
 def rounding_sd(x: np.ndarray) -> Any:

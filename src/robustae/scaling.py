@@ -122,7 +122,8 @@ def fit_scaling(scaling: Any, X: np.ndarray, weight: Weight = None) -> Scaling:
 
     Parameters
     ----------
-    scaling : {"robust", "standard", "global"}, None, or a scikit-learn transformer
+    scaling : {"robust", "standard", "global"}, None, a scikit-learn transformer, or a `ColumnScaling`
+        The last is returned as it is.
 
     Raises
     ------
@@ -130,6 +131,8 @@ def fit_scaling(scaling: Any, X: np.ndarray, weight: Weight = None) -> Scaling:
         If `scaling` is none of these.
     """
     d = X.shape[1]
+    if isinstance(scaling, ColumnScaling):
+        return scaling
     if scaling is None:
         return ColumnScaling(np.zeros(d), np.ones(d))
     if hasattr(scaling, "transform"):

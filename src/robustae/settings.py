@@ -41,6 +41,7 @@ class Settings:
     clean: bool
     dtype: torch.dtype
     device: str
+    groups: np.ndarray | None = None  # source column of each encoded one, where columns are encoded
 
     @property
     def clip(self) -> float | None:

@@ -13,7 +13,17 @@ from typer.core import TyperGroup
 
 from robustae import __version__
 from robustae.checks import known_names
-from robustae.cli import benchmarking, evaluating, filming, fitting, scoring, showing, teaching
+from robustae.cli import (
+    benchmarking,
+    evaluating,
+    filming,
+    fitting,
+    scoring,
+    serving,
+    showing,
+    teaching,
+    watching,
+)
 from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
 
 __all__ = ["app", "main"]
@@ -77,7 +87,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for page in (fitting, scoring, evaluating, filming, showing, teaching, benchmarking):
+PAGES = (fitting, scoring, serving, watching, evaluating, filming, showing, teaching, benchmarking)
+for page in PAGES:
     for command in page.COMMANDS:
         app.command()(command)
 

@@ -31,6 +31,12 @@ def evaluate(
     positive: Annotated[
         str | None, options.option("VALUE", "--positive", help="What the label says of anomalies, if not 1.")
     ] = None,
+    normal: Annotated[
+        str | None,
+        options.option(
+            "VALUE", "--normal", help="What the label says of normal rows; all else is anomalous."
+        ),
+    ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Also try the usual methods.")] = False,
     drop: options.Drop = None,
     predictor: options.Predictor = None,
@@ -48,7 +54,7 @@ def evaluate(
     given = options.chosen(predictor, lam, image_shape)
     if model is not None and (set_ or any(value is not None for value in given.values())):
         raise InputError("--model is fitted already: leave out --predictor, --lam, --image-shape and --set.")
-    table = running.read(data, label, positive=positive, drop=drop or ())
+    table = running.read(data, label, positive=positive, normal=normal, drop=drop or ())
     estimator = None if model is None else running.loaded(model)
     if estimator is not None:
         table = running.rows_for(estimator, table)

@@ -9,13 +9,21 @@ import typer
 from robustae.checks import InputError, known_names
 
 
-def option(metavar: str, *names: str, help: str) -> Any:
+def option(metavar: str, *names: str, help: str, **more: Any) -> Any:
     """Return an option whose default, if none is shown, is nothing."""
-    return typer.Option(*names, metavar=metavar, help=help, show_default=False)
+    return typer.Option(*names, metavar=metavar, help=help, show_default=False, **more)
 
 
 Data = Annotated[
     Path, typer.Argument(metavar="DATA", help="Rows: CSV, Parquet, .npy or .npz.", show_default=False)
+]
+DataFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DATA...",
+        help="Rows: CSV, Parquet, .npy or .npz; several files or a folder are read in batches.",
+        show_default=False,
+    ),
 ]
 Model = Annotated[Path, option("FILE", "--model", "-m", help="A model written by fit.")]
 MaybeModel = Annotated[

@@ -21,6 +21,7 @@ __all__ = [
     "place_for",
     "read",
     "rows_for",
+    "say_left_out",
     "short",
     "show",
     "show_left_out",
@@ -163,7 +164,12 @@ def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
 
 def show_left_out(table: "Table") -> None:
     """Say on standard error which columns and cells were not used, and why."""
-    for said, columns in (("Left out", table.dropped), ("Taken as missing", table.slips)):
+    say_left_out(table.dropped, table.slips)
+
+
+def say_left_out(dropped: Mapping[str, str], slips: Mapping[str, str]) -> None:
+    """Say the same of columns that are left out, and of cells taken as missing, each with its reason."""
+    for said, columns in (("Left out", dropped), ("Taken as missing", slips)):
         if columns:
             each = [f"{name} ({why})" for name, why in list(columns.items())[:8]]
             more = f" and {len(columns) - 8} more" if len(columns) > 8 else ""

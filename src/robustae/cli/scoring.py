@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from robustae.checks import InputError
 from robustae.cli import options, running
 
 if TYPE_CHECKING:
@@ -12,14 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-WORST = 5  # rows and cells named on the terminal
+LARGE = 2**28  # bytes in float64 from which a file is read in batches
+WORST = 5  # cells named on the terminal
 MOST_CELLS = 100_000  # in explain.csv: a film has millions
 EXPLAIN = "explain.csv"
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 
 def score(
-    data: options.Data,
+    data: options.DataFiles,
     model: options.Model,
     out: Annotated[
         Path | None, options.option("FILE", "--out", "-o", help="One line per row: .csv, .parquet or .npy.")
@@ -31,21 +33,62 @@ def score(
     """Score rows, and say which are anomalies.
 
     The file has the columns row (from 0 on), score (higher is more normal), flagged and probability
-    (of an anomaly, calibrated on the clean rows of the fit).
+    (of an anomaly, calibrated on the clean rows of the fit). Several files, folders and large files
+    are read in batches, in the memory of one; columns are then numbers, truth values or dates.
     """
-    from robustae.outputs import TABLE_SUFFIXES, write_table
-
     if out is not None:
-        running.place_for(out, data, TABLE_SUFFIXES)
-    table = running.without(data, label, drop)
+        _place_for(out, data)
+    left_out = [*([] if label is None else [label]), *(drop or [])]
+    work = _in_batches if _is_large(data) else _in_memory
+    facts = work(data, model, out, left_out) | {"out": out and str(out)}
+    running.show(facts, json, _lines(facts, data[0].name if len(data) == 1 else f"{len(data)} files"))
+
+
+def _place_for(out: Path, data: list[Path]) -> None:
+    from robustae.outputs import TABLE_SUFFIXES
+
+    for path in data:
+        running.place_for(out, path, TABLE_SUFFIXES)
+        if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+            raise InputError(f"{str(out)!r} lies in the folder of the data: write the scores elsewhere.")
+
+
+def _is_large(data: list[Path]) -> bool:
+    """Whether rows are read in batches: several files, a folder, a pattern, or more than a small one."""
+    if len(data) > 1 or not data[0].is_file():
+        return len(data) > 1 or data[0].is_dir() or any(sign in str(data[0]) for sign in "*?[")
+    from robustae.sources.files import decoded_bytes
+
+    return data[0].suffix.lower() != ".npz" and decoded_bytes(data) > LARGE
+
+
+def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
+    from robustae.cli.pace import pace
+    from robustae.scoring import source_for, summary
+    from robustae.sources.files import files_of
+
+    files = [file for path in data for file in files_of(path)]
+    estimator = running.loaded(model)
+    if len(files) == 1 and estimator.plan_ is not None:
+        return _in_memory(files, model, out, left_out)
+    source = source_for(estimator, files, left_out)
+    running.say_left_out(getattr(source, "dropped", {}), {})
+    with pace(getattr(source, "about_rows", None)) as progress:
+        return summary(estimator, source, out, progress)
+
+
+def _in_memory(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
+    from robustae.outputs import write_table
+    from robustae.scoring import facts_of, score_columns
+
+    table = running.read(data[0], drop=left_out)
     estimator = running.loaded(model)
     table = running.rows_for(estimator, table)
     running.show_left_out(table)
-    columns = _scores(estimator, table.values)
+    columns = score_columns(estimator, table.values)
     if out is not None:
         write_table(out, columns)
-    facts = _facts(columns, float(estimator.offset_)) | {"out": out and str(out)}
-    running.show(facts, json, _lines(facts, data))
+    return facts_of(columns, len(columns["row"]), int(columns["flagged"].sum()), estimator)
 
 
 def split(
@@ -119,29 +162,7 @@ def _own_names() -> list[str]:
     return [part + suffix for part in PARTS for suffix in ENDINGS] + [EXPLAIN]
 
 
-def _scores(model: Any, X: Any) -> dict[str, Any]:
-    import numpy as np
-
-    scores = model.score_samples(X)
-    return {
-        "row": np.arange(len(scores)),
-        "score": scores,
-        "flagged": scores < model.offset_,
-        "probability": model.clean_part_.probability(-scores),
-    }
-
-
-def _facts(columns: dict[str, Any], threshold: float) -> dict[str, Any]:
-    worst = columns["score"].argsort(kind="stable")[:WORST]
-    return {
-        "rows": len(columns["row"]),
-        "flagged": int(columns["flagged"].sum()),
-        "threshold": threshold,
-        "most_anomalous": [{name: values[i].item() for name, values in columns.items()} for i in worst],
-    }
-
-
-def _lines(facts: dict[str, Any], data: Path) -> list[str]:
+def _lines(facts: dict[str, Any], name: str) -> list[str]:
     share = running.percent(facts["flagged"] / facts["rows"])
     rows = [
         (
@@ -154,7 +175,7 @@ def _lines(facts: dict[str, Any], data: Path) -> list[str]:
     ]
     table = running.show_table(("row", "score", "probability", "flagged"), rows)
     return [
-        f"{data.name}: {facts['flagged']} of {facts['rows']} rows flagged ({share}), "
+        f"{name}: {facts['flagged']} of {facts['rows']} rows flagged ({share}), "
         f"their score below {facts['threshold']:.5g}.",
         "The most anomalous:",
         *(f"  {line}" for line in table),

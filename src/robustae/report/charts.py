@@ -48,7 +48,7 @@ class Axis:
         values = _log_ticks(self.low, self.high) if self.log else _ticks(self.low, self.high, about)
         texts = [_short(value) for value in values]
         if len({*texts}) < len(texts):  # a narrow range far from 0
-            texts = [f"{value:.6g}" for value in values]
+            texts = [_power(f"{value:.6g}") for value in values]
         return [(self(value), text) for value, text in zip(values, texts, strict=True)]
 
 

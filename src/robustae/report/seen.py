@@ -73,11 +73,19 @@ def look_at(model: Any, X: Any, rows: np.ndarray) -> Look:
     return Look(
         rows,
         by_column(model, part),
-        by_column(model, model.reconstruct(part)),
+        _in_digits(model, by_column(model, model.reconstruct(part))),
         matrix(model.cell_scores(part)),
         np.asarray(model.flags(part), dtype=bool).reshape(len(rows), -1),
         np.asarray(missing_of(model, part)).reshape(len(rows), -1),
     )
+
+
+def _in_digits(model: Any, expected: list[np.ndarray]) -> list[np.ndarray]:
+    """Numbers with a digit more than their columns are written with."""
+    plan = getattr(model, "plan_", None)
+    if plan is None:
+        return expected
+    return [column.in_digits(cells) for column, cells in zip(plan.columns, expected, strict=True)]
 
 
 def residuals(model: Any, X: Any) -> Residuals:

@@ -79,11 +79,16 @@ def _top(facts: Facts) -> str:
         for i, (top, cells) in enumerate(zip(facts["top"], facts["causes"], strict=True))
     ]
     text = (
-        "With the flagged cells that weigh most in each: the value, what the rest of the row leads to "
-        "expect, how many noise deviations lie between, and the cell's share in what is odd about the row. "
+        f"With the flagged cells that weigh most in each: the value, what {_source(facts)} to expect, how "
+        "many noise deviations lie between, and the cell's share in what is odd about the row. "
         "A dash says that no single cell is far off: the row is unusual as a whole. Rows are counted from 0."
     )
     return headed("Most anomalous rows", _folded(["row", "", "score", "because of"], rows, TOLD), text, "top")
+
+
+def _source(facts: Facts) -> str:
+    """What expectations come from: a constant predictor knows the column alone."""
+    return "the rest of the row leads" if facts["by_others"] else "the column as a whole leads"
 
 
 def _folded(heads: list[str], rows: list[list[str]], at_once: int, noun: str = "rows") -> str:
@@ -110,7 +115,10 @@ def _cause(cell: Facts) -> str:
 
 
 def _expected(cell: Any) -> str:
-    return number(cell, 4) if isinstance(cell, float) else value(cell)
+    if not isinstance(cell, float):
+        return value(cell)
+    said = number(cell, 4)
+    return said if "e" in said or "." not in said else said.rstrip("0").rstrip(".")
 
 
 def _cells(facts: Facts) -> str:
@@ -119,7 +127,7 @@ def _cells(facts: Facts) -> str:
     some = "" if shown == all_of_them else f" Of {all_of_them} columns the {shown} that deviate most."
     dots = " A dot marks cells where N ≠ 0 as chosen below." if facts["slider"] or facts["trim"] else ""
     text = (
-        "The same rows, cell by cell: red where the value is above what the rest of the row leads to expect, "
+        f"The same rows, cell by cell: red where the value is above what {_source(facts)} to expect, "
         "or a category's value is unlikely, blue where below, stronger with the number of noise deviations. "
         f"A frame marks flagged cells, hatching missing ones.{dots} Point at a cell for more.{some}"
     )

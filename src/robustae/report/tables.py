@@ -71,6 +71,7 @@ def table_facts(model: Any, X: Any, energy: np.ndarray, names: Any, source: Any,
     part, worst_rows = take(X, shown), look_at(model, X, shown)
     return {
         "read": _read(seen, cells),
+        "by_others": getattr(model, "predictor_name_", None) != "constant",
         "sources": _sources(seen, source),
         "flagged": _share(cells.flagged.sum(), len(energy) * len(seen.used)),
         "labels": [seen.label(row) for row in shown],

@@ -65,7 +65,7 @@ class Adam:
             for epoch in range(at_most):
                 if self.refresh is not None and epoch % every == 0:
                     problem = self.refresh(problem, module)
-                rates = self._rates(epoch, at_most, -(-n // batch))
+                rates = self.rates(epoch, at_most, -(-n // batch))
                 result.history.append(one_epoch(problem, module, optimiser, batch, rates, generator))
                 best = _weights(module)
                 budget.tell(result, at_most)
@@ -86,7 +86,7 @@ class Adam:
         """As many as the steps make, within limits."""
         return min(max(self.steps * batch // n, self.epochs), MOST_EPOCHS)
 
-    def _rates(self, epoch: int, epochs: int, steps: int) -> list[float]:
+    def rates(self, epoch: int, epochs: int, steps: int) -> list[float]:
         """Learning rates of one epoch: up over the first tenth of the run, down by a cosine at the end."""
         at = (epoch + torch.arange(steps, dtype=torch.float64) / steps) / epochs
         up = 0.1 + 0.9 * at / RISE

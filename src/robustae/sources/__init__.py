@@ -1,15 +1,15 @@
 """Files in: CSV, Parquet, .npy and .npz as one array of numbers, or as columns of every kind."""
 
-import csv
 import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from robustae.checks import InputError, NotFound, suggestion
+from robustae.checks import InputError, NotFound
 from robustae.sources.binary import read_npy, read_npz, read_parquet
 from robustae.sources.identifiers import index_reason
 from robustae.sources.mixed import MixedTable
+from robustae.sources.refusals import readable, similar
 from robustae.sources.table import (
     RARE,
     Request,
@@ -46,6 +46,7 @@ def read_table(
     label: str | int | None = None,
     *,
     positive: str | None = None,
+    normal: str | None = None,
     drop: Iterable[str | int] = (),
 ) -> Table:
     """Read a table, or images, from a file.
@@ -62,8 +63,10 @@ def read_table(
         Name or position of the column (in .npz also the array) that says which rows are
         anomalies. It is never part of `values`.
     positive : str, optional
-        The value of the label that means anomaly; needed where labels are not 0 and 1. Every
-        other value then means normal.
+        The value of the label that means anomaly; this or `normal` is needed where labels are not 0 and 1.
+        Every other value then means normal.
+    normal : str, optional
+        The value of the label that means normal; every other one then means anomaly.
     drop : iterable of str or int
         More columns to leave out, by name or position.
 
@@ -79,14 +82,10 @@ def read_table(
     """
     file = _existing(path)
     read = _READERS.get(file.suffix.lower(), read_text)
-    try:
+    with readable(path):
         table, labels = read(file, Request(label, tuple(drop)))
-    except InputError:
-        raise
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {str(path)!r}: {_reason(error)}.") from error
     table = without_index(table)
-    return table if label is None else replace(table, labels=two_valued(labels, str(label), positive))
+    return table if label is None else replace(table, labels=two_valued(labels, str(label), positive, normal))
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
@@ -96,20 +95,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
         hint = f", for instance {inside[0]!r}" if inside else ""
         raise InputError(f"{str(path)!r} is a folder: name one file in it{hint}.")
     if not file.exists():
-        raise NotFound(f"there is no file {str(path)!r}{_similar(file)}")
+        raise NotFound(f"there is no file {str(path)!r}{similar(file)}")
     if not file.is_file():
         raise InputError(f"{str(path)!r} is not a regular file.")
     return file
-
-
-def _similar(file: Path) -> str:
-    if not file.parent.is_dir():
-        return f", nor a folder {str(file.parent)!r}."
-    hint = suggestion(file.name, (entry.name for entry in file.parent.iterdir() if entry.is_file()))
-    return f": {hint}" if hint.startswith("did you mean") else "."
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"its text is not UTF-8 (byte 0x{error.object[error.start]:02x}); save it as UTF-8"
-    return str(getattr(error, "strerror", None) or error)

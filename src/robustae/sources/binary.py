@@ -1,8 +1,11 @@
 """Parquet, .npy and .npz; nothing pickled is ever loaded."""
 
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
@@ -12,15 +15,24 @@ from robustae.checks import InputError, need
 from robustae.sources.mixed import MixedTable
 from robustae.sources.table import Raw, Request, Table
 
+# What readers of arrays raise where bytes are not what they should be; NumPy parses headers as Python.
+DAMAGED = (ArithmeticError, EOFError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError)
+DAMAGED += (BadZipFile, TokenError, zlib.error)
+
 
 def read_parquet(file: Path, request: Request) -> Raw:
     """Read the columns of a Parquet file: as numbers, or each of its kind."""
     arrow = need("parquet", "pyarrow", "reading Parquet")
     parquet = need("parquet", "pyarrow.parquet", "reading Parquet")
     try:
-        content = parquet.ParquetFile(file)
-    except arrow.ArrowInvalid as error:
+        with parquet.ParquetFile(file) as content:
+            return _read_columns(arrow, content, file, request)
+    except arrow.ArrowException as error:
         raise InputError(f"{str(file)!r} is not a Parquet file, or a damaged one.") from error
+
+
+def _read_columns(arrow: Any, content: Any, file: Path, request: Request) -> Raw:
+    refuse_twins(content.schema_arrow.names, file)
     asked, label = request.left_out(list(content.schema_arrow.names))
     dropped = _unusable(arrow.types, content.schema_arrow) | asked
     kept = [name for name in content.schema_arrow.names if name not in dropped]
@@ -29,6 +41,13 @@ def read_parquet(file: Path, request: Request) -> Raw:
     columns = content.read(columns=kept if label is None else [*kept, label])
     labels = None if label is None else columns[label].to_pylist()
     return Table(_parquet_values(arrow, columns.select(kept)), kept, None, dropped, True, ".parquet"), labels
+
+
+def refuse_twins(names: Sequence[str], file: Path) -> None:
+    """Refuse columns that share a name: it would not tell which is meant."""
+    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+    if count > 1:
+        raise InputError(f"{str(file)!r} has {count} columns called {name!r}: give each a name of its own.")
 
 
 def _parquet_values(arrow: Any, columns: Any) -> np.ndarray | MixedTable:
@@ -78,16 +97,16 @@ def _unusable(types: Any, schema: Any) -> dict[str, str]:
 
 def read_npy(file: Path, request: Request) -> Raw:
     """Read an array of rows and columns, or of images."""
-    with _unreadable(file):
+    with unreadable(file):
         array = np.load(file, allow_pickle=False)
-    return _from_array(_checked(array, file), request, ".npy")
+    return _from_array(checked_array(array, file), request, ".npy")
 
 
 def read_npz(file: Path, request: Request) -> Raw:
     """Read the array X; the label may be another array of the file."""
-    with _unreadable(file), np.load(file, allow_pickle=False) as arrays:
+    with unreadable(file), np.load(file, allow_pickle=False) as arrays:
         main = _main_array(arrays, file)
-        X = _checked(arrays[main], file)
+        X = checked_array(arrays[main], file)
         others = [name for name in arrays.files if name != main]
         labels = arrays[str(request.label)] if str(request.label) in others else None
     if labels is None:
@@ -98,13 +117,15 @@ def read_npz(file: Path, request: Request) -> Raw:
 
 
 @contextmanager
-def _unreadable(file: Path) -> Iterator[None]:
+def unreadable(file: Path) -> Iterator[None]:
     """Say in one sentence what `numpy.load` could not read."""
     try:
         yield
     except InputError:
         raise
-    except (ValueError, EOFError, BadZipFile) as error:
+    except MemoryError as error:
+        raise InputError(f"cannot read {str(file)!r}: it is damaged, or memory is too small.") from error
+    except DAMAGED as error:
         pickled = "Object arrays" in str(error)
         why = "it holds Python objects, not numbers" if pickled else "it is damaged, or another kind of file"
         raise InputError(f"cannot read {str(file)!r}: {why}.") from error
@@ -120,7 +141,7 @@ def _main_array(arrays: Any, file: Path) -> str:
     raise InputError(f"{str(file)!r} needs one array of data, best under the name 'X'; it holds {names}.")
 
 
-def _checked(array: np.ndarray, file: Path) -> np.ndarray:
+def checked_array(array: np.ndarray, file: Path) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise InputError(f"{str(file)!r} holds values of type {array.dtype}: numbers are needed.")
     if array.ndim not in (2, 3, 4) or not array.size:

@@ -88,6 +88,8 @@ class Film:
         if not videos or container.format.name == "tty":
             sound = " (it has sound only)" if container.streams.audio else ""
             raise InputError(f"{self.name!r} holds no video{sound}.")
+        if videos[0].codec_context is None:
+            raise InputError(f"{self.name!r} holds video that FFmpeg has no decoder for, or is damaged.")
         return videos[0]
 
     def _frames(self) -> Iterator[Any]:

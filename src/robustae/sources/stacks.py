@@ -1,5 +1,6 @@
 """Frames from arrays, .npy and .npz: read frame by frame, numbers of any kind made uint8."""
 
+import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from robustae.checks import InputError
+from robustae.sources.binary import DAMAGED
 from robustae.sources.films import Converter, resized
 
 _WANTED = "(frames, height, width) or (frames, height, width, channels) with 1, 3 or 4 channels"
@@ -71,7 +73,8 @@ def from_array(array: Any, name: str = "array") -> Stack:
 
 def from_npy(file: Path) -> Stack:
     """Return the frames of a .npy file."""
-    return _stored(file.name, lambda: open(file, "rb"))
+    with _readable(file.name):
+        return _stored(file.name, lambda: open(file, "rb"), file.stat().st_size)
 
 
 def from_npz(file: Path) -> Stack:
@@ -82,18 +85,23 @@ def from_npz(file: Path) -> Stack:
     with _readable(file.name), zipfile.ZipFile(file) as members:
         names = [name.removesuffix(".npy") for name in members.namelist() if name.endswith(".npy")]
         headers = {name: _header(members.open(f"{name}.npy")) for name in names}
-    main = _main_array(file.name, {name: header[0] for name, header in headers.items()})
-    flat = len(headers[main][0]) == 2
-    return _stored(file.name, lambda: _member(file, f"{main}.npy"), _shape_array(file) if flat else None)
+        main = _main_array(file.name, {name: header[0] for name, header in headers.items()})
+        size = members.getinfo(f"{main}.npy").file_size
+        frame_shape = _shape_array(file, headers["shape"][0]) if len(headers[main][0]) == 2 else None
+        return _stored(file.name, lambda: _member(file, f"{main}.npy"), size, frame_shape)
 
 
 def _member(file: Path, name: str) -> IO[bytes]:
     return zipfile.ZipFile(file).open(name)
 
 
-def _shape_array(file: Path) -> _Shape:
-    with np.load(file, allow_pickle=False) as arrays:
-        return tuple(arrays["shape"].tolist())
+def _shape_array(file: Path, sides: _Shape) -> _Shape:
+    if sides in ((2,), (3,)):
+        with np.load(file, allow_pickle=False) as arrays:
+            shape = arrays["shape"]
+        if shape.dtype.kind in "iu" and (shape > 0).all():
+            return tuple(shape.tolist())
+    raise InputError(f"{file.name!r} needs height and width, two whole numbers, in the array 'shape'.")
 
 
 def _main_array(name: str, shapes: dict[str, _Shape]) -> str:
@@ -107,13 +115,19 @@ def _main_array(name: str, shapes: dict[str, _Shape]) -> str:
     return preferred[0]
 
 
-def _stored(name: str, opened: Callable[[], IO[bytes]], frame_shape: _Shape | None = None) -> Stack:
-    with _readable(name), opened() as file:
+def _stored(
+    name: str, opened: Callable[[], IO[bytes]], size: int, frame_shape: _Shape | None = None
+) -> Stack:
+    """Return the frames of an array that takes `size` bytes, header included."""
+    with opened() as file:
         shape, by_columns, dtype = _header(file)
-    if dtype.hasobject:
-        raise InputError(f"{name!r} holds Python objects, not numbers.")
+        begin = file.tell()
+    _check_numbers(name, dtype)
     if frame_shape is not None:
         shape = _unflattened(name, shape, frame_shape)
+    _check_shape(name, shape)
+    if begin + math.prod(shape) * dtype.itemsize > size:
+        raise InputError(f"cannot read {name!r}: it is damaged, its header tells of more than there is.")
     if by_columns:  # a frame is scattered over the whole file
         with opened() as file:
             return from_array(npy.read_array(file, allow_pickle=False).reshape(shape), name)
@@ -121,7 +135,7 @@ def _stored(name: str, opened: Callable[[], IO[bytes]], frame_shape: _Shape | No
 
 
 def _unflattened(name: str, shape: _Shape, frame_shape: _Shape) -> _Shape:
-    if int(np.prod(frame_shape)) != shape[1]:
+    if math.prod(frame_shape) != shape[1]:
         raise InputError(f"{name!r} holds frames of {shape[1]} values, which are not of shape {frame_shape}.")
     return (shape[0], *frame_shape)
 
@@ -157,8 +171,17 @@ def _readable(name: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise InputError(f"cannot read {name!r}: {error.strerror or error}.") from error
+    except DAMAGED as error:
         raise InputError(f"cannot read {name!r}: it is damaged, or another kind of file.") from error
+
+
+def _check_numbers(name: str, dtype: np.dtype) -> None:
+    if dtype.hasobject:
+        raise InputError(f"{name!r} holds Python objects, not numbers.")
+    if dtype.kind not in "biuf":
+        raise InputError(f"{name!r} holds values of type {dtype}: numbers are needed.")
 
 
 def _check_shape(name: str, shape: _Shape) -> None:
@@ -168,7 +191,7 @@ def _check_shape(name: str, shape: _Shape) -> None:
         )
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3, 4)):
         raise InputError(f"{name!r} has shape {shape}: {_WANTED} is needed.")
-    if not all(shape):
+    if min(shape) < 1:
         raise InputError(f"{name!r} has no frames: its shape is {shape}.")
 
 
@@ -185,10 +208,9 @@ def _to_bytes(
     if dtype.kind == "f":
         gain = 255 if _range(name, frames())[1] <= 1 else 1
         return lambda frame: np.clip(np.rint(frame.astype(np.float32) * gain), 0, 255).astype(np.uint8)
-    if dtype.kind in "iu":
-        _check_range(name, dtype, *_range(name, frames()))
-        return lambda frame: frame.astype(np.uint8)
-    raise InputError(f"{name!r} holds values of type {dtype}: numbers are needed.")
+    _check_numbers(name, dtype)
+    _check_range(name, dtype, *_range(name, frames()))
+    return lambda frame: frame.astype(np.uint8)
 
 
 def _range(name: str, frames: Iterator[np.ndarray]) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """What a reader hands over: rows, their columns, and the label apart from them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,11 @@ from robustae.sources.mixed import MixedTable
 _MISSING = ("", "na", "n/a", "#n/a", "nan", "<na>", "nat", "?", "null", "-", ".")
 RARE = 0.1  # share of a column's cells that may be text, as slips that count as missing
 _LEVELS = ("-", ".")  # markers that are a value of their own in a label, as in + and -
+_NUMBERED = re.compile(r"\s*\[\d+\]$")  # as of a patient, glued to what the row is
 _WORDS = dict.fromkeys(_MISSING, float("nan")) | {"true": 1.0, "false": 0.0}
+
+
+MOST_KINDS = 50  # of a label: beyond, it is a measurement or a name
 
 
 @dataclass(frozen=True)
@@ -144,17 +149,20 @@ def _lacking(table: Table, name: str) -> str:
     return f"the data have no column {name!r}, which the model needs: {_nearest(name, table.columns)}"
 
 
-def two_valued(values: Any, name: str, positive: str | None = None) -> np.ndarray:
+def two_valued(values: Any, name: str, positive: str | None = None, normal: str | None = None) -> np.ndarray:
     """Turn a label into 1 (anomaly) and 0.
 
     Parameters
     ----------
     values : sequence of n str, numbers or bool
-        The label as it stands in the file.
+        The label as it stands in the file. Where each ends with an identifier in square brackets, as in
+        "-[840801013]", that is no part of it.
     name : str
         What the label is called, for the messages.
     positive : str, optional
         The value that means anomaly; all others mean normal.
+    normal : str, optional
+        The value that means normal; all others mean anomaly.
 
     Returns
     -------
@@ -163,18 +171,21 @@ def two_valued(values: Any, name: str, positive: str | None = None) -> np.ndarra
     Raises
     ------
     InputError
-        If a label is missing, if only one value occurs, or if, without `positive`, the values are
-        anything but 0 and 1 or false and true.
+        If a label is missing, if only one value occurs, if both `positive` and `normal` are given, or if,
+        without either, the values are anything but 0 and 1 or false and true.
     """
-    texts = [_label_text(value) for value in np.asarray(values).tolist()]
+    if positive is not None and normal is not None:
+        raise InputError("give positive or normal, not both: all other values mean the opposite.")
+    texts = _without_numbers([_label_text(value) for value in np.asarray(values).tolist()])
     found, counts = np.unique(texts, return_counts=True)
     options = [str(text) for text in found[np.argsort(counts, kind="stable")]]
     if any(is_missing(text) and text not in _LEVELS for text in options):
         raise InputError(f"label {name!r} is missing in some rows: every row needs one.")
-    anomalous = _anomalous(options, name, positive)
+    said = positive if normal is None else normal
+    meant = _anomalous(options, name) if said is None else _meant(options, name, said)
     if len(options) < 2:
         raise InputError(f"label {name!r} is {options[0]!r} in every row: both kinds of rows are needed.")
-    return np.array([text == anomalous for text in texts], dtype=int)
+    return np.array([(text == meant) == (normal is None) for text in texts], dtype=int)
 
 
 def _label_text(value: Any) -> str:
@@ -184,24 +195,40 @@ def _label_text(value: Any) -> str:
     return text.removesuffix(".0")
 
 
-def _anomalous(options: list[str], name: str, positive: str | None) -> str:
+def _without_numbers(texts: list[str]) -> list[str]:
+    if not texts or not all(map(_NUMBERED.search, texts)):
+        return texts
+    return [_NUMBERED.sub("", text) for text in texts]
+
+
+def _meant(options: list[str], name: str, wanted: str) -> str:
+    """The value that a user says; options are rarest first."""
+    text = _label_text(wanted)
+    if text in options:
+        return text
+    raise InputError(f"label {name!r} is never {wanted!r}: {_nearest(text, options[::-1])}")
+
+
+def _anomalous(options: list[str], name: str) -> str:
     """Which of the values, rarest first, means anomaly."""
-    if positive is not None:
-        wanted = _label_text(positive)
-        if wanted in options:
-            return wanted
-        raise InputError(f"label {name!r} is never {positive!r}: {_nearest(wanted, options)}")
     lowered = {text.lower(): text for text in options}
     if set(lowered) <= {"0", "1"}:
         return "1"
     if set(lowered) <= {"false", "true"}:
         return lowered.get("true", "true")
-    if len(options) > 20:
-        raise InputError(f"label {name!r} must be 0 or 1, and holds {len(options)} different values.")
-    shown = ", ".join(map(repr, options[:4])) + (", ..." if len(options) > 4 else "")
+    if len(options) > MOST_KINDS:
+        raise InputError(
+            f"label {name!r} must be 0 or 1, and holds {len(options)} different values: "
+            "name the column that says which rows are anomalies."
+        )
+    told = "positive", "anomaly", options[0]
+    if len(options) > 2:
+        told = "normal", "normal", options[-1]  # several kinds of anomalies are likelier than of normal rows
+    shown = ", ".join(map(repr, options[::-1][:4]))
+    shown += f" and {len(options) - 4} more" if len(options) > 4 else ""
     raise InputError(
-        f"label {name!r} must be 0 or 1, and holds {shown}: say which value means anomaly, "
-        f"for instance positive={options[0]!r} (on the command line --positive {options[0]!r})."
+        f"label {name!r} must be 0 or 1, and holds {shown}: say which value means {told[1]}, "
+        f"for instance {told[0]}={told[2]!r} (on the command line --{told[0]} {told[2]!r})."
     )
 
 

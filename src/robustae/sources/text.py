@@ -1,9 +1,12 @@
 """CSV and its kin: the delimiter and the header are told from the first lines."""
 
+import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -19,7 +22,7 @@ _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
 _BLOCK = 4096  # rows turned into numbers at a time
 _HEAD = 1 << 16  # bytes looked at to tell the delimiter and the header
 
-_Rows = Iterator[tuple[int, list[str]]]
+Rows = Iterator[tuple[int, list[str]]]
 
 
 class _Column:
@@ -44,7 +47,7 @@ class _Column:
         self.numbers += len(numbers) - int(np.isnan(numbers).sum())
         self.slips += len(slips)
         if slips and not self.first_slip:
-            self.first_slip = _slip(cells[slips[0]], lines[slips[0]])
+            self.first_slip = slip(cells[slips[0]], lines[slips[0]])
         if self.slips > RARE * (self.numbers + self.slips):
             self.why, self.parts = self.first_slip, []
 
@@ -53,19 +56,36 @@ class _Column:
         return self.first_slip + (f" and {self.slips - 1} more" if self.slips > 1 else "")
 
 
-def _slip(cell: str, line: int) -> str:
+def slip(cell: str, line: int) -> str:
     comma = " (decimals need a point)" if number(cell.replace(",", ".", 1)) is not None else ""
     return f"text {cell.strip()[:40]!r} on line {line}{comma}"
 
 
-def read_text(file: Path, request: Request) -> Raw:
-    """Read a file of delimited text: as numbers, or as written where a column holds other text."""
+@dataclass(frozen=True)
+class Layout:
+    """What sets the cells of a file apart, whether it has a header, its columns, and its first rows."""
+
+    delimiter: str
+    named: bool
+    names: list[str]
+    sample: list[list[str]]
+
+
+def layout(file: Path) -> Layout:
+    """Tell how a file of delimited text is laid out."""
     sample, delimiter = _sample(file)
     named = _is_header(sample)
     names = _distinct(sample[0]) if named else [str(j) for j in range(len(sample[0]))]
+    return Layout(delimiter, named, names, sample[1:] if named else sample)
+
+
+def read_text(file: Path, request: Request) -> Raw:
+    """Read a file of delimited text: as numbers, or as written where a column holds other text."""
+    found = layout(file)
+    names, named, delimiter = found.names, found.named, found.delimiter
     dropped, label = request.left_out(names)
     columns = [_Column(name, dropped.get(name, ""), name == label) for name in names]
-    with _opened(file, delimiter, named) as rows:
+    with opened(file, delimiter, named) as rows:
         count = _gather(rows, columns)
     if not count:
         raise InputError(f"{str(file)!r} has a header and no rows.")
@@ -86,13 +106,13 @@ def _as_written(
 ) -> dict[str, np.ndarray]:
     """Read once more, for the texts: only few files need them, and numbers take less room."""
     texts = [_Column(column.name, column.name, column.name not in dropped) for column in columns]
-    with _opened(file, delimiter, named) as rows:
+    with opened(file, delimiter, named) as rows:
         _gather(rows, texts)
     return {column.name: np.array(column.texts, dtype=object) for column in texts if column.texts is not None}
 
 
 @contextmanager
-def _opened(file: Path, delimiter: str, named: bool) -> Iterator[_Rows]:
+def opened(file: Path, delimiter: str, named: bool) -> Iterator[Rows]:
     """Open the rows below the header."""
     with open(file, encoding="utf-8-sig", newline="") as text:
         rows = _rows(text, delimiter)
@@ -108,7 +128,8 @@ def _sample(file: Path) -> tuple[list[list[str]], str]:
     if b"\0" in head or head.startswith((b"PK\x03\x04", b"%PDF", b"\x1f\x8b")):
         raise InputError(f"{str(file)!r} is not text: use CSV, Parquet, .npy or .npz.")
     # A character cut in two at the end of the head is no fault of the file.
-    lines = head.decode("utf-8-sig", "ignore").splitlines()
+    text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    lines = list(io.StringIO(text, newline=""))  # no other ends of lines than below
     lines = [line for line in (lines[:-1] if len(head) == _HEAD else lines) if line.strip()][:50]
     if not lines:
         raise InputError(f"{str(file)!r} is empty.")
@@ -129,7 +150,7 @@ def _reader(lines: IO[str] | list[str], delimiter: str):
     return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
 
 
-def _rows(text: IO[str], delimiter: str) -> _Rows:
+def _rows(text: IO[str], delimiter: str) -> Rows:
     """Yield the line number and the cells of each row that is not blank; all of one width."""
     reader = _reader(text, delimiter)
     width = first = 0
@@ -171,7 +192,7 @@ def _distinct(names: list[str]) -> list[str]:
     return result
 
 
-def _gather(rows: _Rows, columns: list[_Column]) -> int:
+def _gather(rows: Rows, columns: list[_Column]) -> int:
     count = 0
     while block := list(islice(rows, _BLOCK)):
         lines, cells = zip(*block, strict=True)

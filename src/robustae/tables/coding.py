@@ -14,6 +14,10 @@ __all__ = ["UNSEEN", "classes_of", "decoded", "encoded", "level_codes", "written
 
 UNSEEN = -3.0  # in every column of a category whose level the fit did not meet: on the far side of all levels
 NO_LEVEL, UNKNOWN = -1, -2
+_TRUTHS: dict[str, tuple[Any, ...]] = {  # one truth value, as files and frames spell it
+    "true": (True, "True", "true", "TRUE"),
+    "false": (False, "False", "false", "FALSE"),
+}
 
 
 def encoded(column: Column, values: np.ndarray) -> np.ndarray:
@@ -52,7 +56,10 @@ def _as_objects(values: np.ndarray) -> np.ndarray:
 def level_codes(column: Column, values: np.ndarray) -> np.ndarray:
     """Return the place of each cell among the levels, -1 where missing, -2 where the fit did not meet it."""
     values = _as_objects(plain(values))
-    place: dict[Any, int] = {level: code for code, level in enumerate(column.levels)}
+    place: dict[Any, int] = {}
+    for code, level in enumerate(column.levels):
+        place |= dict.fromkeys(_TRUTHS.get(str(level).lower(), ()), code)
+    place |= {level: code for code, level in enumerate(column.levels)}
     codes = np.array([_place(place, cell) for cell in values.tolist()], dtype=np.intp)
     codes[is_level_missing(values) & (codes == UNKNOWN)] = NO_LEVEL
     return codes

@@ -43,7 +43,8 @@ class Column:
     own : int
         How many of the levels are told apart; the rarer ones are pooled.
     form : str
-        How numbers and dates are written: digits after the point, "date" or "datetime"; may be empty.
+        How numbers and dates are written: digits after the point (0 for whole numbers), "date" or
+        "datetime"; may be empty.
     trust : float
         Weight of the prediction against `shares` in the probabilities of levels.
     """
@@ -61,6 +62,12 @@ class Column:
     def graded(self) -> bool:
         """Whether it holds levels."""
         return self.kind in ("boolean", "category")
+
+    def in_digits(self, values: np.ndarray) -> np.ndarray:
+        """Return numbers with a digit more than they are written with, where that is known: as means have."""
+        if self.kind != "number" or not self.form:
+            return values
+        return np.round(np.asarray(values, dtype=np.float64), int(self.form) + 1)
 
     @property
     def width(self) -> int:
@@ -116,9 +123,9 @@ def _checked(name: str, kind: str, numbers: np.ndarray, form: str) -> Column:
 
 
 def _decimals(values: np.ndarray) -> str:
-    """Digits after the point that texts have at most; empty for other than texts."""
+    """Digits after the point that texts have at most, 0 for whole numbers; empty for other arrays."""
     if values.dtype.kind != "O":
-        return ""
+        return "0" if values.dtype.kind in "iu" else ""
     return str(
         max((len(cell.partition(".")[2].strip()) for cell in values if cell and _is_fixed(cell)), default=0)
     )

@@ -26,7 +26,14 @@ TRUST = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 def deviations(plan: Columns, table: MixedTable, model: Model, block: Block) -> np.ndarray:
     """Return how far off the cells of a block are, shape (b, source columns); 0 where missing."""
-    parts = zip(plan.columns, *(plan.parts(cells) for cells in _views(model, block)), strict=True)
+    return _deviations(plan, table, model, block, model.deviations_of(block))
+
+
+def _deviations(
+    plan: Columns, table: MixedTable, model: Model, block: Block, cells: np.ndarray
+) -> np.ndarray:
+    views = cells, model.scaling.inverse(block.Zhat)
+    parts = zip(plan.columns, *map(plan.parts, views), strict=True)
     rows = [
         _of_column(column, table.columns.get(column.name), cells, expected, block.rows)
         for column, cells, expected in parts
@@ -35,16 +42,13 @@ def deviations(plan: Columns, table: MixedTable, model: Model, block: Block) -> 
 
 
 def log_cells(plan: Columns, table: MixedTable, model: Model, block: Block) -> np.ndarray:
-    """Return log(1 + deviation^2) by source column; of a text the mean over what stands for it."""
-    logs = np.log1p(deviations(plan, table, model, block) ** 2)
-    for j, part in enumerate(plan.parts(model.cells_of(block))):
+    """Return log(1 + noise deviation^2) by source column; of a text the mean over what stands for it."""
+    cells = model.cells_of(block)
+    logs = np.log1p(_deviations(plan, table, model, block, cells) ** 2)
+    for j, part in enumerate(plan.parts(cells)):
         if plan.columns[j].kind == "text" and part.size:
             logs[:, j] = np.log1p(part**2).mean(1)
     return logs
-
-
-def _views(model: Model, block: Block) -> tuple[np.ndarray, np.ndarray]:
-    return model.cells_of(block), model.scaling.inverse(block.Zhat)
 
 
 def _of_column(

@@ -27,6 +27,7 @@ LEAST_FRAMES = 2
 ENOUGH = 50  # frames to tell the noise
 SOME = 100  # frames to tell components
 ROUNDS = 2
+LARGEST, LEAST_NOISE = 1e6, 1.0  # grey levels, of what a file may hold
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,22 @@ class Scene:
         if any(f"scene.{name}" not in arrays for name in names):
             raise InputError("model: it is not that of a scene; robustae video writes one.")
         picture, components, noise, pixel_noise = (arrays[f"scene.{name}"] for name in names)
+        _check_parts(picture, components, noise, pixel_noise)
         return cls(picture, components, float(noise[0]), pixel_noise)
+
+
+def _check_parts(
+    picture: np.ndarray, components: np.ndarray, noise: np.ndarray, pixel_noise: np.ndarray
+) -> None:
+    """Refuse arrays that no scene has; they may come from any file."""
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3) or not picture.size:
+        raise InputError(f"model: its picture is of shape {picture.shape}, not (height, width, channels).")
+    shapes = components.shape[1:], noise.shape, pixel_noise.shape
+    parts = (picture, components, noise, pixel_noise)
+    if shapes != (picture.shape, (1,), picture.shape[:2]) or any(p.dtype.kind != "f" for p in parts):
+        raise InputError("model: the parts of the scene do not fit together.")
+    if not all((np.abs(part) < LARGEST).all() for part in parts) or noise[0] < LEAST_NOISE:
+        raise InputError("model: the scene holds numbers that no picture has.")
 
 
 def scene_of(frames: np.ndarray) -> Scene:

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from robustae.checks import InputError
-from robustae.video.scene import Scene
+from robustae.video.scene import LARGEST, LEAST_NOISE, Scene
 
 __all__ = ["load_scene", "save_scene"]
 
@@ -47,6 +47,11 @@ def load_scene(path: str | os.PathLike[str]) -> Any:
     arrays, description = artifact.read(path)
     if "scene" not in description:
         raise InputError(f"model {str(path)!r} is one of rows, not of a scene: robustae video writes those.")
+    with artifact.believed():
+        return _scene_of(arrays, description)
+
+
+def _scene_of(arrays: dict[str, Any], description: dict[str, Any]) -> Any:
     scene = Scene.of({name: values for name, values in arrays.items() if name.startswith(PREFIX)})
     if "members" not in description:
         return scene
@@ -56,4 +61,10 @@ def load_scene(path: str | os.PathLike[str]) -> Any:
 
     members = {name: part for name, part in description.items() if name != "scene"}
     own = {name: values for name, values in arrays.items() if not name.startswith(PREFIX)}
-    return LearnedScene(scene, rebuilt(RobustAutoencoder, own, members), description["scene"]["noise"])
+    estimator = rebuilt(RobustAutoencoder, own, members)
+    if estimator.n_features_in_ != scene.picture.size:
+        raise InputError("model: the picture of the scene is not of the size that its model predicts.")
+    noise = float(description["scene"]["noise"])
+    if not LEAST_NOISE <= noise < LARGEST:
+        raise InputError(f"model: a noise of {noise} is none.")
+    return LearnedScene(scene, estimator, noise)
