@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-FUZZ = ("tests/test_fuzz_load.py", "tests/test_fuzz_tables.py", "tests/test_fuzz_clips.py")
+FUZZ = tuple(f"tests/test_fuzz_{name}.py" for name in ("load", "tables", "clips", "states"))
 KILL = ("tests/test_kill.py",)
 TARGETS = ("tables", "descriptions", "clips")
 GUIDED = 300.0  # seconds for each target, at 50 times
@@ -63,6 +63,7 @@ def commands(times: int) -> list[dict[str, Any]]:
             "command": name,
             "at_random_moments": sums[f"killed at a random moment: {name}"]["trials"],
             "before_a_change_of_a_file": sums[f"killed at a file: {name}"]["trials"],
+            "in_a_half_written_file": sums[f"killed in a file: {name}"]["trials"],
             "half_written_outputs": 0,
             "next_runs_that_failed": 0,
         }
