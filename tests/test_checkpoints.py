@@ -327,3 +327,14 @@ def test_kills_at_random_moments_lead_to_the_same_model(file, tmp_path, whole):
     found, calm = (artifact.read(path) for path in (out, tmp_path / "calm.rae"))
     assert found[1] == calm[1] and found[0].keys() == calm[0].keys()
     assert all(found[0][name].tobytes() == calm[0][name].tobytes() for name in calm[0])
+
+
+@pytest.mark.parametrize("change", [{"model": {"members": [], "state": 3}}, {"history": None}, {"epoch": "one"}])
+def test_altered_checkpoints_are_one_sentence(file, tmp_path, change):
+    """Whoever alters one writes its checksum, too."""
+    crashed(file, tmp_path / "c", 3)
+    for path in (tmp_path / "c").glob("*.ckpt"):
+        arrays, described = artifact.read(path)
+        artifact.write(path, arrays, {"checkpoint": described["checkpoint"] | change})
+    with pytest.raises(InputError):
+        fit(file, tmp_path / "c", resume=True)

@@ -362,3 +362,12 @@ def test_the_fused_loss_is_the_sum_of_the_envelopes(weight, lam, rng):
         assert found[0][0] == pytest.approx(expected, rel=1e-5)
         assert found[1][0] == pytest.approx(expected, rel=1e-5)
         torch.testing.assert_close(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("iterations", [3, 30])
+def test_the_status_counts_the_rounds_before(iterations, rng):
+    """The last round has what earlier ones left of max_iter, and may have nothing."""
+    X = rng.normal(size=(400, 2)) @ rng.normal(size=(2, 8)) + 0.1 * rng.normal(size=(400, 8))
+    X[:20] += 20
+    model = RobustAutoencoder(predictor="linear", hidden=2, tol=0, max_iter=iterations, random_state=0).fit(X)
+    assert model.n_iter_ == iterations and f"max_iter={iterations} " in model.status_

@@ -113,7 +113,8 @@ class Beginning:
         about = {} if kept is None else _about(data, sample, params)
         found = kept.latest(about) if kept is not None and resume else None
         if found is not None:
-            return cls._of_checkpoint(*found, sample, params)
+            with artifact.believed():
+                return cls._of_checkpoint(*found, sample, params)
         first = sample.fit(seed, beat)
         first.models[0].predictor.cpu()  # sent to processes whose GPU is another
         start = first.result.history[-1] * data.layout.n / len(sample.X)

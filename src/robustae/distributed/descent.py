@@ -19,7 +19,12 @@ from robustae.settings import Settings
 
 __all__ = ["Descent", "Look", "State"]
 
-PLACES = ("epoch", "step", "total", "history")
+PLACES: dict[str, Callable[[Any], Any]] = {
+    "epoch": int,
+    "step": int,
+    "total": float,
+    "history": lambda values: list(map(float, values)),
+}
 
 
 @dataclass
@@ -57,7 +62,7 @@ class State:
     def of_arrays(cls, arrays: dict[str, np.ndarray], places: dict[str, Any]) -> "State":
         """Undo `arrays` and `places`."""
         lam = arrays["state.lam"]
-        known = {name: places[name] for name in PLACES}
+        known = {name: kind(places[name]) for name, kind in PLACES.items()}
         return cls(lam if len(lam) > 1 else float(lam[0]), arrays["state.noise"], **known)
 
 

@@ -56,7 +56,7 @@ class Adam:
         batch = budget.batch(self.rows or rows_of_step(n), n)
         at_most = budget.iterations(default=self._epochs(n, batch))
         every = max(1, at_most // REFRESHED)
-        result = Result([problem.value(module)], f"trained for max_iter={at_most} epochs.")
+        result = Result([problem.value(module)], f"trained for {budget.in_all(at_most)} epochs.")
         generator = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.Adam(module.parameters(), lr=self.lr, fused=True)
         module.train()

@@ -39,7 +39,7 @@ class Alternating:
         """Alternate until J settles."""
         one_of("variant", self.variant, VARIANTS)
         at_most = budget.iterations(default=200)
-        result = Result([problem.value(module)], f"stopped after max_iter={at_most} alternations.")
+        result = Result([problem.value(module)], f"stopped after {budget.in_all(at_most)} alternations.")
         inner = Budget(max_iter=self.steps, tol=0.0)
         try:
             while result.n_iter < at_most:

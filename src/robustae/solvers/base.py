@@ -46,12 +46,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop: after `max_iter` iterations, or when J falls by less than `tol` of itself."""
+    """When to stop: after `max_iter` iterations, or when J falls by less than `tol` of itself.
+
+    `done` counts the iterations of rounds before, which `max_iter` no longer holds.
+    """
 
     max_iter: Any = "auto"
     tol: float = 1e-4
     callback: Callback | None = None
     batch_size: Any = "auto"
+    done: int = 0
 
     def iterations(self, default: int) -> int:
         """`max_iter`, or the solver's default where it is "auto"."""
@@ -66,7 +70,11 @@ class Budget:
     def less(self, done: int) -> "Budget":
         """Return what is left of the budget after `done` iterations; the callback counts on from there."""
         left = self.max_iter if isinstance(self.max_iter, str) else max(self.max_iter - done, 0)
-        return replace(self, max_iter=left, callback=self._counting_on(done))
+        return replace(self, max_iter=left, callback=self._counting_on(done), done=self.done + done)
+
+    def in_all(self, at_most: int) -> str:
+        """Return `at_most`, and what rounds before have used of it, as advice on the parameter."""
+        return f"max_iter={self.done + at_most}"
 
     def _counting_on(self, done: int) -> Callback | None:
         tell = self.callback

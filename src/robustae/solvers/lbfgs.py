@@ -35,7 +35,7 @@ class LBFGS:
         module.eval()  # one and the same function throughout: no dropout, no running statistics
         state = _State(problem, module, self.memory)
         result = Result(
-            [state.J], f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better."
+            [state.J], f"stopped after {budget.in_all(at_most)} iterations; a larger max_iter may fit better."
         )
         try:
             while result.n_iter < at_most:

@@ -44,7 +44,8 @@ class Newton:
             result.status = f"interrupted after {result.before} iterations; the fit so far is kept."
         result.history = [problem.value(module)]
         if columns.open and not result.interrupted:
-            result.status = f"stopped after max_iter={at_most} iterations; a larger max_iter may fit better."
+            at_most_in_all = budget.in_all(at_most)
+            result.status = f"stopped after {at_most_in_all} iterations; a larger max_iter may fit better."
         return result
 
 
