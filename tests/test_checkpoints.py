@@ -329,7 +329,10 @@ def test_kills_at_random_moments_lead_to_the_same_model(file, tmp_path, whole):
     assert all(found[0][name].tobytes() == calm[0][name].tobytes() for name in calm[0])
 
 
-@pytest.mark.parametrize("change", [{"model": {"members": [], "state": 3}}, {"history": None}, {"epoch": "one"}])
+ALTERED = [{"model": {"members": [], "state": 3}}, {"history": None}, {"epoch": "one"}]
+
+
+@pytest.mark.parametrize("change", ALTERED)
 def test_altered_checkpoints_are_one_sentence(file, tmp_path, change):
     """Whoever alters one writes its checksum, too."""
     crashed(file, tmp_path / "c", 3)

@@ -135,6 +135,8 @@ def test_csv_without_names(client, model):
     lines = csv_body(ROWS).split(b"\n", 1)[1]
     check_scores(serving.read_csv(infer(client, lines, CSV).content), model, NEW)
     check_scores(serving.read_csv(infer(client, lines.replace(b",", b";"), CSV).content), model, NEW)
+    as_spreadsheets_do = lines.replace(b",", b";").replace(b".", b",")
+    check_scores(serving.read_csv(infer(client, as_spreadsheets_do, CSV).content), model, NEW)
 
 
 def test_arrow_of_several_batches_and_other_types(client, model):

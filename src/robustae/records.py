@@ -11,7 +11,7 @@ from robustae.checks import InputError, suggestion
 from robustae.sources import MixedTable, numbers_of
 from robustae.sources.table import is_number, number
 
-__all__ = ["Intake", "delimiter_of", "numbers"]
+__all__ = ["Intake", "numbers"]
 
 SHOWN = 40  # characters of a cell in a sentence
 
@@ -110,11 +110,6 @@ class Intake:
         if self.mixed:
             return MixedTable({name: _cells(columns[j]) for name, j in zip(wanted, places, strict=True)})
         return np.column_stack([numbers(columns[j], name) for name, j in zip(wanted, places, strict=True)])
-
-
-def delimiter_of(line: str) -> str:
-    """Return what sets the cells of a line apart: comma, semicolon or tab."""
-    return max(",;\t", key=line.count)
 
 
 def _place(name: str, at: dict[str, int]) -> int:

@@ -3,14 +3,18 @@
 import csv
 import io
 from collections.abc import Iterator
+from itertools import islice
 
 from robustae.checks import InputError
 from robustae.outputs import csv_bytes
-from robustae.records import Intake, delimiter_of
+from robustae.records import Intake
 from robustae.serve.answers import Answer, by_column
 from robustae.serve.limits import Limits, too_many_rows
+from robustae.sources.text import delimiter_of, with_points
 
 __all__ = ["read_csv", "write_csv"]
+
+HEAD = 50  # lines looked at to tell the delimiter
 
 
 def read_csv(body: bytes, intake: Intake, limits: Limits):
@@ -35,15 +39,18 @@ def read_csv(body: bytes, intake: Intake, limits: Limits):
 
 def _lines(body: bytes, limits: Limits) -> Iterator[list[str]]:
     """Yield the cells of each line that is not blank; all of one width."""
-    text = _text(body)
+    text = io.StringIO(_text(body), newline="")
+    head = [line for line in islice(text, HEAD) if line.strip()]
+    text.seek(0)
     width = 0
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text.partition("\n")[0])):
+        delimiter = delimiter_of(head)
+        for row in csv.reader(text, delimiter=delimiter):
             width = width or len(row)
             if row and len(row) != width:
                 raise InputError(f"every line needs {width} cells, and one has {len(row)}: {_start(row)}")
             if row:
-                yield row
+                yield with_points(row, delimiter)
     except csv.Error as error:
         raise InputError(f"the body is no CSV: {error}.") from None
 

@@ -133,11 +133,12 @@ def _sample(file: Path) -> tuple[list[list[str]], str]:
     lines = [line for line in (lines[:-1] if len(head) == _HEAD else lines) if line.strip()][:50]
     if not lines:
         raise InputError(f"{str(file)!r} is empty.")
-    delimiter = _delimiter(lines)
-    return [_with_points(row, delimiter) for row in _reader(lines, delimiter) if row], delimiter
+    delimiter = delimiter_of(lines)
+    return [with_points(row, delimiter) for row in _reader(lines, delimiter) if row], delimiter
 
 
-def _delimiter(lines: list[str]) -> str:
+def delimiter_of(lines: list[str]) -> str:
+    """Return what sets the cells of lines apart: tab, semicolon or comma."""
     for delimiter in _DELIMITERS:
         widths = {len(row) for row in _reader(lines, delimiter) if row}
         if len(widths) == 1 and widths != {1}:
@@ -164,10 +165,10 @@ def _rows(text: IO[str], delimiter: str) -> Rows:
                 f"line {reader.line_num} has {len(row)} cells where line {first} has {width} "
                 f"(set apart by {delimiter!r}): every line needs the same number."
             )
-        yield reader.line_num, _with_points(row, delimiter)
+        yield reader.line_num, with_points(row, delimiter)
 
 
-def _with_points(row: list[str], delimiter: str) -> list[str]:
+def with_points(row: list[str], delimiter: str) -> list[str]:
     """Where semicolons set the cells apart a comma is a decimal one: spreadsheets write it so."""
     if delimiter != ";" or "," not in "".join(row):
         return row

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from robustae.checks import InputError
-from robustae.records import Intake, delimiter_of
+from robustae.records import Intake
+from robustae.sources.text import delimiter_of, with_points
 
 __all__ = ["FORMATS", "Reader", "format_of", "reader_for"]
 
@@ -42,7 +43,7 @@ def reader_for(text: str, kind: str, intake: Intake) -> tuple[Reader, bool]:
     """
     if kind == "jsonl":
         return _Json(intake), False
-    delimiter = delimiter_of(text)
+    delimiter = delimiter_of([text])
     cells = _cells(text, delimiter)
     names = intake.heading(cells)
     width = len(cells if names is not None else intake.columns)
@@ -54,7 +55,7 @@ def _cells(text: str, delimiter: str) -> list[str]:
         (cells,) = csv.reader([text], delimiter=delimiter, skipinitialspace=True, strict=True)
     except (csv.Error, ValueError) as error:
         raise InputError(f"it is no line of CSV: {error}.") from None
-    return cells
+    return with_points(cells, delimiter)
 
 
 class _Csv:
