@@ -105,8 +105,6 @@ def launched(folder, size, *arguments, **more):
 def test_under_torchrun_only_the_first_process_prints_and_the_model_is_the_same(folder):
     fit = ("fit", "t.npy", *QUICK, "--stream", "--json", "--model")
     out, err = launched(folder, 2, *fit, "two.rae").communicate(timeout=120)
-    if "terminate called" in err:  # a process of torch's may die while it ends, all work done: seldom
-        out, err = launched(folder, 2, *fit, "two.rae").communicate(timeout=120)
     told = json.loads(out)  # one object: two would not be JSON
     assert told["rows"] == 1500 and "Traceback" not in err and "Warning" not in err
     facts(folder, *fit[:-2], "--model", "one.rae")

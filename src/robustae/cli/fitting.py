@@ -118,15 +118,10 @@ def _in_memory(
 def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
     flagged = int((model.predict(X) < 0).sum())
     return {
+        **running.facts_of_fit(model),
         "rows": len(X),
-        "columns": model.n_features_in_,
         "kinds": _kinds(model),
-        "status": model.status_,
         "iterations": model.n_iter_,
-        "objective": model.objective_,
-        "predictor": model.predictor_name_ or type(model.predictor_).__name__,
-        "lam": model.lam_,
-        "hidden": model.hidden_,
         "flagged": flagged,
         "share_flagged": flagged / len(X),
         "seconds": seconds,
@@ -139,15 +134,13 @@ def _kinds(model: Any) -> dict[str, int]:
 
 
 def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[str]:
-    widths = facts["hidden"] if isinstance(facts["hidden"], tuple) else (facts["hidden"],)
-    hidden = " x ".join(map(str, widths))
     rows, flagged = (running.counted(facts[name], "row") for name in ("rows", "flagged"))
     columns, steps = (running.counted(facts[f"{noun}s"], noun) for noun in ("column", "iteration"))
     return [
         f"Fitted {data.name}: {rows}, {columns}, {facts['seconds']:.2f} s.",
         f"  kinds     {', '.join(f'{count} {kind}' for kind, count in facts['kinds'].items())}",
         f"  status    {facts['status']}",
-        f"  fit       {facts['predictor']}, lam {facts['lam']:.4g}, hidden {hidden}, {steps}",
+        f"  fit       {running.line_of_fit(facts)}, {steps}",
         f"  flagged   {flagged} ({running.percent(facts['share_flagged'])})",
         f"  model     {facts['model']}",
         *(f"  {name:<16} {value!r}" for name, value in params.items()),

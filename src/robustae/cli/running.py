@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "counted",
+    "facts_of_fit",
     "fitted",
+    "is_large",
+    "line_of_fit",
     "loaded",
     "percent",
     "place_for",
@@ -55,6 +58,16 @@ def _refuse_infinity(table: "Table") -> None:
         raise InputError(
             f"{name}row {row} (counted from 0) holds an infinity: empty that cell or leave the column out."
         )
+
+
+def is_large(data: Sequence[Path], most: int) -> bool:
+    """Whether rows are read in batches: several files, a folder, a pattern, or more than `most` bytes."""
+    path = data[0]
+    if len(data) > 1 or not path.is_file():
+        return len(data) > 1 or path.is_dir() or any(sign in str(path) for sign in "*?[")
+    from robustae.sources.files import decoded_bytes
+
+    return path.suffix.lower() != ".npz" and decoded_bytes(data) > most
 
 
 def loaded(path: Path) -> Any:
@@ -126,6 +139,24 @@ def _numbers_only(table: "Table", named: bool) -> "Table":
         raise InputError(f"the model takes column {next(iter(dropped))!r} as numbers, and it holds text.")
     values = np.column_stack(list(kept.values()))
     return replace(table, values=values, columns=list(kept), dropped=table.dropped | dropped)
+
+
+def facts_of_fit(model: Any) -> dict[str, Any]:
+    """What is told of any fitted model."""
+    return {
+        "columns": model.n_features_in_,
+        "status": model.status_,
+        "objective": model.objective_,
+        "predictor": model.predictor_name_ or type(model.predictor_).__name__,
+        "lam": model.lam_,
+        "hidden": model.hidden_,
+    }
+
+
+def line_of_fit(facts: Mapping[str, Any]) -> str:
+    """Return those facts in a line."""
+    widths = facts["hidden"] if isinstance(facts["hidden"], tuple) else (facts["hidden"],)
+    return f"{facts['predictor']}, lam {facts['lam']:.4g}, hidden {' x '.join(map(str, widths))}"
 
 
 def place_for(out: Path, data: Path, suffixes: Iterable[str] = (), folder: bool = False) -> None:

@@ -39,7 +39,7 @@ def score(
     if out is not None:
         _place_for(out, data)
     left_out = [*([] if label is None else [label]), *(drop or [])]
-    work = _in_batches if _is_large(data) else _in_memory
+    work = _in_batches if running.is_large(data, LARGE) else _in_memory
     facts = work(data, model, out, left_out) | {"out": out and str(out)}
     running.show(facts, json, _lines(facts, data[0].name if len(data) == 1 else f"{len(data)} files"))
 
@@ -51,15 +51,6 @@ def _place_for(out: Path, data: list[Path]) -> None:
         running.place_for(out, path, TABLE_SUFFIXES)
         if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
             raise InputError(f"{str(out)!r} lies in the folder of the data: write the scores elsewhere.")
-
-
-def _is_large(data: list[Path]) -> bool:
-    """Whether rows are read in batches: several files, a folder, a pattern, or more than a small one."""
-    if len(data) > 1 or not data[0].is_file():
-        return len(data) > 1 or data[0].is_dir() or any(sign in str(data[0]) for sign in "*?[")
-    from robustae.sources.files import decoded_bytes
-
-    return data[0].suffix.lower() != ".npz" and decoded_bytes(data) > LARGE
 
 
 def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:

@@ -16,10 +16,7 @@ from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
 
 __all__ = ["facts_of", "first_process", "fitted", "show", "wanted"]
 
-SHARE = (
-    8  # of the free memory that a file may take up and still be fitted whole: fits need several times that
-)
-UNPACKED = {".parquet": 5, ".pq": 5}  # times as large in memory, about
+SHARE = 8  # into so many parts free memory is cut, of which rows may take one: fits need several times that
 
 
 def first_process() -> bool:
@@ -29,16 +26,7 @@ def first_process() -> bool:
 
 def wanted(data: Sequence[Path], asked: bool) -> bool:
     """Whether the data are to be read in batches: asked for, several files, or more than fits into memory."""
-    several = len(data) > 1 or data[0].is_dir() or (not data[0].exists() and _pattern(data[0]))
-    return asked or several or int(os.environ.get("WORLD_SIZE", "1")) > 1 or _large(data[0])
-
-
-def _pattern(path: Path) -> bool:
-    return any(mark in str(path) for mark in "*?[")
-
-
-def _large(path: Path) -> bool:
-    return path.is_file() and UNPACKED.get(path.suffix.lower(), 1) * path.stat().st_size * SHARE > _free()
+    return asked or int(os.environ.get("WORLD_SIZE", "1")) > 1 or running.is_large(data, _free() // SHARE)
 
 
 def _free() -> int:
@@ -59,11 +47,15 @@ def fitted(
     """
     with _one_voice():
         from robustae import RobustAutoencoder
+        from robustae.distributed import leave
         from robustae.sources.streams import row_source
 
         begin, steps = time.perf_counter(), _Steps()
         source = row_source([str(path) for path in data], drop=list(left_out))
+        if first_process():
+            running.say_left_out(getattr(source, "dropped", {}), {})
         model = RobustAutoencoder(**settings).fit_source(source, progress=steps, **way)
+        leave()  # while all are there: not at the end of an interpreter whose peers are gone
     return model, time.perf_counter() - begin, steps.speed
 
 
@@ -115,14 +107,9 @@ def facts_of(model: Any, seconds: float, speed: float, out: Path) -> dict[str, A
     energies = model._energies_of_fit[0]
     share = float((-energies < model.offset_).mean())
     return {
+        **running.facts_of_fit(model),
         "rows": model.n_samples_fit_,
-        "columns": model.n_features_in_,
-        "status": model.status_,
         "epochs": model.n_iter_,
-        "objective": model.objective_,
-        "predictor": model.predictor_name_ or type(model.predictor_).__name__,
-        "lam": model.lam_,
-        "hidden": model.hidden_,
         "share_flagged": share,
         "looked_at": len(energies),
         "seconds": seconds,
@@ -135,14 +122,12 @@ def facts_of(model: Any, seconds: float, speed: float, out: Path) -> dict[str, A
 def _lines(facts: dict[str, Any], data: Sequence[Path]) -> list[str]:
     name = data[0].name if len(data) == 1 else f"{len(data)} files"
     rows, columns = (running.counted(facts[f"{noun}s"], noun) for noun in ("row", "column"))
-    widths = facts["hidden"] if isinstance(facts["hidden"], tuple) else (facts["hidden"],)
-    hidden = " x ".join(map(str, widths))
     speed = f", {facts['rows_per_second']:,.0f} rows/s" if facts["rows_per_second"] > 0 else ""
     looked_at = running.counted(facts["looked_at"], "row")
     return [
         f"Fitted {name}: {rows}, {columns}, {facts['seconds']:.2f} s{speed}.",
         f"  status    {facts['status']}",
-        f"  fit       {facts['predictor']}, lam {facts['lam']:.4g}, hidden {hidden}",
+        f"  fit       {running.line_of_fit(facts)}",
         f"  flagged   {running.percent(facts['share_flagged'])} of {looked_at} looked at",
         f"  model     {facts['model']}",
     ]

@@ -5,6 +5,6 @@ its rows' gradients. No row of N is stored or sent. See `fit_source`; `RobustAut
 """
 
 from robustae.distributed.fit import SourceFit, Way, fit_source
-from robustae.distributed.worlds import Alone, PeerLost, Torch, World, world_here
+from robustae.distributed.worlds import Alone, PeerLost, Torch, World, leave, world_here
 
-__all__ = ["Alone", "PeerLost", "SourceFit", "Torch", "Way", "World", "fit_source", "world_here"]
+__all__ = ["Alone", "PeerLost", "SourceFit", "Torch", "Way", "World", "fit_source", "leave", "world_here"]
