@@ -17,7 +17,7 @@ from robustae import RobustAutoencoder, scoring
 from robustae.checks import InputError
 from robustae.cli import scoring as command
 from robustae.cli.app import app
-from robustae.cli.pace import Pace
+from robustae.progress import Pace
 from robustae.scoring import score_batches, score_source
 from robustae.sources import read_table
 from robustae.sources.streams import row_source
@@ -370,6 +370,8 @@ def test_rows_a_second_and_time_left_are_told_in_words(capsys):
     assert Pace(1000).text(500, None, 60.0) == "500 of about 1 000 rows, 8 rows/s, 1 min 00 s left"
     assert "3 h 00 min left" in Pace(None).text(10, 30, 5400.0)
     assert "left" not in Pace(10).text(11, None, 1.0)
+    goes_on = Pace(what="fit", begun=500).text(900, 1000, 4.0)
+    assert goes_on == "fit 900 of 1 000 rows, 100 rows/s, 1 s left"
 
 
 def test_sources_are_row_sources_of_the_model(model, X):

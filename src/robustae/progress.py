@@ -1,12 +1,16 @@
-"""A progress bar for long fits."""
+"""How far long work is: a bar for fits in memory, rows a second and time left for passes over many rows."""
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from robustae.solvers import Callback
 
-__all__ = ["RowsTold", "rows_shown", "shown"]
+__all__ = ["Pace", "RowsTold", "pace", "rows_shown", "shown"]
+
+EVERY = {True: 0.2, False: 10.0}  # seconds between two reports to a terminal, to a file
 
 RowsTold = Callable[[str, int, int | None], None]
 """Called with what is done ("read", "fit"), the rows so far, and the rows in all, None where not known."""
@@ -37,30 +41,100 @@ def shown(verbose: int, callback: Callback | None) -> Iterator[Callback | None]:
         yield tell
 
 
+class Pace:
+    """Callback for passes over sources: ``pace(rows so far, rows in all or None)``.
+
+    Parameters
+    ----------
+    about : int or None
+        An estimate of the rows in all, for sources that do not know.
+    clock : callable
+        Seconds.
+    what : str
+        What is done with the rows, in a word.
+    begun : int
+        Rows that were done before.
+    """
+
+    def __init__(
+        self,
+        about: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        what: str = "",
+        begun: int = 0,
+    ):
+        self._about, self._clock, self._what, self._begun = about, clock, what, begun
+        self._terminal = sys.stderr.isatty()
+        self._start = self._told = clock()
+        self._shown = False
+
+    def __call__(self, rows: int, total: int | None) -> None:
+        now = self._clock()
+        if now - self._told < EVERY[self._terminal]:
+            return
+        self._told, self._shown = now, True
+        text = self.text(rows, total, now - self._start)
+        sys.stderr.write(f"\r{text}\033[K" if self._terminal else f"{text}\n")
+        sys.stderr.flush()
+
+    def text(self, rows: int, total: int | None, seconds: float) -> str:
+        """Return the report in words."""
+        speed = (rows - self._begun) / max(seconds, 1e-9)
+        expected = total or self._about
+        of = f" of {'' if total else 'about '}{_many(expected)}" if expected else ""
+        left = (
+            f", {_duration((expected - rows) / speed)} left"
+            if speed and expected and rows <= expected
+            else ""
+        )
+        return f"{self._what} {_many(rows)}{of} rows, {_many(round(speed))} rows/s{left}".lstrip()
+
+    def clear(self) -> None:
+        """Take the report off the terminal."""
+        if self._shown and self._terminal:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def _many(count: int) -> str:
+    return f"{count:,}".replace(",", " ")
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+
+@contextmanager
+def pace(about: int | None = None) -> Iterator[Pace]:
+    """Yield a callback that reports, and clear up after it."""
+    shown = Pace(about)
+    try:
+        yield shown
+    finally:
+        shown.clear()
+
+
 @contextmanager
 def rows_shown(verbose: Any, progress: RowsTold | None) -> Iterator[RowsTold | None]:
-    """Yield what is told of rows read or fitted: the user's, and with `verbose` a bar with rows/s."""
+    """Yield what is told of rows read or fitted: the user's, and with `verbose` a `Pace` of each."""
     if not verbose:
         yield progress
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    paces: dict[str, Pace] = {}
 
-    columns = (
-        TextColumn("{task.description:<4}"),
-        BarColumn(),
-        TextColumn("{task.completed:,} rows  {task.fields[speed]:,.0f} rows/s"),
-    )
-    left = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *left, console=Console(stderr=True)) as bar:
-        tasks: dict[str, Any] = {}
+    def tell(what: str, rows: int, of: int | None) -> None:
+        if what not in paces:
+            paces[what] = Pace(what=what, begun=rows)
+        paces[what](rows, of)
+        if progress is not None:
+            progress(what, rows, of)
 
-        def tell(what: str, rows: int, of: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=of, speed=0.0)
-            speed = bar.tasks[tasks[what]].speed or 0.0
-            bar.update(tasks[what], completed=rows, total=of, speed=speed)
-            if progress is not None:
-                progress(what, rows, of)
-
+    try:
         yield tell
+    finally:
+        for shown in paces.values():
+            shown.clear()

@@ -54,7 +54,7 @@ def _place_for(out: Path, data: list[Path]) -> None:
 
 
 def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
-    from robustae.cli.pace import pace
+    from robustae.progress import pace
     from robustae.scoring import source_for, summary
     from robustae.sources.files import files_of
 
