@@ -18,7 +18,9 @@ __all__ = [
     "TABLE_SUFFIXES",
     "appending",
     "check_writable",
+    "clear_left",
     "csv_bytes",
+    "locked",
     "replacing",
     "replacing_folder",
     "write_bytes",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 TABLE_SUFFIXES = (".csv", ".parquet", ".npy")
+TEMPORARY = ".robustae-*.tmp"  # names of what is not whole yet
 
 PathLike = str | os.PathLike[str]
 
@@ -206,7 +209,38 @@ def appending(path: PathLike) -> Iterator[Callable[[Mapping[str, Any]], None]]:
 
 def _beside(target: Path) -> Path:
     # Short: the name of the file itself may already be as long as a name can be.
-    return target.with_name(f".robustae-{secrets.token_hex(6)}.tmp")
+    return target.with_name(TEMPORARY.replace("*", secrets.token_hex(6)))
+
+
+def clear_left(folder: Path) -> None:
+    """Clear away what processes that were killed have left half in a folder, which nobody else writes to."""
+    for left in folder.glob(TEMPORARY):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, wait: bool) -> Iterator[None]:
+    """Hold a file, made if it is not there, or a folder for one process; who is killed lets go by itself.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it, unless that is to be waited for.
+    """
+    try:
+        import fcntl
+    except ImportError:  # where there are no such locks
+        yield
+        return
+    opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(opened)
 
 
 @contextmanager

@@ -15,13 +15,12 @@ from robustae.sources.batches import of_arrow, places
 from robustae.sources.files import files_of
 from robustae.sources.rowgroups import ParquetPart
 from robustae.sources.streams import checked_rows, row_source
+from robustae.spill import Progress
 
 __all__ = ["facts_of", "score_batches", "score_columns", "score_source", "source_for", "summary"]
 
 CELLS = 2**21  # scored at a time: 16 MB in float64
 WORST = 5  # rows named in a summary
-
-Progress = Callable[[int, int | None], None]
 
 
 def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:

@@ -7,7 +7,6 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from robustae.checks import InputError
-from robustae.outputs import replacing_folder
+from robustae.outputs import clear_left, locked, replacing_folder
 from robustae.scales import quantile
 from robustae.sketches import QuantileSketch
 from robustae.sources.binary import DAMAGED
@@ -119,7 +118,8 @@ class Spill:
         if folder is None:
             return cls._temporary(source, progress)
         place = _made(Path(folder).expanduser())
-        with _alone(place):
+        with locked(place / ".lock", wait=True):
+            clear_left(place)
             if not _is_of(_facts(place), source):
                 _write(source, place / PLACE, progress)
             return cls.open(place)
@@ -170,21 +170,6 @@ def _made(folder: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot make the folder {str(folder)!r}: {error.strerror}.") from error
     return folder
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time write there, and clear away what one that was killed has left."""
-    try:
-        import fcntl
-    except ImportError:  # where there are no such locks each process writes its own
-        yield
-        return
-    with open(folder / ".lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.glob(".robustae-*.tmp"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
 
 
 def _facts(folder: Path) -> dict[str, Any]:

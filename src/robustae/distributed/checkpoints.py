@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ import numpy as np
 
 from robustae import artifact
 from robustae.checks import InputError
+from robustae.outputs import clear_left, locked
 
 __all__ = ["Checkpoints", "told"]
 
 KEPT = 2
 NAME = re.compile(r"epoch(\d{6})-step(\d{9})\.ckpt")
-LEFT = ".robustae-*.tmp"  # by a process that was killed while it wrote
 
 Arrays = dict[str, np.ndarray]
 
@@ -52,9 +52,8 @@ class Checkpoints:
             raise InputError(f"cannot make the folder {str(self.folder)!r}: {error.strerror}.") from error
         if not os.access(self.folder, os.W_OK):
             raise InputError(f"checkpoint: no permission to write to {str(self.folder)!r}.")
-        with _locked(self.folder):
-            for left in self.folder.glob(LEFT):
-                left.unlink(missing_ok=True)
+        with _alone(self.folder):
+            clear_left(self.folder)
             if self._found() and not resume:
                 raise InputError(
                     f"{str(self.folder)!r} holds the checkpoint of a fit: go on with it (resume=True, "
@@ -114,28 +113,16 @@ class Checkpoints:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Refuse a second fit there; a process that is killed lets go by itself."""
-    try:
-        import fcntl
-    except ImportError:  # where there are no such locks
+def _alone(folder: Path) -> Iterator[None]:
+    """Refuse a second fit there."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder, wait=False))
+        except BlockingIOError as error:
+            raise InputError(
+                f"another fit is writing to {str(folder)!r}: wait for it, or name another folder."
+            ) from error
         yield
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(fcntl, opened, folder)
-        yield
-    finally:
-        os.close(opened)
-
-
-def _lock(fcntl: Any, opened: int, folder: Path) -> None:
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            f"another fit is writing to {str(folder)!r}: wait for it, or name another folder."
-        ) from error
 
 
 def _same(then: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

@@ -18,11 +18,9 @@ from robustae.distributed.shards import Layout, Reader, laid_out, picked
 from robustae.distributed.worlds import World, attended
 from robustae.sketches import QuantileSketch
 from robustae.sources.streams import RowSource, row_source
-from robustae.spill import Spill, no_spill
+from robustae.spill import Progress, Spill, no_spill
 
 __all__ = ["Data", "opened", "spread"]
-
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robustae.checks import need
+from robustae.engines.devices import on_gpus
 from robustae.estimator import RobustAutoencoder, load
 from robustae.scoring import score_batches
 
@@ -48,18 +49,12 @@ def fit(
         "source": None if dealt else source,
         "options": options,
     }
-    scaling = train.ScalingConfig(num_workers=workers, use_gpu=_on_gpus(estimator.device))
+    scaling = train.ScalingConfig(num_workers=workers, use_gpu=on_gpus(estimator.device))
     trainer = torch.TorchTrainer(_process, train_loop_config=told, scaling_config=scaling, datasets=dealt,
                                  run_config=run_config)  # fmt: skip
     with trainer.fit().checkpoint.as_directory() as folder:
         own = None if isinstance(estimator.predictor, str) else estimator.predictor
         return load(Path(folder) / MODEL, own)
-
-
-def _on_gpus(device: str) -> bool:
-    import torch
-
-    return device.startswith("cuda") or device == "auto" and torch.cuda.is_available()
 
 
 def _process(told: dict[str, Any]) -> None:

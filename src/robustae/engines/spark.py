@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from robustae.checks import need
+from robustae.engines.devices import on_gpus
 from robustae.estimator import RobustAutoencoder
 from robustae.scoring import score_batches
 
@@ -39,8 +40,9 @@ def fit(
         If Spark is not installed.
     """
     torch = need("spark", "pyspark.ml.torch.distributor", "Spark's TorchDistributor")
-    on_gpus = str(estimator.device).startswith("cuda")
-    distributor = torch.TorchDistributor(num_processes=workers, local_mode=local, use_gpu=on_gpus)
+    distributor = torch.TorchDistributor(
+        num_processes=workers, local_mode=local, use_gpu=on_gpus(estimator.device)
+    )
     return distributor.run(_process, estimator.get_params(deep=False), source, options)
 
 
