@@ -335,6 +335,8 @@ def test_labels_may_be_text(folder):
     assert told["methods"][0]["auroc"] == 1
     assert "--label" in refused(folder, "evaluate", "t.csv")
     assert "different values" in refused(folder, "evaluate", "t.csv", "--label", "a")
+    fitted = run(folder, "fit", "words.csv", "--label", "state", "--model", "w.rae")
+    assert "state (the label)" in fitted.output
 
 
 # --- the rest -----------------------------------------------------------------------------------

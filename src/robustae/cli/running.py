@@ -35,7 +35,11 @@ __all__ = [
 
 def without(data: Path, label: str | None, drop: Iterable[str] | None) -> "Table":
     """Read rows; the label is only left out, whatever its values."""
-    return read(data, drop=[*([] if label is None else [label]), *(drop or [])])
+    from dataclasses import replace
+
+    table = read(data, drop=[*([] if label is None else [label]), *(drop or [])])
+    why = {label: "the label"} if label in table.dropped else {}
+    return replace(table, dropped=table.dropped | why)
 
 
 def read(data: Path, label: str | None = None, **options: Any) -> "Table":
