@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.measuring import write
 from robustae import RobustAutoencoder
-from robustae.sources import read_table
+from robustae.data import read_table
 
 WORST = 5
 

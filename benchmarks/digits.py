@@ -1,7 +1,7 @@
 """scikit-learn's digits as the paper uses USPS: all ones and a few sevens, the demo's own comparison."""
 
 from benchmarks.measuring import write
-from robustae.demo.digits import DRAWS, digits_part
+from robustae.lab.demo.digits import DRAWS, digits_part
 
 
 def run(runs: int) -> None:

@@ -6,11 +6,11 @@ import torch
 
 from benchmarks.measuring import in_turn, write
 from robustae.datasets import fetch_escalator
-from robustae.objective import Problem
 from robustae.penalties import L1
 from robustae.predictors import Linear, Sigmoid
+from robustae.predictors.starts import start
 from robustae.solvers import LBFGS, Adam, Budget
-from robustae.starts import start
+from robustae.solvers.objective import Problem
 
 LAM = 0.2  # in deviations of all cells; the automatic lam lies between 0.05 and 0.25 here
 

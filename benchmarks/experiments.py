@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from benchmarks.measuring import HERE, write
-from robustae.benchmark import EXPERIMENTS, experiment, table_detection, video
-from robustae.benchmark.jobs import Row
-from robustae.benchmark.ledger import read_csv
-from robustae.benchmark.sets import PAIRS
-from robustae.benchmark.tables import Table, tables
+from robustae.lab import EXPERIMENTS, experiment, table_detection, video
+from robustae.lab.jobs import Row
+from robustae.lab.ledger import read_csv
+from robustae.lab.sets import PAIRS
+from robustae.lab.tables import Table, tables
 
 MEASURED = HERE / "experiments"
 

@@ -14,13 +14,14 @@ import atheris  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "data")]
 with atheris.instrument_imports(include=["robustae"]):
     import fuzzing  # pyright: ignore[reportMissingImports]
     from test_fuzz_tables import outcomes, seeds  # pyright: ignore[reportMissingImports]
 
-    from robustae import RobustAutoencoder, artifact, load
-    from robustae.sources.frames import open_clip
+    from robustae import RobustAutoencoder, load
+    from robustae.data.clips import open_clip
+    from robustae.fit import artifact
 
 PLACE = Path(tempfile.mkdtemp())
 X = np.random.default_rng(0).normal(size=(40, 4))

@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.measuring import in_turn, write
 from robustae import RobustAutoencoder
-from robustae.benchmark.sets import FOURS, labelled
 from robustae.datasets import fetch_usps
+from robustae.lab.sets import FOURS, labelled
 
 
 def run(runs: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.serving import ARROW, CSV, JSON, bodies, served
 from robustae import RobustAutoencoder
-from robustae.synthetic import planted_rows
+from robustae.datasets.synthetic import planted_rows
 
 PINNED = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 WARM = 0.25  # share of the time before memory is compared
@@ -27,7 +27,7 @@ FITS = """
 import sys, warnings
 import numpy as np
 from robustae import RobustAutoencoder, load
-from robustae.synthetic import planted_rows
+from robustae.datasets.synthetic import planted_rows
 warnings.simplefilter("ignore")
 X = planted_rows(n=400, d=20, random_state=0).X
 for number in __import__("itertools").count():

@@ -19,7 +19,7 @@ PROGRAM = """
 import os, sys, time
 import torch
 from robustae import RobustAutoencoder
-from robustae.distributed import beginning, world_here
+from robustae.fit.distributed import beginning, world_here
 from robustae.solvers import Adam
 
 torch.set_num_threads(1)

@@ -17,7 +17,7 @@ from benchmarks.leaks import memory
 from benchmarks.measuring import write
 from benchmarks.spoiling import commands, guided, spoilt
 from robustae import RobustAutoencoder, artifact, load
-from robustae.synthetic import planted_rows
+from robustae.datasets.synthetic import planted_rows
 
 SETTINGS = ("--predictor", "linear", "--set", "hidden=3", "--epochs", "20")
 ONE = (sys.executable, "-m", "robustae")

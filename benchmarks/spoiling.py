@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-FUZZ = tuple(f"tests/test_fuzz_{name}.py" for name in ("load", "tables", "clips", "states"))
-KILL = ("tests/test_kill.py",)
+FUZZ = tuple(
+    f"tests/{room}/test_fuzz_{name}.py"
+    for room, name in (
+        ("estimators", "load"),
+        ("data", "tables"),
+        ("data", "clips"),
+        ("estimators", "states"),
+    )
+)
+KILL = ("tests/cli/test_kill.py",)
 TARGETS = ("tables", "descriptions", "clips")
 GUIDED = 300.0  # seconds for each target, at 50 times
 

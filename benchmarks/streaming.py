@@ -53,14 +53,14 @@ def _rows(rng: np.random.Generator, V: np.ndarray, m: int) -> np.ndarray:
 
 
 def spill(folder: Path, data: Path) -> None:
-    from robustae.sources.streams import row_source
-    from robustae.spill import Spill
+    from robustae.data.streams import row_source
+    from robustae.fit.spill import Spill
 
     Spill.of(row_source(data), folder / SPILL)
 
 
 def read_spill(folder: Path, data: Path) -> None:
-    from robustae.spill import Spill
+    from robustae.fit.spill import Spill
 
     rows = Spill.open(folder / SPILL).rows
     for first in range(0, len(rows), 65_536):
@@ -69,7 +69,7 @@ def read_spill(folder: Path, data: Path) -> None:
 
 def score(folder: Path, data: Path) -> None:
     from robustae import load
-    from robustae.scoring import score_source
+    from robustae.estimators.scoring import score_source
 
     score_source(load(folder / MODEL), data, folder / SCORES)
 
@@ -158,7 +158,7 @@ def run(runs: int, sizes: tuple[int, ...] = SIZES) -> None:
 
 def child(work: str, folder: Path, data: Path) -> None:
     """Do one piece of work, and print what it took; imports are not timed."""
-    import robustae.estimator  # noqa: F401
+    import robustae.estimators.autoencoder  # noqa: F401
 
     begin = time.perf_counter()
     WORK[work](folder, data)

@@ -6,8 +6,8 @@ from sklearn.ensemble import IsolationForest
 
 from benchmarks.measuring import in_turn, write
 from robustae import RobustAutoencoder
+from robustae.datasets.synthetic import planted_rows
 from robustae.metrics import auprc, auroc
-from robustae.synthetic import planted_rows
 
 SIZES = (1.0, 1.5, 2.0)  # of the anomalies, in noise deviations by cell
 

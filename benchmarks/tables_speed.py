@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.measuring import in_turn, threads, write
 from benchmarks.table import pyod, robust
-from robustae.synthetic import planted_rows
+from robustae.datasets.synthetic import planted_rows
 
 OURS, PYOD = "robust autoencoder (default)", "PyOD AutoEncoder (default)"
 LARGE_RUNS = 1

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from robustae.checks import InputError
-from robustae.sources.frames import open_clip
+from robustae.data.clips import open_clip
+from robustae.utils.checks import InputError
 
 HEIGHT, WIDTH = 48, 64
 

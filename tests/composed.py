@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from robustae.synthetic import moving_scene
+from robustae.datasets.synthetic import moving_scene
 
 HEIGHT, WIDTH = 60, 80
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 
 LONGER = int(os.environ.get("ROBUSTAE_SOAK", "1"))  # times as many trials as in the short form
 LEDGER = os.environ.get("ROBUSTAE_SOAK_LEDGER")  # where the long form keeps its counts

@@ -38,7 +38,7 @@ def _child(sender, rank, size, port, function, arguments):
 
 def _context():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "robustae.estimator"])
+    context.set_forkserver_preload(["torch", "robustae.estimators.autoencoder"])
     return context
 
 

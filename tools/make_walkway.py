@@ -1,4 +1,4 @@
-"""Make src/robustae/demo/data/walkway.npz, the clip that the demo separates, from walkway_200.mp4.
+"""Make src/robustae/datasets/data/walkway.npz, the clip that the demo separates, from walkway_200.mp4.
 
 Source: samples/data/vtest.avi of the OpenCV repository (Apache License 2.0), 795 frames of 768 x 576
 at 10 frames per second. walkway_200.mp4 holds its frames 0, 2, ..., 398 at 240 x 180 (H.264). Here
@@ -18,7 +18,7 @@ import av
 import numpy as np
 
 HEIGHT, WIDTH, FPS = 120, 160, 5
-TARGET = Path(__file__).parents[1] / "src/robustae/demo/data/walkway.npz"
+TARGET = Path(__file__).parents[1] / "src/robustae/datasets/data/walkway.npz"
 
 
 def grey_frames(path: str) -> np.ndarray:

@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from robustae import RobustAutoencoder
+from robustae.datasets.synthetic import moving_scene
 from robustae.metrics import best_f1
-from robustae.synthetic import moving_scene
 from robustae.video import separate
 
 scene = moving_scene(n=80)

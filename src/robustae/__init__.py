@@ -2,17 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from robustae.baselines import RobustPCA
-    from robustae.estimator import RobustAutoencoder, load
+from robustae.utils.version import __version__
 
-__version__ = "0.1.0"
-__all__ = ["RobustAutoencoder", "RobustPCA", "__version__", "load"]
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder, load
+    from robustae.estimators.robust_pca import RobustPCA
+    from robustae.utils.checks import InputError
+
+__all__ = ["InputError", "RobustAutoencoder", "RobustPCA", "__version__", "load"]
 
 _HOMES = {
-    "RobustAutoencoder": "robustae.estimator",
-    "RobustPCA": "robustae.baselines",
-    "load": "robustae.estimator",
+    "RobustAutoencoder": "robustae.estimators.autoencoder",
+    "InputError": "robustae.utils.checks",
+    "RobustPCA": "robustae.estimators.robust_pca",
+    "load": "robustae.estimators.autoencoder",
 }
 
 

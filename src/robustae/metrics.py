@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 
 __all__ = ["auprc", "auroc", "best_f1", "precision_at"]
 

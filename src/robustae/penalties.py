@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError, one_of
+from robustae.utils.checks import InputError, one_of
 
 __all__ = [
     "L1",

@@ -6,9 +6,9 @@ from robustae.baselines.drmf import DRMF
 from robustae.baselines.godec import GoDec
 from robustae.baselines.neighbours import KNNDistance, one_class_svm
 from robustae.baselines.orpca import OnlineRobustPCA
-from robustae.baselines.pursuit import Pursuit, pursue
 from robustae.baselines.rkpca import RKPCA
-from robustae.baselines.rpca import RobustPCA
+from robustae.estimators.robust_pca import RobustPCA
+from robustae.solvers.pursuit import Pursuit, pursue
 
 __all__ = [
     "DDC",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from robustae.baselines.rpca import RobustPCA
-from robustae.checks import InputError
+from robustae.estimators.robust_pca import RobustPCA
+from robustae.utils.checks import InputError
 
 __all__ = ["ReconstructionPCA", "comparison_methods"]
 

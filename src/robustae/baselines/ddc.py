@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from robustae.baselines.refusals import number_above
-from robustae.checks import InputError
-from robustae.inputs import read_rows
-from robustae.scales import MAD_TO_SD, median
+from robustae.data.rows import read_rows
+from robustae.stats.scales import MAD_TO_SD, median
+from robustae.utils.checks import InputError
 
 __all__ = ["DDC", "m_location", "m_scale"]
 

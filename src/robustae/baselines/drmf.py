@@ -17,12 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from robustae.baselines.compare import number_of_components
-from robustae.baselines.pursuit import pursue
 from robustae.baselines.refusals import number_above, whole_number
-from robustae.baselines.rpca import SMALL
 from robustae.baselines.seen import Seen
-from robustae.checks import InputError, one_of
-from robustae.inputs import Rows, read_rows
+from robustae.data.rows import Rows, read_rows
+from robustae.estimators.robust_pca import SMALL
+from robustae.solvers.pursuit import pursue
+from robustae.utils.checks import InputError, one_of
 
 __all__ = ["DRMF", "Factorisation", "factorise"]
 

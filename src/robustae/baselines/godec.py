@@ -14,10 +14,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from robustae.baselines.refusals import complete_rows, number_above, whole_number
-from robustae.baselines.rpca import SMALL
 from robustae.baselines.soft import SoftSplit, soft
-from robustae.checks import InputError
-from robustae.scales import scale_of_cells
+from robustae.estimators.robust_pca import SMALL
+from robustae.stats.scales import scale_of_cells
+from robustae.utils.checks import InputError
 
 __all__ = ["Decomposition", "GoDec", "decompose"]
 

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from robustae.baselines.refusals import complete_rows, number_above, whole_number
 from robustae.baselines.soft import SoftSplit, solve_rows
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 
 __all__ = ["OnlineRobustPCA"]
 

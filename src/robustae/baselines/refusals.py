@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError
-from robustae.inputs import read_rows
+from robustae.data.rows import read_rows
+from robustae.utils.checks import InputError
 
 __all__ = ["complete_rows", "number_above", "whole_number"]
 

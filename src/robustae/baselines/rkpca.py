@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from robustae.baselines.refusals import complete_rows, number_above, whole_number
-from robustae.baselines.rpca import SMALL
 from robustae.baselines.seen import Seen
-from robustae.checks import InputError
+from robustae.estimators.robust_pca import SMALL
+from robustae.utils.checks import InputError
 
 __all__ = ["RKPCA"]
 

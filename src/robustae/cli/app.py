@@ -11,20 +11,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from robustae import __version__
-from robustae.checks import known_names
 from robustae.cli import (
-    benchmarking,
-    evaluating,
-    filming,
-    fitting,
-    scoring,
-    serving,
+    benchmark,
+    evaluate,
+    fit,
+    score,
+    serve,
     showing,
-    teaching,
-    watching,
+    tutorial,
+    video,
+    watch,
 )
 from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
+from robustae.utils.checks import known_names
+from robustae.utils.version import __version__
 
 __all__ = ["app", "main"]
 
@@ -87,7 +87,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PAGES = (fitting, scoring, serving, watching, evaluating, filming, showing, teaching, benchmarking)
+PAGES = (fit, score, serve, watch, evaluate, video, showing, tutorial, benchmark)
 for page in PAGES:
     for command in page.COMMANDS:
         app.command()(command)

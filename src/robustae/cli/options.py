@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robustae.checks import InputError, known_names
+from robustae.utils.checks import InputError, known_names
 
 
 def option(metavar: str, *names: str, help: str, **more: Any) -> Any:

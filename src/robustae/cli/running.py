@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 
 if TYPE_CHECKING:
-    from robustae.sources import Table
+    from robustae.data import Table
 
 __all__ = [
     "counted",
@@ -44,7 +44,7 @@ def without(data: Path, label: str | None, drop: Iterable[str] | None) -> "Table
 
 def read(data: Path, label: str | None = None, **options: Any) -> "Table":
     """Read rows, all of whose cells are finite or missing."""
-    from robustae.sources import read_table
+    from robustae.data import read_table
 
     table = read_table(data, label, **options)
     if not table.mixed:
@@ -69,7 +69,7 @@ def is_large(data: Sequence[Path], most: int) -> bool:
     path = data[0]
     if len(data) > 1 or not path.is_file():
         return len(data) > 1 or path.is_dir() or any(sign in str(path) for sign in "*?[")
-    from robustae.sources.files import decoded_bytes
+    from robustae.data.files import decoded_bytes
 
     return path.suffix.lower() != ".npz" and decoded_bytes(data) > most
 
@@ -97,7 +97,7 @@ def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
 
 def rows_for(model: Any, table: "Table") -> "Table":
     """Return the table with the columns that the model was fitted on, in their order."""
-    from robustae.sources import match_columns
+    from robustae.data import match_columns
 
     if model.plan_ is not None:
         return _planned(model.plan_, table)
@@ -119,7 +119,7 @@ def _planned(plan: Any, table: "Table") -> "Table":
     """Return the columns that the model uses, and of those it leaves out the ones that are there."""
     from dataclasses import replace
 
-    from robustae.sources import as_mixed, match_columns
+    from robustae.data import as_mixed, match_columns
 
     if table.values.ndim > 2:
         raise InputError("the model was fitted on a table, and the data are images.")
@@ -134,7 +134,7 @@ def _numbers_only(table: "Table", named: bool) -> "Table":
 
     import numpy as np
 
-    from robustae.tables.reading import floats_of
+    from robustae.data.values import floats_of
 
     numbers = {name: floats_of(values) for name, values in table.values.columns.items()}
     kept = {name: values for name, values in numbers.items() if values is not None}
@@ -165,7 +165,7 @@ def line_of_fit(facts: Mapping[str, Any]) -> str:
 
 def place_for(out: Path, data: Path, suffixes: Iterable[str] = (), folder: bool = False) -> None:
     """Refuse, before any work is done, what could not be written or would replace the data."""
-    from robustae.outputs import check_writable
+    from robustae.utils.files import check_writable
 
     if out.exists() and data.exists() and out.samefile(data):
         raise InputError(f"writing {str(out)!r} would replace the data: choose another name.")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from robustae.checks import InputError
 from robustae.cli import options, running
+from robustae.utils.checks import InputError
 
 __all__ = ["COMMANDS"]
 
@@ -22,7 +22,7 @@ def demo(
     json: options.Json = False,
 ) -> None:
     """Try it on real data that come along, and show it."""
-    from robustae.demo import run_demo
+    from robustae.lab.demo import run_demo
 
     with _progress() as tell:
         result = run_demo(out, tell)

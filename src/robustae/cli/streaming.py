@@ -47,8 +47,8 @@ def fitted(
     """
     with _one_voice():
         from robustae import RobustAutoencoder
-        from robustae.distributed import leave
-        from robustae.sources.streams import row_source
+        from robustae.data.streams import row_source
+        from robustae.fit.distributed import leave
 
         begin, steps = time.perf_counter(), _Steps()
         source = row_source([str(path) for path in data], drop=list(left_out))
@@ -82,8 +82,8 @@ class _Steps:
 @contextmanager
 def _one_voice() -> Iterator[None]:
     """Ctrl-C keeps the fit so far; what all processes would say alike the first one says."""
-    from robustae.checks import InputError
-    from robustae.distributed import PeerLost
+    from robustae.fit.distributed import PeerLost
+    from robustae.utils.checks import InputError
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

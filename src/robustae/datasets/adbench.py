@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from robustae.checks import InputError, NotFound, one_of
 from robustae.datasets.kinds import Dataset
 from robustae.datasets.places import PathLike, cache, look, where
-from robustae.outputs import write_bytes
+from robustae.utils.checks import InputError, NotFound, one_of
+from robustae.utils.files import write_bytes
 
 _URL = "https://raw.githubusercontent.com/Minqi824/ADBench/3dac8221081e190f157d78e93bfa8867f90d0965/adbench/datasets/"
 SHA256 = {

@@ -61,7 +61,7 @@ def load_breast_cancer_cells(
     """
     from sklearn.datasets import load_breast_cancer
 
-    from robustae.synthetic import with_missing, with_wrong_cells
+    from robustae.datasets.synthetic import with_missing, with_wrong_cells
 
     source: Any = load_breast_cancer()
     X, cells = with_wrong_cells(source.data, share=wrong, size=size, random_state=random_state)
@@ -81,6 +81,6 @@ def load_walkway() -> Dataset:
         200 grey frames of 120 x 160, uint8, 5 a second. Made from OpenCV's vtest.avi (Apache
         License 2.0; see NOTICE).
     """
-    with files("robustae").joinpath("demo/data/walkway.npz").open("rb") as file, np.load(file) as stored:
+    with files("robustae").joinpath("datasets/data/walkway.npz").open("rb") as file, np.load(file) as stored:
         frames = np.cumsum(stored["changes"], axis=0, dtype=np.uint8)
     return film(frames, "people on a walkway, from OpenCV's vtest.avi (Apache License 2.0)")

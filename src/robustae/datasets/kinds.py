@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 
 
 @dataclass(frozen=True)

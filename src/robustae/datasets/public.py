@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from robustae.checks import InputError, NotFound, one_of
 from robustae.datasets.kinds import Dataset, drawn, film
 from robustae.datasets.places import PathLike, look, where
+from robustae.utils.checks import InputError, NotFound, one_of
 
 
 @dataclass(frozen=True)

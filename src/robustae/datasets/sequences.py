@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robustae.checks import InputError, NotFound, need, one_of
 from robustae.datasets.places import PathLike, homes, look, where
+from robustae.utils.checks import InputError, NotFound, need, one_of
 
 __all__ = ["SEQUENCES", "VideoSequence", "fetch_video_sequence", "video_sequences"]
 

@@ -62,8 +62,8 @@ def tally(model: Any, X: Any, order: np.ndarray, used: np.ndarray) -> CellTally:
 
 def _layers(model: Any, X: Any) -> np.ndarray:
     """Tone above, tone below, and whether missing, of every cell, shape (m, d, 3)."""
-    from robustae.explain import FLAG_AT
-    from robustae.tables import missing_of
+    from robustae.fit.explain import FLAG_AT
+    from robustae.fit.mixed import missing_of
 
     deviations = matrix(model.cell_scores(X)).astype(np.float32)
     beyond = np.abs(deviations) - FLAG_AT

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError, one_of
 from robustae.report.outlying import film_slider, lam_slider
 from robustae.report.packing import pack, plain
 from robustae.report.seen import matrix, runs, spread, take
 from robustae.report.tables import table_facts
+from robustae.utils.checks import InputError, one_of
 
 __all__ = ["Facts", "facts_of"]
 

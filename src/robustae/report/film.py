@@ -8,9 +8,9 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from robustae import __version__
 from robustae.report.charts import number
 from robustae.report.packing import plain
+from robustae.utils.version import __version__
 
 __all__ = ["film_page"]
 

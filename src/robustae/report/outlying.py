@@ -8,7 +8,7 @@ import numpy as np
 from robustae.penalties import L1, NoPenalty, Penalty, SourceColumns, Trimmed
 from robustae.report.packing import pack
 from robustae.report.seen import residuals, runs, take
-from robustae.scaling import ColumnScaling
+from robustae.stats.scaling import ColumnScaling
 
 __all__ = ["film_slider", "lam_slider", "trim_slider"]
 

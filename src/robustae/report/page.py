@@ -7,10 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from robustae import __version__
-from robustae.outputs import write_text
 from robustae.report.blocks import section
 from robustae.report.facts import Facts
+from robustae.utils.files import write_text
+from robustae.utils.version import __version__
 
 __all__ = ["html_of", "write_report"]
 

@@ -67,7 +67,7 @@ class Residuals:
 
 def look_at(model: Any, X: Any, rows: np.ndarray) -> Look:
     """Look at some rows of X."""
-    from robustae.tables import missing_of
+    from robustae.fit.mixed import missing_of
 
     part = take(X, rows)
     return Look(
@@ -90,8 +90,8 @@ def _in_digits(model: Any, expected: list[np.ndarray]) -> list[np.ndarray]:
 
 def residuals(model: Any, X: Any) -> Residuals:
     """Return the first member's residuals."""
-    from robustae.fitting import one_thread_for
-    from robustae.tables import rows_of
+    from robustae.fit.members import one_thread_for
+    from robustae.fit.mixed import rows_of
 
     rows, first = rows_of(model, X, model.image_shape_), model.models_[0]
     with one_thread_for(model.predictor):
@@ -115,7 +115,7 @@ def by_column(model: Any, X: Any) -> list[np.ndarray]:
 
 
 def _columns_of(X: Any) -> dict[str, np.ndarray] | None:
-    from robustae.tables.frames import frame_of, of_frame
+    from robustae.data.dataframes import frame_of, of_frame
 
     if not hasattr(X, "columns"):
         return None

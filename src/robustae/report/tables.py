@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError
 from robustae.report.cellmap import CellTally, cell_map, tally
 from robustae.report.export import exported
 from robustae.report.outlying import lam_slider, trim_slider
 from robustae.report.packing import pack
 from robustae.report.seen import MOST_CELLS, Look, by_column, look_at, residuals, spread, take, written
+from robustae.utils.checks import InputError
 
 __all__ = ["table_facts"]
 

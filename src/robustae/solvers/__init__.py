@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from robustae.checks import InputError, one_of
-from robustae.objective import Problem
 from robustae.penalties import L1, NoPenalty
 from robustae.predictors import Constant, Conv, Linear, Masked, Sigmoid
 from robustae.solvers.adam import Adam
@@ -11,6 +9,8 @@ from robustae.solvers.alternating import Alternating
 from robustae.solvers.base import Budget, Callback, Result, Solver
 from robustae.solvers.lbfgs import LBFGS
 from robustae.solvers.newton import Newton
+from robustae.solvers.objective import Problem
+from robustae.utils.checks import InputError, one_of
 
 __all__ = ["LBFGS", "Adam", "Alternating", "Budget", "Callback", "Newton", "Result", "Solver", "choose"]
 

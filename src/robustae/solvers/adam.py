@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from robustae.objective import Problem
 from robustae.predictors import omega
 from robustae.solvers.base import Budget, Result
+from robustae.solvers.objective import Problem
 
 __all__ = ["Adam", "one_epoch", "rows_of_step"]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robustae.checks import one_of
-from robustae.objective import Problem
 from robustae.penalties import NoPenalty
 from robustae.solvers.base import Budget, Result
 from robustae.solvers.lbfgs import LBFGS
+from robustae.solvers.objective import Problem
+from robustae.utils.checks import one_of
 
 __all__ = ["Alternating"]
 

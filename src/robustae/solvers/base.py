@@ -1,20 +1,18 @@
 """What every solver gives and needs: a result that reads as advice, a progress callback, a stopping rule."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from torch import nn
 
-from robustae.checks import InputError
-from robustae.objective import Problem
+from robustae.solvers.objective import Problem
+from robustae.utils.checks import InputError
+from robustae.utils.progress import Callback
 
 __all__ = ["Budget", "Callback", "Result", "Solver", "check_budget"]
 
 FEW = 6  # iterations of a fit that only leads to the next
-
-Callback = Callable[[int, int, float], Any]  # iteration, iterations at most, J
 
 
 @dataclass

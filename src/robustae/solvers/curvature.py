@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from robustae.objective import Problem
 from robustae.predictors import Linear, Sigmoid
+from robustae.solvers.objective import Problem
 
 __all__ = ["inverse_curvature"]
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from robustae.objective import Problem
 from robustae.solvers.base import Budget, Result
 from robustae.solvers.curvature import inverse_curvature
+from robustae.solvers.objective import Problem
 
 __all__ = ["LBFGS"]
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robustae.objective import Problem
 from robustae.predictors import Constant
 from robustae.solvers.base import Budget, Result
+from robustae.solvers.objective import Problem
 
 __all__ = ["Newton"]
 

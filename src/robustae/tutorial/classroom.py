@@ -3,8 +3,8 @@
 from importlib.resources import files
 from string import Template
 
-from robustae import __version__
-from robustae.outputs import PathLike, check_writable, write_text
+from robustae.utils.files import PathLike, check_writable, write_text
+from robustae.utils.version import __version__
 
 __all__ = ["classroom_html", "write_classroom"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError, need
+from robustae.utils.checks import InputError, need
 
 __all__ = ["show_images"]
 

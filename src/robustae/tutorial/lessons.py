@@ -5,8 +5,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from robustae.checks import InputError, need
-from robustae.outputs import PathLike, check_writable, replacing_folder, write_text
+from robustae.utils.checks import InputError, need
+from robustae.utils.files import PathLike, check_writable, replacing_folder, write_text
 
 __all__ = ["LESSONS", "notebook", "write_lessons"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from robustae.checks import InputError
 from robustae.tutorial.classroom import classroom_html
+from robustae.utils.checks import InputError
 
 __all__ = ["serve_classroom"]
 

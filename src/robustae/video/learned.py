@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.estimator import RobustAutoencoder
+from robustae.estimators.autoencoder import RobustAutoencoder
 from robustae.video.grid import loudest
 from robustae.video.scene import CUT, Scene, scene_of
 

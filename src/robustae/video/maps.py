@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 from robustae.video.grid import loudest
 from robustae.video.scene import CUT
 

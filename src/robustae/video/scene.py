@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 from robustae.video.changes import Changes, codes_of, components_of, refined
 from robustae.video.grid import grid_for, loudest
 from robustae.video.light import Light, gains

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from robustae.checks import InputError, known_names
-from robustae.sources.frames import Clip, open_clip
-from robustae.thresholds import offset
+from robustae.data.clips import Clip, open_clip
+from robustae.stats.thresholds import offset
+from robustae.utils.checks import InputError, known_names
 from robustae.video.maps import MaskSettings, boxes_of, masks_of, scores_of
 from robustae.video.scene import scene_of
 from robustae.video.stored import load_scene, save_scene
@@ -74,7 +74,7 @@ def separate(
     ----------
     source : path, str, int or array
         A film, a folder of images, a .npy or .npz file of frames, an array of shape (n, height, width[,
-        channels]), the number of a camera or the URL of a stream, as `robustae.sources.frames.open_clip`
+        channels]), the number of a camera or the URL of a stream, as `robustae.data.frames.open_clip`
         takes.
     model : path or model, optional
         Of another clip of the same camera and frame size: `Separation.model`, or what

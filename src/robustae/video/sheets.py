@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.sources.films import Converter, resized
+from robustae.data.films import Converter, resized
 from robustae.video.writing import png
 
 PANELS = ("original", "background", "foreground", "score")

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from robustae.checks import InputError
+from robustae.utils.checks import InputError
 from robustae.video.scene import LARGEST, LEAST_NOISE, Scene
 
 __all__ = ["load_scene", "save_scene"]
@@ -19,12 +19,12 @@ def save_scene(model: Any, path: str | os.PathLike[str]) -> None:
     InputError
         If the place cannot be written to.
     """
-    from robustae import artifact
+    from robustae.fit import artifact
 
     if isinstance(model, Scene):
         artifact.write(path, model.arrays(), {"scene": {}})
         return
-    from robustae.saving import packed
+    from robustae.estimators.saving import packed
 
     arrays, description = packed(model.estimator)
     artifact.write(path, arrays | model.scene.arrays(), description | {"scene": {"noise": model.noise}})
@@ -42,7 +42,7 @@ def load_scene(path: str | os.PathLike[str]) -> Any:
     InputError
         If the file is damaged, or no model of a scene; NotFound if there is none.
     """
-    from robustae import artifact
+    from robustae.fit import artifact
 
     arrays, description = artifact.read(path)
     if "scene" not in description:
@@ -55,8 +55,8 @@ def _scene_of(arrays: dict[str, Any], description: dict[str, Any]) -> Any:
     scene = Scene.of({name: values for name, values in arrays.items() if name.startswith(PREFIX)})
     if "members" not in description:
         return scene
-    from robustae.estimator import RobustAutoencoder
-    from robustae.saving import rebuilt
+    from robustae.estimators.autoencoder import RobustAutoencoder
+    from robustae.estimators.saving import rebuilt
     from robustae.video.learned import LearnedScene
 
     members = {name: part for name, part in description.items() if name != "scene"}

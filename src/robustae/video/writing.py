@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from robustae.checks import InputError, need
+from robustae.utils.checks import InputError, need
 
 __all__ = ["ENDINGS", "Film", "film", "film_name", "png"]
 

@@ -1,0 +1,177 @@
+"""robustae benchmark."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from robustae.cli import options, running
+from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
+from robustae.utils.checks import InputError, one_of
+
+__all__ = ["COMMANDS"]
+
+KEPT = "Interrupted: what was measured is kept, and the same command goes on from there."
+NO_PICTURES = "No pictures: they need matplotlib, pip install 'robustae[plot]'."
+
+
+def benchmark(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="detection, inductive, denoising, subtle, lambda (the paper's); video; "
+            "tables, contamination, thresholds, cells, named-cells (of tables); or all.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for tables and pictures.")
+    ] = Path("benchmark"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small data that come along: shows that it runs.")
+    ] = False,
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", metavar="NUMBER", min=1, help="Draws of each set.", show_default=False),
+    ] = None,
+    method: Annotated[
+        list[str] | None, options.option("NAME", "--method", help="Only this one; may be repeated.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, options.option("NAME", "--set", help="Only this data set; may be repeated.")
+    ] = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Run experiments, the paper's and others: every method, many draws.
+
+    Real data are looked for under ROBUSTAE_DATA; sets that are not there are left out.
+    What was measured is kept: the same command again goes on where it was cut short.
+    """
+    from robustae.lab import EXPERIMENTS, Plan, experiment
+    from robustae.lab.runner import check_names
+
+    chosen = list(EXPERIMENTS) if one_of("NAME", name, [*EXPERIMENTS, "all"]) == "all" else [name]
+    plan = Plan(quick, draws, tuple(method) if method else None, tuple(set_) if set_ else None, seed)
+    experiments = [experiment(each) for each in chosen]
+    check_names(experiments, plan)
+    _make(out)
+    with _keeping():
+        results = [_run(each, plan, out) for each in experiments]
+    lines = [line for each, result in zip(experiments, results, strict=True) for line in _lines(each, result)]
+    running.show({"experiments": results}, json, lines)
+    _end(results)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {str(folder)!r} cannot be a folder: {error.strerror}.") from None
+
+
+def _run(experiment: Any, plan: Any, folder: Path) -> dict[str, Any]:
+    from robustae.lab.runner import execute, written
+
+    with _progress(experiment.NAME) as tell:
+        outcome = execute(experiment, plan, folder, tell)
+    result: dict[str, Any] = {"name": experiment.NAME, "ran": outcome.ran, "rows": len(outcome.rows)}
+    result |= {"absent": outcome.absent, "failed": outcome.failed, "summary": [], "files": []}
+    if outcome.rows:
+        found, files = written(experiment, plan, folder, outcome.rows)
+        result |= {"summary": found, "files": [str(file) for file in files]}
+    return result
+
+
+def _lines(experiment: Any, result: dict[str, Any]) -> Iterator[str]:
+    from robustae.lab.methods import OURS
+    from robustae.lab.tables import NOTE, tables
+
+    ran, rows = running.counted(result["ran"], "job"), running.counted(result["rows"], "row")
+    yield f"{result['name']}: {ran} run now, {rows} in all."
+    for table in tables(result["summary"], getattr(experiment, "REFERENCE", OURS)):
+        yield from ("", *([table.title] if table.title else []))
+        yield from running.show_table(table.columns, table.rows)
+    if result["summary"]:
+        yield from ("", getattr(experiment, "NOTE", NOTE))
+    yield from (f"Left out: {name}: {why}" for name, why in result["absent"].items())
+    yield from (f"Failed: {job}: {why}" for job, why in result["failed"].items())
+    if result["files"]:
+        yield f"Written: {', '.join(result['files'])}."
+        yield from [NO_PICTURES] if find_spec("matplotlib") is None else []
+
+
+def _end(results: list[dict[str, Any]]) -> None:
+    if any(result["failed"] for result in results):
+        raise typer.Exit(FAILED)
+    if not any(result["rows"] for result in results):
+        raise typer.Exit(MISUSED)
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """Let Ctrl-C end at once: a fit would take it as "keep what you have", and be measured half done."""
+
+    def stop(*_: Any) -> None:
+        typer.echo(KEPT, err=True)
+        raise SystemExit(INTERRUPTED)
+
+    try:
+        before = signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not the main thread, which gets the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int, dict[str, Any]], None]]:
+    """Yield what tells of the next job: a bar on a terminal, else a line each, on standard error."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Spoken(name)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, of, key: bar.update(task, completed=done, total=of, description=_words(name, key))
+
+
+class _Spoken:
+    """Says each job as it begins, and about how long the rest takes."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.start, self.first = name, time.perf_counter(), None
+
+    def __call__(self, done: int, of: int, key: dict[str, Any]) -> None:
+        self.first = done if self.first is None else self.first
+        if key:
+            typer.echo(f"{done + 1}/{of} {_words(self.name, key)}{self._left(done, of)}", err=True)
+
+    def _left(self, done: int, of: int) -> str:
+        ran = done - (self.first or 0)
+        if not ran:
+            return ""
+        return f" ({(time.perf_counter() - self.start) / ran * (of - done):.0f} s left)"
+
+
+def _words(name: str, key: dict[str, Any]) -> str:
+    return ", ".join(
+        [name, *(f"draw {part}" if title == "draw" else str(part) for title, part in key.items())]
+    )
+
+
+COMMANDS = (benchmark,)

@@ -1,0 +1,77 @@
+"""robustae tutorial."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robustae.cli import options, running
+from robustae.utils.checks import InputError
+
+__all__ = ["COMMANDS"]
+
+
+def tutorial(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Folder for the notebooks.", show_default=False)
+    ] = None,
+    page: Annotated[
+        Path | None, options.option("FILE", "--page", help="Write the classroom page, too (.html).")
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the classroom page to a browser on this machine.")
+    ] = False,
+    solutions: Annotated[bool, typer.Option("--solutions", help="Fill in the exercises.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Less data, fewer steps: shows that they run.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Write the hands-on lessons: notebooks to DIR, and a page with moving pictures.
+
+    Notebooks that have been worked in are never replaced.
+    """
+    if folder is None and page is None and not serve:
+        raise InputError(
+            "name a folder for the notebooks, --page FILE.html or --serve for the classroom page, or several."
+        )
+    found, lines = _written(folder, page, solutions, quick)
+    if serve:
+        _served(found, lines, json)
+    else:
+        running.show(found, json, lines)
+
+
+def _written(
+    folder: Path | None, page: Path | None, solutions: bool, quick: bool
+) -> tuple[dict[str, object], list[str]]:
+    """Facts of what was written, and lines that tell them."""
+    from robustae.tutorial import write_classroom, write_lessons
+
+    books = [] if folder is None else write_lessons(folder, solutions, quick)
+    lines = [f"{len(books)} notebooks in {folder}: open them with Jupyter or an editor."] if books else []
+    if page is not None:
+        write_classroom(page)
+        lines.append(f"The classroom page: open {page} in a browser.")
+    found = {"notebooks": [str(book) for book in books], "page": None if page is None else str(page)}
+    return found, lines
+
+
+def _served(found: dict[str, object], lines: list[str], json: bool) -> None:
+    """Serve the page until Ctrl-C, which is how it ends and no failure."""
+    from robustae.tutorial import serve_classroom
+
+    def tell(address: str) -> None:
+        said = f"The classroom page: {address} (Ctrl-C ends it)"
+        running.show(found | {"address": address}, json, [*lines, said])
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        serve_classroom(tell)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    typer.echo("Ended.", err=True)
+
+
+COMMANDS = (tutorial,)

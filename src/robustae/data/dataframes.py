@@ -1,0 +1,105 @@
+"""Data frames of pandas, polars or pyarrow as mixed tables, and results as frames of their kind."""
+
+from typing import Any
+
+import numpy as np
+
+from robustae.data import MixedTable
+
+__all__ = ["frame_of", "is_mixed", "of_frame", "replaced"]
+
+
+def frame_of(X: Any) -> Any:
+    """Return X as a narwhals frame, None where it is no frame."""
+    if isinstance(X, (np.ndarray, list, MixedTable)) or not hasattr(X, "columns"):
+        return None
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def is_mixed(frame: Any) -> bool:
+    """Whether a frame has a column of anything but numbers and truth values."""
+    import narwhals as nw
+
+    return any(not (dtype.is_numeric() or dtype == nw.Boolean) for dtype in frame.schema.values())
+
+
+def of_frame(frame: Any) -> MixedTable:
+    """Return the columns of a frame; numbers keep whether they are whole."""
+    import narwhals as nw
+
+    graded = frozenset(str(s.name) for s in frame.iter_columns() if s.dtype in (nw.Categorical, nw.Enum))
+    return MixedTable({str(series.name): _cells(series) for series in frame.iter_columns()}, graded)
+
+
+def _cells(series: Any) -> np.ndarray:
+    import narwhals as nw
+
+    dtype, missing = series.dtype, series.is_null().to_numpy().astype(bool)
+    if dtype.is_integer() and not missing.any():
+        return series.to_numpy()
+    if dtype.is_numeric():
+        return np.where(missing, np.nan, series.cast(nw.Float64).fill_null(0.0).to_numpy())
+    if dtype in (nw.Datetime, nw.Date):
+        return _dates(series)
+    cells = np.empty(len(missing), dtype=object)
+    cells[:] = [None if no else cell for cell, no in zip(series.to_list(), missing, strict=True)]
+    return cells
+
+
+def _dates(series: Any) -> np.ndarray:
+    import narwhals as nw
+
+    if series.dtype == nw.Date:
+        return series.to_numpy().astype("datetime64[D]")
+    if getattr(series.dtype, "time_zone", None):
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return series.to_numpy().astype("datetime64[us]")
+
+
+def replaced(frame: Any, columns: dict[str, tuple[np.ndarray, np.ndarray]]) -> Any:
+    """Return the frame with some cells of some columns changed, all others as they are.
+
+    Parameters
+    ----------
+    frame : narwhals frame
+    columns : dict of str to (rows, values)
+        Where the new cells lie, and what is written there.
+    """
+    changed = [
+        series.scatter(rows.tolist(), _fitting(series, values))
+        for series in frame.iter_columns()
+        if str(series.name) in columns
+        for rows, values in [columns[str(series.name)]]
+    ]
+    return frame.with_columns(*changed).to_native()
+
+
+def _fitting(series: Any, values: np.ndarray) -> Any:
+    """Values in the type of a series, zones included."""
+    import narwhals as nw
+
+    if series.dtype.is_integer():
+        return np.rint(values).astype(np.int64).tolist()
+    zone = getattr(series.dtype, "time_zone", None)
+    if not zone:
+        return values.tolist() if values.dtype.kind != "M" else values
+    new = nw.new_series("new", values, backend=series.implementation)
+    return new.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+
+
+def frame_like(frame: Any, table: MixedTable) -> Any:
+    """Return a table as a frame of the same kind, of the same index in pandas."""
+    import narwhals as nw
+
+    columns = {name: _plain(values) for name, values in table.columns.items()}
+    made = nw.from_dict(columns, backend=frame.implementation).to_native()
+    if hasattr(made, "set_axis"):
+        made.index = frame.to_native().index
+    return made
+
+
+def _plain(values: np.ndarray) -> Any:
+    return values.tolist() if values.dtype.kind == "O" else values

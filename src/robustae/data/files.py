@@ -1,0 +1,170 @@
+"""Files, folders and patterns as one source of rows."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from robustae.data.arrays import NpyPart
+from robustae.data.batches import after, chosen, of_about, places
+from robustae.data.identifiers import index_reason
+from robustae.data.lines import TextPart
+from robustae.data.refusals import readable, similar
+from robustae.data.rowgroups import ParquetPart
+from robustae.utils.checks import InputError, NotFound
+
+__all__ = ["FileSource", "decoded_bytes", "files_of"]
+
+ENDINGS = {".parquet": ParquetPart, ".pq": ParquetPart, ".npy": NpyPart, ".csv": TextPart}
+HEAD = 65_536  # rows looked at to tell the columns that only number the rows
+PathLike = str | os.PathLike[str]
+
+
+class Part(Protocol):
+    """One file of a source."""
+
+    path: Path
+    named: bool
+    columns: list[str]
+    n_rows: int | None
+
+    def check(self, columns: list[str]) -> None:
+        """Refuse columns that are no numbers."""
+        ...
+
+    def batches(self, columns: list[str], rows: int, start: int = 0) -> Iterator[np.ndarray]:
+        """Yield rows, from row `start` on."""
+        ...
+
+
+def files_of(data: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the files that a path, a pattern, a folder, or a list of these names.
+
+    Those of a folder (all below it) or a pattern come in the order of their names, a list in its own.
+
+    Raises
+    ------
+    InputError
+        If there is none (NotFound), or a folder holds files of several kinds.
+    """
+    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    return [file for path in paths for file in _files(Path(path).expanduser())]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return _inside(path)
+    if path.exists():
+        return [path]
+    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+    if not found:
+        raise NotFound(f"there is no file {str(path)!r}{similar(path)}")
+    return [file for one in found for file in (_inside(one) if one.is_dir() else [one])]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Files of data below a folder, but for hidden ones and the notes of engines (_SUCCESS)."""
+    files = sorted(file for file in folder.rglob("*") if _is_data(file.relative_to(folder), file))
+    kinds = sorted({file.suffix.lower() for file in files})
+    if not files:
+        raise NotFound(f"the folder {str(folder)!r} holds no {', '.join(ENDINGS)} file.")
+    if len({ENDINGS[kind] for kind in kinds}) > 1:
+        pattern = str(folder / f"*{kinds[0]}")
+        raise InputError(
+            f"the folder {str(folder)!r} holds {' and '.join(kinds)} files: name one kind, as {pattern!r}."
+        )
+    return files
+
+
+def _is_data(inside: Path, file: Path) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in inside.parts)
+    return not hidden and file.suffix.lower() in ENDINGS and file.is_file()
+
+
+def _part(path: Path) -> Part:
+    if not path.is_file():
+        raise InputError(f"{str(path)!r} is not a regular file.")
+    with readable(path):
+        return ENDINGS.get(path.suffix.lower(), TextPart)(path)
+
+
+def decoded_bytes(files: Sequence[Path]) -> int:
+    """About how many bytes the rows of these files take in float64."""
+    return sum(8 * rows_of(part) * len(part.columns) for part in map(_part, files))
+
+
+def rows_of(part: Part) -> int:
+    """Rows of a file, estimated for text."""
+    return getattr(part, "about_rows", part.n_rows or 0)
+
+
+class FileSource:
+    """Files with the same columns, one after the other.
+
+    Attributes
+    ----------
+    columns : list of d str
+        Those used.
+    dropped : dict of str to str
+        Columns that only number the rows, left out unless asked for by name.
+    named : bool
+    n_rows : int or None
+        None for text.
+    about_rows : int
+        An estimate where `n_rows` is None.
+    """
+
+    def __init__(self, files: Sequence[Path], columns: Sequence[str] | None = None, drop: Sequence[str] = ()):
+        self._parts = [_part(file) for file in files]
+        first = self._parts[0]
+        self.named = first.named
+        self.columns = chosen(first.columns, columns, drop, repr(str(first.path)), self.named)
+        for part in self._parts:
+            self._check(part, None if columns is not None else set(first.columns))
+        self.dropped = self._row_numbers() if columns is None and self.named else {}
+        self.columns = [name for name in self.columns if name not in self.dropped]
+        counts = [part.n_rows for part in self._parts]
+        self.n_rows = None if None in counts else sum(count for count in counts if count is not None)
+
+    def _row_numbers(self) -> dict[str, str]:
+        """Columns that only number the rows, as the first ones tell, and why; none if no other is left."""
+        head = next(self._parts[0].batches(self.columns, HEAD), np.empty((0, len(self.columns))))[:HEAD]
+        why = {name: index_reason(name, values) for name, values in zip(self.columns, head.T, strict=True)}
+        found = {name: reason for name, reason in why.items() if reason}
+        return found if len(found) < len(self.columns) else {}
+
+    def _check(self, part: Part, expected: set[str] | None) -> None:
+        where = repr(str(part.path))
+        places(self.columns, part.columns, where)
+        more = [name for name in part.columns if expected is not None and name not in expected]
+        if more:
+            raise InputError(f"{where} has a column {more[0]!r}, which {str(self._parts[0].path)!r} lacks.")
+        part.check(self.columns)
+
+    def batches(self, rows: int = 65_536, start: int = 0) -> Iterator[np.ndarray]:
+        """Yield rows of all files, from row `start` on."""
+        return of_about(rows, self._parts_from(rows, start))
+
+    def _parts_from(self, rows: int, start: int) -> Iterator[np.ndarray]:
+        if self.n_rows is None:
+            yield from after(start, (b for part in self._parts for b in part.batches(self.columns, rows)))
+            return
+        for part in self._parts:
+            length = part.n_rows or 0
+            if start < length:
+                yield from part.batches(self.columns, rows, start)
+            start = max(start - length, 0)
+
+    @property
+    def about_rows(self) -> int:
+        """Rows in all, estimated for text."""
+        return sum(map(rows_of, self._parts))
+
+    def fingerprint(self) -> dict[str, Any] | None:
+        """Files with their sizes in bytes and times of change in ns, and the columns used."""
+        stats = [(part.path.resolve(), part.path.stat()) for part in self._parts]
+        files = [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+        return {"files": files, "columns": self.columns}

@@ -1,0 +1,1 @@
+"""Where fitted models work: HTTP, standard input, Ray, Spark, MLflow."""

@@ -1,0 +1,162 @@
+"""Rows as they come over a line, cells column by column, made what a fitted model takes."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robustae.data import MixedTable, numbers_of
+from robustae.data.table import is_number, number
+from robustae.utils.checks import InputError, suggestion
+
+__all__ = ["Intake", "numbers"]
+
+SHOWN = 40  # characters of a cell in a sentence
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A fitted model and the columns it takes.
+
+    Attributes
+    ----------
+    model : RobustAutoencoder
+        A copy that takes numbers as arrays without a word about names.
+    columns : list of str
+        All columns of the fit: names, or positions as text.
+    needed : list of str or None
+        Names of the columns that rows must bring; None where the model knows none.
+    """
+
+    model: Any
+    columns: list[str]
+    needed: list[str] | None
+
+    @classmethod
+    def of(cls, model: Any) -> "Intake":
+        """Look at a fitted model."""
+        if model.plan_ is not None:
+            plan = model.plan_
+            return cls(model, plan.names, [plan.names[j] for j in plan.used])
+        names = getattr(model, "feature_names_in_", None)
+        if names is None:
+            return cls(model, [str(j) for j in range(model.n_features_in_)], None)
+        model = copy.copy(model)
+        del model.feature_names_in_
+        return cls(model, [str(name) for name in names], [str(name) for name in names])
+
+    def named(self) -> Any:
+        """Return the model with the names of its columns, as it was handed over."""
+        if self.mixed or self.needed is None:
+            return self.model
+        model = copy.copy(self.model)
+        model.feature_names_in_ = np.array(self.columns, dtype=object)
+        return model
+
+    @property
+    def mixed(self) -> bool:
+        """Whether columns may hold more than numbers."""
+        return self.model.plan_ is not None
+
+    def heading(self, cells: Sequence[str]) -> list[str] | None:
+        """Return the names that the first row of a text gives, None where it is a row of numbers."""
+        names = [cell.strip() for cell in cells]
+        if self.needed is not None and {*self.needed} <= {*names}:
+            return names
+        texts = any(number(cell) is None for cell in cells)
+        told = texts and (self.needed is not None or not any(map(is_number, cells)))
+        return names if told else None
+
+    def places(self, names: Sequence[str] | None, count: int) -> list[int]:
+        """Return where the columns needed stand among those that come: by name, or by position.
+
+        Raises
+        ------
+        InputError
+            If one is not there, or, without names, their number differs.
+        """
+        if names is not None and self.needed is not None:
+            at = {str(name): j for j, name in reversed(list(enumerate(names)))}
+            return [_place(name, at) for name in self.needed]
+        if self.mixed and names is None:
+            raise InputError(f"the columns need names: {_listed(self.needed or [])}.")
+        if count != len(self.columns):
+            raise InputError(f"the model takes {len(self.columns)} columns, and the rows have {count}.")
+        return list(range(count))
+
+    def rows(self, columns: Sequence[Any], names: Sequence[str] | None = None) -> Any:
+        """Return rows as the model takes them.
+
+        Parameters
+        ----------
+        columns : sequence of sequences of n cells
+            Texts, numbers, truth values, None where missing; or arrays.
+        names : sequence of str, optional
+            Of the columns; those that the model does not need are left out.
+
+        Returns
+        -------
+        array, shape (n, d), or MixedTable
+
+        Raises
+        ------
+        InputError
+            If a column is not there, or a cell cannot be a number where the model takes numbers.
+        """
+        places = self.places(names, len(columns))
+        wanted = self.needed or self.columns
+        if self.mixed:
+            return MixedTable({name: _cells(columns[j]) for name, j in zip(wanted, places, strict=True)})
+        return np.column_stack([numbers(columns[j], name) for name, j in zip(wanted, places, strict=True)])
+
+
+def _place(name: str, at: dict[str, int]) -> int:
+    if name not in at:
+        raise InputError(
+            f"there is no column {name!r}, which the model needs: {suggestion(name, [*at][:20])}"
+        )
+    return at[name]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
+
+
+def _cells(cells: Any) -> np.ndarray:
+    if isinstance(cells, np.ndarray):
+        return cells
+    out = np.empty(len(cells), dtype=object)
+    out[:] = cells
+    return out
+
+
+def numbers(cells: Any, name: str) -> np.ndarray:
+    """Return cells of one column as numbers, NaN where missing, shape (n,).
+
+    Raises
+    ------
+    InputError
+        If a cell holds anything else, or an infinity.
+    """
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iufb":
+        values, slips = cells.astype(np.float64), []
+    else:
+        values, slips = numbers_of(["" if cell is None else str(cell) for cell in cells])
+    if slips:
+        raise InputError(f"column {name!r}{_row(slips[0], cells)}: {_short(cells[slips[0]])} is no number.")
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise InputError(f"column {name!r}{_row(int(infinite[0]), cells)} holds an infinity.")
+    return values
+
+
+def _row(i: int, cells: Any) -> str:
+    """Where among several rows."""
+    return f", row {i}" if len(cells) > 1 else ""
+
+
+def _short(cell: Any) -> str:
+    text = repr(cell)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

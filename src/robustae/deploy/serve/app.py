@@ -1,0 +1,166 @@
+"""The application: the routes of the Open Inference Protocol, version 2, around one model."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from robustae.deploy.records import Intake
+from robustae.deploy.serve import schema
+from robustae.deploy.serve.bodies import kind_of, work_on
+from robustae.deploy.serve.desk import Desk
+from robustae.deploy.serve.guard import Guard, error_response
+from robustae.deploy.serve.limits import Limits, Refused
+from robustae.deploy.serve.metrics import Metrics
+from robustae.deploy.serve.protocol import model_metadata
+from robustae.utils.checks import InputError
+from robustae.utils.version import __version__
+
+__all__ = ["create_app"]
+
+Name = Annotated[str, Path(description="Name of the model.")]
+Outputs = Annotated[list[str] | None, Query(description="For Arrow and CSV; may be repeated.")]
+
+
+class _Service:
+    """One model, and those who ask about it."""
+
+    def __init__(self, model: Any, name: str, limits: Limits):
+        self.intake, self.name, self.limits = Intake.of(model), name, limits
+        self.desk, self.metrics = Desk(limits), Metrics()
+
+    def check(self, name: str) -> None:
+        """Refuse another model's name."""
+        if name != self.name:
+            raise Refused(404, f"there is no model {name[:80]!r}: this one is called {self.name!r}.")
+
+    async def infer(self, request: Request, outputs: list[str]) -> Response:
+        """Answer about the rows of a request."""
+        kind = kind_of(request.headers)
+        answered = await self.desk.handle(
+            request, work_on(kind, self.intake, self.name, self.limits, outputs)
+        )
+        self.metrics.rows.inc(answered.rows)
+        self.metrics.anomalies.inc(answered.anomalies)
+        return Response(answered.body, media_type=answered.kind)
+
+
+def create_app(
+    model: Any, name: str = "model", limits: Limits | None = None, token: str | None = None
+) -> FastAPI:
+    """Return the application that serves a fitted model.
+
+    Parameters
+    ----------
+    model : RobustAutoencoder
+        Fitted; it is not changed.
+    name : str
+        Of the model, in addresses.
+    limits : Limits, optional
+    token : str, optional
+        Which every request but those about health must bring: ``Authorization: Bearer TOKEN``.
+
+    Raises
+    ------
+    InputError
+        If the extra `serve` is missing.
+    """
+    service = _Service(model, name, limits or Limits())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.desk.close()
+
+    app = FastAPI(
+        title=f"robustae: {name}", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    app.state.desk = service.desk
+    app.add_middleware(Guard, metrics=service.metrics, token=token)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    _add_health(app)
+    _add_model(app, service)
+    _add_work(app, service)
+    return app
+
+
+def _refused(_: Request, error: Any) -> Response:
+    return error_response(error.status, error.sentence, error.headers)
+
+
+def _misused(_: Request, error: Any) -> Response:
+    return error_response(400, " ".join(str(error).split()))
+
+
+def _elsewhere(_: Request, error: Any) -> Response:
+    return error_response(error.status_code, f"{error.detail}.".lower(), error.headers)
+
+
+def _invalid(_: Request, error: Any) -> Response:
+    first = error.errors()[0]
+    return error_response(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}.".lower())
+
+
+def _failed(_: Request, error: Any) -> Response:
+    return error_response(500, "the server failed: its log says more.")
+
+
+_HANDLERS: dict[Any, Any] = {
+    Refused: _refused,
+    InputError: _misused,
+    ValueError: _misused,  # from scikit-learn
+    HTTPException: _elsewhere,
+    RequestValidationError: _invalid,
+    Exception: _failed,
+}
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/v2", responses=schema.answers("Server"))
+    async def server() -> dict[str, Any]:
+        """Name, version and extensions of the server."""
+        return {"name": "robustae", "version": __version__, "extensions": ["arrow", "csv"]}
+
+    @app.get("/v2/health/live", responses=schema.answers("Live", 200))
+    async def live() -> dict[str, bool]:
+        """Whether the server lives."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", responses=schema.answers("Ready", 200))
+    async def ready() -> dict[str, bool]:
+        """Whether the server can score."""
+        return {"ready": True}
+
+
+def _add_model(app: FastAPI, service: _Service) -> None:
+    metadata = model_metadata(service.intake, service.name)
+
+    @app.get("/v2/models/{name}", responses=schema.answers("Model", 200, 401, 404))
+    async def about(name: Name) -> dict[str, Any]:
+        """What the model takes and gives."""
+        service.check(name)
+        return metadata
+
+    @app.get("/v2/models/{name}/ready", responses=schema.answers("Ready", 200, 401, 404))
+    async def ready(name: Name) -> dict[str, Any]:
+        """Whether the model can score."""
+        service.check(name)
+        return {"name": name, "ready": True}
+
+
+def _add_work(app: FastAPI, service: _Service) -> None:
+    @app.post("/v2/models/{name}/infer", responses=schema.infer_answers(), openapi_extra=schema.infer_body())
+    async def infer(name: Name, request: Request, outputs: Outputs = None) -> Response:
+        """Score rows: tensors as JSON, an Arrow stream, or CSV; the answer is of the same kind."""
+        service.check(name)
+        return await service.infer(request, outputs or [])
+
+    @app.get("/metrics", responses=schema.text_answers())
+    async def metrics() -> Response:
+        """Counts for Prometheus."""
+        text, kind = service.metrics.exposition()
+        return Response(text, media_type=kind)

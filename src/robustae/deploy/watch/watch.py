@@ -1,0 +1,226 @@
+"""The loop: rows in, scores and worst cells out."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import numpy as np
+
+from robustae.deploy.records import Intake
+from robustae.deploy.watch.feed import Feed, Line
+from robustae.deploy.watch.lines import Reader, format_of, reader_for
+from robustae.deploy.watch.told import CsvTeller, JsonTeller, Told
+from robustae.fit.explain import FLAG_AT
+from robustae.utils.checks import InputError
+
+__all__ = ["Tally", "Watch", "watch"]
+
+LEARN = 256  # rows that are learnt from together
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How to watch.
+
+    Attributes
+    ----------
+    format, to : str or None
+        "csv" or "jsonl"; None is told from the first line, and written as it is read.
+    cells : int
+        Worst cells told of each row.
+    cut : float
+        Noise deviations beyond which a cell is told.
+    strict : bool
+        Whether a bad line ends it all.
+    forget : float or None
+        Weight of what comes against what was learnt before (see `partial_fit`); None learns nothing.
+    """
+
+    format: str | None = None
+    to: str | None = None
+    cells: int = 3
+    cut: float = FLAG_AT
+    strict: bool = False
+    forget: float | None = None
+
+
+@dataclass
+class Tally:
+    """What was seen."""
+
+    rows: int = 0
+    flagged: int = 0
+    bad: int = 0
+    learnt: int = 0
+    start: float = field(default_factory=time.monotonic)
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        seconds = time.monotonic() - self.start
+        learnt = f", learnt from {self.learnt}" if self.learnt else ""
+        return (
+            f"{self.rows} rows scored, {self.flagged} flagged, {self.bad} bad lines{learnt}, {seconds:.1f} s."
+        )
+
+
+def watch(
+    model: Any,
+    feed: Feed,
+    out: IO[str],
+    how: Watch | None = None,
+    say: Callable[[str], None] = print,
+    tally: Tally | None = None,
+) -> Any:
+    """Score rows as they come until the feed ends or nobody reads `out` any more.
+
+    Parameters
+    ----------
+    model : RobustAutoencoder
+        Fitted; it is not changed.
+    feed : Feed
+    out : text file
+        Gets one line per row.
+    how : Watch, optional
+    say : callable
+        Is told of each bad line, in a sentence.
+    tally : Tally, optional
+        Counts along.
+
+    Returns
+    -------
+    RobustAutoencoder
+        The model, with what it learnt on the way.
+
+    Raises
+    ------
+    InputError
+        If the first line lacks columns that the model needs, or, where strict, at a bad line.
+    """
+    watcher = _Watcher(Intake.of(model), how or Watch(), out, say, tally or Tally())
+    try:
+        for batch in feed.batches():
+            watcher.take(batch)
+            out.flush()
+    except BrokenPipeError:
+        pass
+    return watcher.intake.named()
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row's place among all, its line, and its cells in the model's order."""
+
+    place: int
+    line: int
+    cells: Sequence[Any]
+
+
+class _Watcher:
+    def __init__(self, intake: Intake, how: Watch, out: IO[str], say: Callable[[str], None], tally: Tally):
+        self.intake, self.how, self.out, self.say, self.tally = intake, how, out, say, tally
+        self.reader: Reader | None = None
+        self.teller: CsvTeller | JsonTeller | None = None
+        self.seen = 0  # rows, bad ones included
+        self.to_learn: list[_Row] = []
+
+    def take(self, batch: list[Line]) -> None:
+        """Score the rows of some lines, and write what was found."""
+        rows = [self._row(line, text) for line, text in self._texts(batch)]
+        good = [row for row in rows if row is not None]
+        if good:
+            self._score(good)
+
+    def _texts(self, batch: list[Line]) -> Iterator[tuple[Line, str | None]]:
+        """Lines that are rows: without blank ones, and without the line of names."""
+        for line in batch:
+            text = _decoded(line.text)
+            if text is not None and not text.strip() or self._is_names(text):
+                continue
+            yield line, text
+
+    def _is_names(self, text: str | None) -> bool:
+        if self.reader is not None or text is None:
+            return False
+        kind = self.how.format or format_of(text)
+        self.reader, named = reader_for(text, kind, self.intake)
+        self.teller = (CsvTeller if (self.how.to or kind) == "csv" else JsonTeller)(self.out, self.how.cells)
+        return named
+
+    def _row(self, line: Line, text: str | None) -> _Row | None:
+        place = self.seen
+        self.seen += 1
+        if text is None or self.reader is None:
+            why = "it is too long." if line.text is None else "it is not UTF-8."
+            return self._bad(line.number, why)
+        try:
+            return _Row(place, line.number, self.reader.row(text))
+        except InputError as error:
+            return self._bad(line.number, str(error))
+
+    def _bad(self, number: int, why: str) -> None:
+        sentence = f"line {number} is left out: {' '.join(why.split())}"
+        self.tally.bad += 1
+        if self.how.strict:
+            raise InputError(sentence)
+        self.say(sentence)
+
+    def _score(self, rows: list[_Row]) -> None:
+        """Score rows together; where that fails one by one, to find those at fault."""
+        try:
+            told = self._told(rows)
+        except ValueError as error:
+            if len(rows) == 1:
+                return self._bad(rows[0].line, str(error))
+            for row in rows:
+                self._score([row])
+            return None
+        assert self.teller is not None
+        self.teller.tell(told)
+        self.tally.rows += len(rows)
+        self.tally.flagged += sum(one.anomaly for one in told)
+        return self._learn(rows)
+
+    def _told(self, rows: list[_Row]) -> list[Told]:
+        model, X = self.intake.model, self._rows(rows)
+        scores = model.score_samples(X).tolist()
+        told = [
+            Told(row.place, score, bool(score < model.offset_))
+            for row, score in zip(rows, scores, strict=True)
+        ]
+        self._add_cells(told, model.explain(X, self.how.cut))
+        return told
+
+    def _rows(self, rows: list[_Row]) -> Any:
+        columns = list(zip(*(row.cells for row in rows), strict=True))
+        return self.intake.rows(columns, self.intake.needed)
+
+    def _add_cells(self, told: list[Told], account: dict[str, np.ndarray]) -> None:
+        """Give each row its cells, farthest off first, as `explain` sorts them."""
+        parts = zip(*(account[name].tolist() for name in ("row", "column", *Told.PARTS)), strict=True)
+        for row, column, *found in parts:
+            if len(told[row].cells) < self.how.cells:
+                name = column if isinstance(column, str) else self.intake.columns[column]
+                told[row].cells.append((name, *found))
+
+    def _learn(self, rows: list[_Row]) -> None:
+        if self.how.forget is None:
+            return
+        self.to_learn += rows
+        if len(self.to_learn) >= LEARN:
+            rows, self.to_learn = self.to_learn, []
+            self._learn_from(rows)
+
+    def _learn_from(self, rows: list[_Row]) -> None:
+        try:
+            self.intake.model.partial_fit(self._rows(rows), forget=self.how.forget)
+            self.tally.learnt += len(rows)
+        except ValueError as error:
+            self.say(f"nothing is learnt from {len(rows)} rows: {' '.join(str(error).split())}")
+
+
+def _decoded(line: bytes | None) -> str | None:
+    try:
+        return None if line is None else line.decode("utf-8-sig").rstrip("\r")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,137 @@
+"""The estimator's methods that give results by cell."""
+
+from typing import Any
+
+import numpy as np
+
+from robustae.data.rows import Rows
+from robustae.fit.explain import FLAG_AT, explanation, flags_of, repaired
+from robustae.fit.members import one_thread_for
+from robustae.fit.model import Block, Model
+
+__all__ = ["CellMethods"]
+
+
+class CellMethods:
+    """What a fitted estimator says of cells.
+
+    In a mixed table (see `robustae.fit.mixed`) a cell is one of a source column, its values as written,
+    and tables come back as they came in: as a DataFrame. Columns left out are missing there.
+    """
+
+    models_: list[Model]
+    predictor: Any
+
+    def _rows(self, X: Any) -> Rows:
+        raise NotImplementedError
+
+    def _cells(self, rows: Rows, *functions: Any, dtype: Any = None) -> list[np.ndarray]:
+        """Fill one array for each function of a block, in one pass; of X's shape where that is by cell."""
+        dtype = dtype or (np.float32 if rows.values.dtype == np.float32 else np.float64)
+        out: list[np.ndarray] = []
+        with one_thread_for(self.predictor):
+            for block in self.models_[0].blocks(rows.values):
+                parts = [function(block) for function in functions]
+                out = out or [np.empty((len(rows.values), part.shape[1]), dtype) for part in parts]
+                for values, part in zip(out, parts, strict=True):
+                    values[block.rows] = part
+        return [rows.shaped(values) for values in out]
+
+    def _reconstruction(self, block: Block) -> np.ndarray:
+        return self.models_[0].scaling.inverse(block.Zhat)
+
+    def _outlier_part(self, block: Block) -> np.ndarray:
+        model = self.models_[0]
+        return model.scaling.outlier_part(block.Zhat, model.outliers_of(block))
+
+    @property
+    def columns_(self):
+        """What each source column of a mixed table holds, and why it is left out: a list of `Column`."""
+        plan = getattr(self, "plan_", None)
+        if plan is None:
+            raise AttributeError("columns_ is there after a fit to a table with columns that are not numbers")
+        return list(plan.columns)
+
+    def reconstruct(self, X):
+        """Xhat, of X's shape and units."""
+        rows = self._rows(X)
+        return rows.decoded(self._cells(rows, self._reconstruction)[0])
+
+    def outliers(self, X):
+        """N, of X's shape and units: the proximal step on the residuals, equation (6) for l1.
+
+        Of a category in a mixed table it is the norm of its one-hot cells' N: 0 for none.
+        """
+        rows = self._rows(X)
+        return rows.sizes(self._cells(rows, self._outlier_part)[0])
+
+    def split(self, X):
+        """Return (reconstruct(X), outliers(X)) in one pass."""
+        rows = self._rows(X)
+        Xhat, N = self._cells(rows, self._reconstruction, self._outlier_part)
+        return rows.decoded(Xhat), rows.sizes(N)
+
+    def cell_scores(self, X):
+        """Residuals in noise deviations, of X's shape; 0 for missing cells.
+
+        Of a category in a mixed table it is how unlikely the level is: a probability p is as far off
+        as a Gaussian value beyond which, both ways, lies p.
+        """
+        rows, model = self._rows(X), self.models_[0]
+        return self._cells(rows, lambda block: rows.deviations(model, block))[0]
+
+    def flags(self, X, cut=FLAG_AT):
+        """Cells called outlying, of X's shape, bool: over `cut` noise deviations off, whatever lam is."""
+        rows, model = self._rows(X), self.models_[0]
+        return self._cells(rows, lambda block: flags_of(model, rows, block, cut), dtype=bool)[0]
+
+    def repaired(self, X, cut=FLAG_AT, passes=0):
+        """X with flagged and missing cells replaced by Xhat, all others untouched to the last bit.
+
+        Parameters
+        ----------
+        X : array or DataFrame
+        cut : float
+            Noise deviations beyond which a cell is replaced.
+        passes : int
+            Times that rows with such cells are encoded again with Xhat in their place, so that a
+            wrong cell does not speak for itself.
+
+        Returns
+        -------
+        array, of X's shape; of a mixed table a table like it
+            Columns of whole numbers stay so; a text of many kinds has no Xhat, and stays.
+        """
+        rows = self._rows(X)
+        with one_thread_for(self.predictor):
+            return rows.repaired(repaired(self.models_[0], rows, cut, passes))
+
+    def explain(self, X, cut=FLAG_AT):
+        """Account for the flagged cells, those farthest off first.
+
+        Returns
+        -------
+        dict of arrays, or DataFrame where X is one
+            row, column (name or number), observed, expected (Xhat), outlier_part (N; all
+            in X's units), deviations (signed, in noise deviations), share (of the row's energy).
+            Of a mixed table observed and expected are values as written, in polars their texts.
+        """
+        rows = self._rows(X)
+        names = getattr(self, "feature_names_in_", None)
+        with one_thread_for(self.predictor):
+            columns = explanation(self.models_[0], rows, names, cut)
+        if rows.frame is None:
+            return columns
+        import narwhals as nw
+
+        if rows.frame.implementation.is_pandas_like():
+            return nw.from_dict(columns, backend=rows.frame.implementation).to_native()
+        return nw.from_dict(_as_texts(columns), backend=rows.frame.implementation).to_native()
+
+
+def _as_texts(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Objects of several types have no column type outside pandas."""
+    return {
+        name: np.array([str(cell) for cell in values], dtype=np.str_) if values.dtype.kind == "O" else values
+        for name, values in columns.items()
+    }

@@ -1,0 +1,134 @@
+"""A fitted estimator as an artifact or a pickle and back: what is written of it, and how it returns."""
+
+import os
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+
+from robustae.data.columns import Columns
+from robustae.estimators.vetting import vetted
+from robustae.fit import artifact
+from robustae.stats.thresholds import CleanPart
+from robustae.utils.checks import InputError
+
+__all__ = ["Portable", "packed", "rebuilt", "restored", "save"]
+
+SAVED = (
+    "predictor_name_",
+    "image_shape_",
+    "hidden_",
+    "mu_",
+    "objective_",
+    "history_",
+    "n_iter_",
+    "status_",
+    "offset_",
+    "n_features_in_",
+)
+PARAM = "param:"
+SHAPE = ("predictor_name_", "hidden_", "image_shape_")  # what a predictor is built from
+PARTS = {"penalty", "solver"}  # parameters that may be objects of this package
+
+
+def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write parameters, fitted attributes and models to `path`."""
+    artifact.write(path, *packed(estimator))
+
+
+def packed(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the description of a fitted estimator."""
+    energies, weight = estimator._energies_of_fit
+    arrays, description = artifact.pack(estimator.models_, _state(estimator))
+    return arrays | {"energies": energies} | ({} if weight is None else {"weight": weight}), description
+
+
+def _state(estimator: Any) -> dict[str, Any]:
+    names = getattr(estimator, "feature_names_in_", None)
+    return {
+        **{
+            PARAM + name: value
+            for name, value in estimator.get_params(deep=False).items()
+            if name != "verbose"
+        },
+        **{name: getattr(estimator, name) for name in SAVED},
+        "clean": astuple(estimator.clean_part_),
+        "names": None if names is None else tuple(names),
+        "plan": None if estimator.plan_ is None else estimator.plan_.as_json(),
+    }
+
+
+def restored(make: Any, path: str | os.PathLike[str], predictor: Any = None) -> Any:
+    """Read `path` and return ``make(**parameters)``, fitted."""
+    return rebuilt(make, *artifact.read(path), predictor)
+
+
+def rebuilt(
+    make: Any, arrays: dict[str, np.ndarray], description: dict[str, Any], predictor: Any = None
+) -> Any:
+    """Undo `packed`.
+
+    Raises
+    ------
+    InputError
+        If it is the model of a scene, needs the user's own module, or its parts do not fit together.
+    """
+    if "checkpoint" in description:
+        raise InputError(
+            "that is the checkpoint of a fit: the fit goes on from it with --checkpoint DIR --resume."
+        )
+    if "members" not in description or "scene" in description:
+        raise InputError("the model is one of a scene: robustae.video.separate(clip, model=...) takes it.")
+    with artifact.believed():
+        estimator = _rebuilt(make, arrays, description, predictor)
+        vetted(estimator)
+    return estimator
+
+
+def _rebuilt(make: Any, arrays: dict[str, np.ndarray], description: dict[str, Any], predictor: Any) -> Any:
+    models, state = artifact.unpack(arrays, description, predictor)
+    params = {name.removeprefix(PARAM): value for name, value in state.items() if name.startswith(PARAM)}
+    estimator = make(**params if predictor is None else params | {"predictor": predictor})
+    for name in SAVED:
+        setattr(estimator, name, state[name])
+    estimator.history_ = list(state["history_"])
+    estimator.models_ = models
+    estimator.clean_part_ = CleanPart(*state["clean"])
+    estimator._energies_of_fit = (arrays["energies"], arrays.get("weight"))
+    estimator.plan_ = None if state.get("plan") is None else Columns.from_json(state["plan"])
+    if state["names"] is not None:
+        estimator.feature_names_in_ = np.asarray(state["names"], dtype=object)
+    return estimator
+
+
+class Portable:
+    """An estimator whose state is arrays, numbers and names: so pickles hold no tensors of torch.
+
+    And skops has nothing to trust but the estimator's class. Where a module, a transformer or a penalty is
+    your own, its objects stay as they are. Adam's moments of `partial_fit` are left out, as in `save`.
+    """
+
+    models_: list[Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name != "_learners"}
+        parts = {name: state[name] for name in PARTS if artifact.known(state.get(name))}
+        state |= {name: artifact.plain(part) for name, part in parts.items()}
+        if "models_" in state and state["predictor_name_"] and all(map(artifact.portable, self.models_)):
+            state["models_"] = artifact.pack(self.models_, {name: state[name] for name in SHAPE})
+        if "clean_part_" in state:
+            state["clean_part_"] = astuple(state["clean_part_"])
+        if state.get("plan_") is not None:
+            state["plan_"] = state["plan_"].as_json()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        state |= {name: artifact.revived(state[name]) for name in PARTS & {*state}}
+        if isinstance(state.get("models_"), tuple):
+            state["models_"] = artifact.unpack(*state["models_"])[0]
+        if "clean_part_" in state:
+            state["clean_part_"] = CleanPart(*state["clean_part_"])
+        if state.get("plan_") is not None:
+            state["plan_"] = Columns.from_json(state["plan_"])
+        vars(self).update(state)

@@ -1,0 +1,94 @@
+"""A model read from a file is tried before anybody gets it: what a description claims need not be so."""
+
+from typing import Any
+
+import numpy as np
+
+from robustae.data.columns import Columns
+from robustae.data.rows import Rows
+from robustae.fit.mixed import MixedRows
+from robustae.fit.model import Model
+
+__all__ = ["vetted"]
+
+# Deviations from the centre, in every column, of the rows that are scored. What has as many rows by chance
+# is found out by another number of them.
+TRIED = ((-2.0, 0.0, 2.0), (-1.0, 1.0))
+NUMBERS = ("mu_", "objective_", "offset_")
+COUNTS = ("n_iter_", "n_features_in_")
+
+
+def vetted(estimator: Any) -> None:
+    """Refuse an estimator whose parts do not fit together, whatever file it is from.
+
+    Raises
+    ------
+    TypeError, ValueError, or whatever goes wrong in it
+        To be said by `artifact.believed`.
+    """
+    _check_state(estimator)
+    with np.errstate(all="ignore"):
+        for model in estimator.models_:
+            found = [part for deviations in TRIED for part in _tried(model, estimator.plan_, deviations)]
+            # A module of one's own may be undefined there.
+            if estimator.predictor_name_ and not all(np.isfinite(values).all() for values in found):
+                raise ValueError("it does not score its own centre")
+
+
+def _check_state(estimator: Any) -> None:
+    _check_kinds(estimator)
+    columns = estimator.n_features_in_
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None and (names.shape != (columns,) or not all(isinstance(n, str) for n in names)):
+        raise ValueError(f"{len(names)} names are given to {columns} columns")
+    if not estimator.models_ or columns != _width(estimator):
+        raise ValueError(f"{columns} columns are not those of the model")
+    energies, weight = estimator._energies_of_fit
+    if energies.ndim != 1 or not energies.size or not np.isfinite(energies).all():
+        raise ValueError("the energies of the fit are damaged")
+    if weight is not None and (weight.shape != energies.shape or not (weight >= 0).all()):
+        raise ValueError("the weights of the fit are damaged")
+
+
+def _check_kinds(estimator: Any) -> None:
+    clean = estimator.clean_part_
+    numbers = [*(getattr(estimator, name) for name in NUMBERS), clean.centre, clean.spread, clean.power]
+    numbers += [*estimator.history_, *(model.unit for model in estimator.models_)]
+    if not all(_is_number(value) for value in numbers):
+        raise TypeError("a number is none")
+    if not all(model.unit > 0 for model in estimator.models_):
+        raise ValueError("a unit of energies is not above 0")
+    if not all(type(getattr(estimator, name)) is int for name in COUNTS):
+        raise TypeError("a count is none")
+    if type(estimator.status_) is not str:
+        raise TypeError("the status is no text")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+
+
+def _width(estimator: Any) -> int:
+    if estimator.plan_ is not None:
+        return len(estimator.plan_.columns)
+    return len(estimator.models_[0].scaling.location)
+
+
+def _tried(model: Model, plan: Columns | None, deviations: tuple[float, ...]) -> list[np.ndarray]:
+    """Score some rows, and look at their cells."""
+    cells = model.scaling.inverse(model.fill + np.outer(deviations, np.ones_like(model.fill)))
+    rows = _rows(cells, plan)
+    found = [rows.energies(model)]
+    for block in model.blocks(rows.values):
+        found += [rows.deviations(model, block), rows.shares(model, block)]
+        found += [block.Zhat, model.outliers_of(block)]
+    if found[0].shape != (len(cells),):
+        raise ValueError("it does not give one score a row")
+    return found
+
+
+def _rows(cells: np.ndarray, plan: Columns | None) -> Rows:
+    if plan is None:
+        return Rows(cells, cells.shape)
+    table = plan.decode(cells)
+    return MixedRows(plan.encode(table), cells.shape, None, table, plan)

@@ -1,0 +1,96 @@
+"""Going on from a fit, batch by batch."""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustae.fit.lambdas import NoiseRule, lam_of_noise
+from robustae.fit.members import own_seed, problem_of
+from robustae.fit.model import Model
+from robustae.fit.settings import Settings
+from robustae.fit.training import cutoff_of, trimmed_rows
+from robustae.penalties import Trimmed
+from robustae.solvers.adam import one_epoch, rows_of_step
+from robustae.solvers.objective import Lens, Problem
+from robustae.stats.scales import Weight
+from robustae.utils.checks import InputError
+
+__all__ = ["Learner", "fading", "valid_forget"]
+
+RATE = 5e-3
+FEW = 10  # rows that tell half as much of the noise as many do
+REMEMBERED = 10_000  # energies of recent rows that are kept for the threshold
+FADED = 1000  # rows after which those before count `forget` less
+
+
+class Learner:
+    """One member while batches come: its module in training precision, and Adam's moments."""
+
+    def __init__(self, model: Model, settings: Settings):
+        self.module = deepcopy(model.predictor).to(settings.device, settings.dtype).requires_grad_(True)
+        self.optimiser = torch.optim.Adam(self.module.parameters(), lr=RATE, fused=True)
+
+    def learn(
+        self, model: Model, X: np.ndarray, weight: Weight, settings: Settings, seed: int, forget: float
+    ) -> tuple[Model, list[float]]:
+        """Give the batch one epoch; return the model after it, and J of the batch before and after.
+
+        Scaling stays. Noise, and with it an automatic lam, moves `forget` of the way to the batch's, less
+        for few rows; rows are trimmed by their share of the batch.
+        """
+        lens = Lens(model.scaling, model.fill, model.clip, settings.far)
+        problem = problem_of(X, weight, lens, settings).having(lam=model.lam, penalty=model.penalty.kept)
+        if problem.target.dtype != settings.dtype:
+            raise InputError(
+                "X holds cells whose squares do not fit dtype='float32': fit with dtype='float64'."
+            )
+        problem, penalty = self._trimmed(problem, model)
+        before = problem.value(self.module)
+        batch = settings.budget.batch(rows_of_step(len(X)), len(X))
+        with own_seed(seed):
+            generator = torch.Generator().manual_seed(seed)
+            rates = [RATE] * -(-len(X) // batch)
+            one_epoch(problem, self.module, self.optimiser, batch, rates, generator)
+        J = [before + problem.beyond, problem.value(self.module) + problem.beyond]
+        noise = self._noise(problem, model, settings, forget)
+        lam = (
+            lam_of_noise(noise, problem)
+            if settings.auto_lam and np.all(np.isfinite(model.lam))
+            else model.lam
+        )
+        predictor = deepcopy(self.module).double().eval().requires_grad_(False)
+        return model.having(predictor=predictor, noise=noise, lam=lam, penalty=penalty), J
+
+    def _trimmed(self, problem: Problem, model: Model) -> tuple[Problem, object]:
+        """Give weight 0 to the batch's rows farthest off, where rows are trimmed."""
+        if not isinstance(model.penalty, Trimmed):
+            return problem, model.penalty
+        energies = problem.energies(self.module)
+        problem = trimmed_rows(problem, Trimmed(model.penalty.share), energies)
+        return problem, model.penalty.at(cutoff_of(problem, energies))
+
+    def _noise(self, problem: Problem, model: Model, settings: Settings, forget: float) -> np.ndarray:
+        rule = NoiseRule(settings.noise_by, 1e-3 * model.noise, 0)
+        forget *= len(problem.target) / (len(problem.target) + FEW)
+        return model.noise ** (1 - forget) * rule(problem, self.module) ** forget
+
+
+def valid_forget(forget: Any) -> float:
+    """Return a share in [0, 1]."""
+    number = isinstance(forget, (int, float, np.number)) and not isinstance(forget, bool)
+    if number and 0 <= forget <= 1:
+        return float(forget)
+    raise InputError(f"forget={forget!r} must be a number in [0, 1].")
+
+
+def fading(
+    energies: np.ndarray, weight: Weight, latest: np.ndarray, forget: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the energies of recent rows with the latest among them, and what each counts."""
+    before = np.ones(len(energies)) if weight is None else weight
+    faded = before * (1 - forget) ** (len(latest) / FADED)
+    energies, weight = np.append(energies, latest), np.append(faded, np.ones(len(latest)))
+    there = np.flatnonzero(weight > 0)[-REMEMBERED:]
+    return energies[there], weight[there]

@@ -1,0 +1,288 @@
+"""From raw rows to fitted models: merge, scale, size, train, measure the noise."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustae.fit.lambdas import LEAST_NOISE, NoiseRule
+from robustae.fit.model import Model
+from robustae.fit.settings import Settings
+from robustae.fit.training import Refresh, Trained, train
+from robustae.penalties import NoPenalty, Trimmed
+from robustae.predictors import Masked, build
+from robustae.predictors.starts import start
+from robustae.solvers import Result, Solver, choose
+from robustae.solvers.objective import Lens, Problem, prepare
+from robustae.stats.distances import RobustDistance, RowDistances, robust_distance, row_distances
+from robustae.stats.scales import (
+    Weight,
+    by_columns,
+    median,
+    quantile,
+    rounding_sd,
+    some_rows,
+    thinned,
+    winsorised_sd,
+)
+from robustae.stats.scaling import ColumnScaling, Scaling, fit_scaling
+from robustae.stats.thresholds import CleanPart, clean_part
+from robustae.stats.widths import resolve_hidden
+
+__all__ = [
+    "Fitted",
+    "code_width",
+    "fit_models",
+    "merged_rows",
+    "noise_floor",
+    "one_thread_for",
+    "own_seed",
+    "prepared",
+    "problem_of",
+]
+
+FEW_THREADS = 4
+DISTANCE_ROWS = 5000  # are enough for a covariance
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Members of a fit, the first one's course, and what the threshold needs.
+
+    `clean` is of the energies that the rows would have had the fit not seen them.
+    """
+
+    predictor: Any
+    models: list[Model]
+    result: Result
+    hidden: tuple[int, ...]
+    energies: np.ndarray
+    weight: Weight
+    clean: CleanPart
+
+
+def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
+    """Sort the rows and merge equal ones into one that weighs as much.
+
+    So a fit does not depend on the order of the rows, and a weight w counts exactly like w copies.
+    The order is by value, so that units and number types do not change it.
+    """
+    order = _order(X)
+    X = X[order]
+    keys = _keys(X)
+    first = np.r_[True, keys[1:] != keys[:-1]]
+    if weight is None and first.all():
+        return X, None
+    sums = np.add.reduceat(np.ones(len(X)) if weight is None else weight[order], np.flatnonzero(first))
+    return X[first], None if (sums == 1).all() else sums
+
+
+def _order(X: np.ndarray) -> np.ndarray:
+    """Sort rows by up to 16 columns; bytes decide between rows alike in them, so equal rows meet."""
+    columns = np.unique(np.linspace(0, X.shape[1] - 1, 16).astype(int))
+    keys = _keys(X)
+    by_bytes = np.argsort(keys, kind="stable")
+    rank = np.empty(len(X), dtype=np.intp)
+    rank[by_bytes] = np.arange(len(X))
+    return np.lexsort([rank, *X[:, columns[::-1]].T])
+
+
+def _keys(X: np.ndarray) -> np.ndarray:
+    """Every row as one value that can be sorted and compared: its bytes."""
+    X = np.ascontiguousarray(X)
+    return X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
+
+
+def problem_of(X: np.ndarray, weight: Weight, lens: Lens, settings: Settings) -> Problem:
+    """Return the problem X poses, lam still open where it is automatic."""
+    parts = prepare(X, weight, lens, settings.dtype)
+    target, inputs = parts.target.to(settings.device), parts.inputs.to(settings.device)
+    observed = None if parts.observed is None else parts.observed.to(settings.device)
+    rows = None if weight is None else torch.from_numpy(weight).to(target)
+    lam = np.inf if settings.auto_lam else settings.lam
+    return Problem(target, inputs, observed, rows, settings.penalty, lam, settings.mu, parts.excess)
+
+
+def _lens(X: np.ndarray, weight: Weight, settings: Settings) -> Lens:
+    """Fit the scaling, and what a missing cell counts as: the median of its column."""
+    scaling = fit_scaling(settings.scaling, X, weight)
+    fill = np.zeros(X.shape[1])
+    if settings.scaling is None or X.dtype.kind == "f" and np.isnan(X).any():
+        some, weight = some_rows(X, weight)
+        fill = np.nan_to_num(
+            by_columns(lambda Z: median(Z, weight), scaling.transform(some.astype(np.float64)))
+        )
+    return Lens(scaling, fill, settings.clip, settings.far)
+
+
+def noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarray:
+    """Return the least noise by column, in the model's units: of rounding, and a share of the spread.
+
+    A column without any spread takes the typical one: noise is never 0.
+    """
+    cells = some_rows(X, None)[0] if settings.by_column else thinned(X)[:, None]
+    scale = scaling.scale if isinstance(scaling, ColumnScaling) else 1.0
+    if not isinstance(scaling, ColumnScaling):
+        cells = scaling.transform(some_rows(X, None)[0].astype(np.float64))
+    rounding, spread = by_columns(_rounding_and_spread, cells) / scale
+    typical = np.median(spread[spread > 0]) if (spread > 0).any() else 1.0
+    least = np.maximum(rounding, LEAST_NOISE * np.where(spread > 0, spread, typical))
+    return np.broadcast_to(least, X.shape[1:])
+
+
+def _rounding_and_spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return rounding_sd(x), winsorised_sd(x, share=0.1)[1]
+
+
+def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) -> Fitted:
+    """Fit one member for each seed to X, shape (n, d), NaN for missing."""
+    if weight is not None:
+        X, weight = X[weight > 0], weight[weight > 0]
+    problem, lens, floor = _posed(X, weight, settings)
+    settings, hidden = _sized(settings, problem)
+    noise = NoiseRule(settings.noise_by, floor, code_width(settings, hidden))
+    members = []
+    for seed in seeds:
+        members.append(_member(problem, hidden, noise, settings, int(seed)))
+        if members[-1].result.interrupted:
+            break
+    models = [_model(trained, noise, lens, settings) for trained in members]
+    result = members[0].result
+    if len(members) < len(seeds):
+        status = f"interrupted: {len(members)} of {len(seeds)} members are kept, the last as far as it came."
+        result = replace(result, interrupted=True, status=status)
+    del problem, members  # the rows are scored in their own units: let go of the scaled ones
+    models, energies = _united(models, X, weight)
+    unseen = models[0].energies_as_unseen(X, energies) if len(models) == 1 else energies
+    clean = clean_part(unseen, weight, settings.energy)
+    return Fitted(settings.predictor, models, result, hidden, energies, weight, clean)
+
+
+def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Lens, np.ndarray]:
+    """Return the problem that X poses, how X is seen, and the least noise by column."""
+    X, weight = merged_rows(X, weight)
+    lens = _lens(X, weight, settings)
+    return problem_of(X, weight, lens, settings), lens, noise_floor(X, lens.scaling, settings)
+
+
+def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, ...]]:
+    """Resolve the widths, and "auto" to the constant predictor (no component helps) or the linear one."""
+    hidden = resolve_hidden(settings.hidden, settings.predictor, problem.inputs.cpu().numpy())
+    if isinstance(settings.predictor, str) and settings.predictor == "auto":
+        settings = replace(settings, predictor="linear" if hidden else "constant")
+    return settings, hidden
+
+
+def code_width(settings: Settings, hidden: tuple[int, ...]) -> int:
+    """Return the width of the bottleneck, 0 where there is none."""
+    return hidden[-1] if hidden and settings.predictor != "masked" else 0
+
+
+def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed: int) -> torch.nn.Module:
+    generator = torch.Generator().manual_seed(seed)
+    module = build(settings.predictor, problem.shape[1], hidden, settings.image_shape, generator)
+    if isinstance(module, Masked) and settings.groups is not None:
+        module.hide_together(settings.groups, generator)
+    return module.to(problem.target)
+
+
+def _member(
+    problem: Problem, hidden: tuple[int, ...], noise: NoiseRule, settings: Settings, seed: int
+) -> Trained:
+    trimmed = settings.penalty if isinstance(settings.penalty, Trimmed) else None
+    auto_lam = settings.auto_lam and not isinstance(settings.penalty.kept, NoPenalty)
+    refresh = Refresh(noise, auto_lam, trimmed, problem.weight)
+    with own_seed(seed):
+        module = _module(problem, hidden, settings, seed)
+        solver = choose(settings.solver, module, problem)
+        return train(problem, module, solver, settings.budget, refresh, seed)
+
+
+@contextmanager
+def own_seed(seed: int) -> Iterator[None]:
+    """Seed what a user's module draws, its dropout included, and restore the global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, torch.nn.Module, Solver]:
+    """Return the problem X poses, the predictor at its start, and the solver: for paths over lam."""
+    X, weight = merged_rows(X, None)
+    lens = replace(_lens(X, weight, settings), far=np.inf)  # lam goes through inf here
+    problem = problem_of(X, weight, lens, settings)
+    settings, hidden = _sized(settings, problem)
+    with own_seed(seed):
+        module = _module(problem, hidden, settings, seed)
+    start(module, problem.inputs.cpu().numpy(), weight, robust=True)
+    return problem, module, choose(settings.solver, module, problem)
+
+
+def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -> Model:
+    penalty = settings.penalty
+    if isinstance(penalty, Trimmed) and trained.cutoff is not None:
+        penalty = penalty.at(trained.cutoff)
+    sigma = noise(trained.problem, trained.module)
+    widening = noise.widening(trained.problem, trained.module, sigma)
+    module = trained.module.double().eval().requires_grad_(False)
+    lam = trained.problem.lam
+    return Model(
+        module,
+        penalty,
+        lam,
+        lens.scaling,
+        lens.clip,
+        sigma,
+        lens.fill,
+        settings.energy,
+        _distance(trained.problem, settings),
+        widening=widening,
+    )
+
+
+def _distance(problem: Problem, settings: Settings) -> RobustDistance | RowDistances | None:
+    """What the energies need that look at rows whole."""
+    if settings.energy not in ("combined", "distances"):
+        return None
+    rows = problem.weight
+    weight = None if rows is None else rows.cpu().numpy()
+    Z, weight = some_rows(problem.inputs.cpu().numpy(), weight, DISTANCE_ROWS)
+    Z, weight = Z.astype(np.float64), None if weight is None else weight.astype(np.float64)
+    return (
+        robust_distance(Z, weight)
+        if settings.energy == "combined"
+        else row_distances(Z, weight, settings.clean)
+    )
+
+
+def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Model], np.ndarray]:
+    """Give the members of an ensemble their units, and return the energies of the rows."""
+    if len(models) == 1:
+        return models, models[0].energies(X)
+    each = [model.energies(X) for model in models]
+    units = [max(float(quantile(energies, 0.5, weight)), np.finfo(float).tiny) for energies in each]
+    models = [model.having(unit=unit) for model, unit in zip(models, units, strict=True)]
+    return models, np.mean([energies / unit for energies, unit in zip(each, units, strict=True)], axis=0)
+
+
+class one_thread_for:
+    """Run small predictors on one thread of torch's, and restore the setting on leaving.
+
+    Two threads beside another busy process were 5 to 20 times slower than one. Users' modules keep
+    what is set, and so do convolutions where there are more than four threads to share the work.
+    """
+
+    def __init__(self, predictor: Any):
+        self.before = torch.get_num_threads()
+        self.limit = isinstance(predictor, str) and (predictor != "conv" or self.before <= FEW_THREADS)
+
+    def __enter__(self) -> None:
+        if self.limit and self.before > 1:
+            torch.set_num_threads(1)
+
+    def __exit__(self, *_: Any) -> None:
+        if torch.get_num_threads() != self.before:
+            torch.set_num_threads(self.before)

@@ -1,0 +1,189 @@
+"""A fitted model: predictor + penalty + scaling -> reconstruction, outliers, energy of any row.
+
+NumPy in, NumPy out, block by block; everything in float64, the forward pass included, so that a
+row's result does not depend on the rows beside it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from robustae.penalties import L1, Penalty
+from robustae.predictors import encoder_of, predicted
+from robustae.solvers.objective import row_blocks, soft_clip
+from robustae.stats.distances import RobustDistance, RowDistances
+from robustae.stats.scaling import Scaling
+from robustae.utils.checks import InputError, one_of
+
+__all__ = ["ENERGIES", "Block", "Model"]
+
+ENERGIES = ("envelope", "squared", "log", "combined", "distances")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows on the model's scale.
+
+    Attributes
+    ----------
+    rows : slice
+    Z : array, shape (b, d)
+        Scaled cells, the column's location where missing.
+    observed : array of bool, shape (b, d)
+    Zhat, R : array, shape (b, d)
+        Reconstruction, and residual Z - Zhat (0 where missing).
+    """
+
+    rows: slice
+    Z: np.ndarray
+    observed: np.ndarray
+    Zhat: np.ndarray
+    R: np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that is needed to treat a row, and all that an artifact holds.
+
+    Attributes
+    ----------
+    predictor : nn.Module
+        In float64, in evaluation mode.
+    penalty : Penalty
+    lam : float or array, shape (d,)
+    scaling : Scaling
+    clip : float or None
+        Deviations beyond which the encoder's input is soft-clipped.
+    noise : array, shape (d,)
+        Noise deviation by column, in the model's units.
+    fill : array, shape (d,)
+        What the encoder sees in a missing cell: the column's location, in the model's units.
+    energy : {"envelope", "squared", "log", "combined", "distances"}
+    distance : RobustDistance, RowDistances or None
+        For the energies "combined" and "distances".
+    unit : float
+        Median energy of the training rows, by which members of an ensemble are divided.
+    widening : float or array, shape (d,)
+        How many times wider than `noise` the scale is by which cells are judged.
+    """
+
+    predictor: nn.Module
+    penalty: Penalty
+    lam: Any
+    scaling: Scaling
+    clip: float | None
+    noise: np.ndarray
+    fill: np.ndarray
+    energy: str
+    distance: RobustDistance | RowDistances | None = None
+    unit: float = 1.0
+    widening: Any = 1.0
+
+    def __post_init__(self) -> None:
+        one_of("energy", self.energy, ENERGIES)
+
+    def having(self, **changes: Any) -> "Model":
+        """Return a copy with some attributes replaced."""
+        return replace(self, **changes)
+
+    def blocks(self, X: np.ndarray) -> Iterator[Block]:
+        """Go through X, shape (n, d), in the user's units, NaN for missing."""
+        return (self._block(X, rows) for rows in row_blocks(*X.shape))
+
+    def _block(self, X: np.ndarray, rows: slice) -> Block:
+        Z = self.scaling.transform(np.ascontiguousarray(X[rows], dtype=np.float64))
+        observed = ~np.isnan(Z)
+        complete = observed.all()
+        if not complete:
+            Z = np.where(observed, Z, self.fill)
+        Zhat = self.reconstruct_scaled(Z, None if complete else observed)
+        R = Z - Zhat
+        if not complete:
+            R[~observed] = 0.0
+        return Block(rows, Z, observed, Zhat, R)
+
+    def reconstruct_scaled(self, Z: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Xhat of rows on the model's scale, shape (b, d), whose missing cells hold their location."""
+        seen = None if observed is None else torch.from_numpy(observed)
+        return self._forward(lambda X: predicted(self.predictor, X, seen), soft_clip(Z, self.clip))
+
+    @torch.no_grad()
+    def _forward(self, function: Any, inputs: np.ndarray) -> np.ndarray:
+        device = next((p.device for p in self.predictor.parameters()), torch.device("cpu"))
+        return function(torch.from_numpy(inputs).to(device)).cpu().numpy()
+
+    def outliers_of(self, block: Block) -> np.ndarray:
+        """N on the model's scale."""
+        return self.penalty.prox(block.R, self.lam)
+
+    def cells_of(self, block: Block) -> np.ndarray:
+        """Residuals in noise deviations, 0 where missing: what energies are made of."""
+        return block.R / self.noise
+
+    def deviations_of(self, block: Block) -> np.ndarray:
+        """Residuals in the deviations by which cells are judged, 0 where missing."""
+        return block.R / (self.noise * self.widening)
+
+    def energies_of(self, block: Block) -> np.ndarray:
+        """Energies of the rows, shape (b,): scaled by d / observed cells, lower = more normal."""
+        d = block.R.shape[1]
+        share = d / np.maximum(block.observed.sum(1), 1)
+        if isinstance(self.distance, RowDistances):
+            return self.distance(soft_clip(block.Z, self.clip), block.observed)
+        return share * self._cell_sums(block) if self.distance is None else self._combined(block, share)
+
+    def _cell_sums(self, block: Block) -> np.ndarray:
+        if self.energy == "squared":
+            return np.einsum("ij,ij->i", block.R, block.R)
+        if self.energy == "envelope":
+            return self.penalty.kept.envelope(block.R, self.lam).sum(1)
+        return np.log1p(self.cells_of(block) ** 2).sum(1)
+
+    def _combined(self, block: Block, share: np.ndarray) -> np.ndarray:
+        """Log energy plus d log(1 + d2 / median d2); a missing cell counts as its column's location."""
+        assert isinstance(self.distance, RobustDistance)
+        d2 = self.distance(soft_clip(block.Z, self.clip))
+        return share * self._cell_sums(block) + block.R.shape[1] * np.log1p(d2)
+
+    def energies(self, X: np.ndarray) -> np.ndarray:
+        """Energies of the rows of X, shape (n,)."""
+        return np.concatenate([self.energies_of(block) for block in self.blocks(X)])
+
+    def energies_as_unseen(self, X: np.ndarray, energies: np.ndarray) -> np.ndarray:
+        """Energies of rows of the fit as they would be had each not been there, as far as that can be told.
+
+        `energies` are theirs as they are, which do where rows are many for the columns.
+        """
+        distance = self.distance
+        if not isinstance(distance, RowDistances) or not distance.leaning:
+            return energies
+        seen = ((soft_clip(block.Z, self.clip), block.observed) for block in self.blocks(X))
+        return np.concatenate([distance.as_unseen(*rows) for rows in seen])
+
+    def cell_shares(self, block: Block) -> np.ndarray:
+        """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row.
+
+        Groups share theirs by squared residuals; distances of the row belong to no cell.
+        """
+        cells = (
+            np.log1p(self.cells_of(block) ** 2)
+            if self.energy in ("log", "combined", "distances")
+            else block.R**2
+        )
+        if self.energy == "envelope" and isinstance(self.penalty.kept, L1):
+            cells = self.penalty.kept.envelope(block.R, self.lam)
+        return cells / np.maximum(cells.sum(1, keepdims=True), np.finfo(float).tiny)
+
+    def encode(self, X: np.ndarray) -> np.ndarray:
+        """Codes of the rows of X, shape (n, K)."""
+        encoder = encoder_of(self.predictor)
+        if encoder is None:
+            raise InputError("this predictor has no code to give: encode needs an encoder.")
+        codes = []
+        for block in self.blocks(X):
+            codes.append(self._forward(encoder, soft_clip(block.Z, self.clip)))
+        return np.concatenate(codes)

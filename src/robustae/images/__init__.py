@@ -1,0 +1,1 @@
+"""Images: spoilt ones repaired."""

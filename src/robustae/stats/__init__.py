@@ -1,0 +1,1 @@
+"""Robust estimates: location, scale, scaling, components, thresholds."""

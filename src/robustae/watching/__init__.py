@@ -1,6 +1,0 @@
-"""Rows from a stream, scored as they come: small batches, bounded memory, one sentence for a bad line."""
-
-from robustae.watching.feed import Feed
-from robustae.watching.watch import Tally, Watch, watch
-
-__all__ = ["Feed", "Tally", "Watch", "watch"]

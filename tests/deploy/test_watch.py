@@ -1,0 +1,337 @@
+"""`robustae watch`: rows in, a line out for each, at once, whatever else comes."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from robustae import RobustAutoencoder, load
+from robustae.cli import app
+from robustae.data import MixedTable
+from robustae.deploy.watch import Feed, Tally, Watch, watch
+from robustae.utils.checks import InputError
+
+NAMES = ["a", "b", "c", "d"]
+rng = np.random.default_rng(5)
+X = rng.normal(size=(300, 1)) * [1.0, 2.0, -1.0, 0.5] + 0.1 * rng.normal(size=(300, 4))
+X[7, 2] += 9
+MIXED = {"size": X[:, 0], "kind": np.array(["x", "y", "z"] * 100, dtype=object)}
+
+
+def fitted(X, **settings):
+    return RobustAutoencoder(predictor="linear", hidden=1, random_state=0, **settings).fit(X)
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = fitted(X)
+    model.feature_names_in_ = np.array(NAMES, dtype=object)
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("watch") / "m.rae"
+    model.save(path)
+    return path
+
+
+def csv_text(rows, names=NAMES):
+    return "\n".join(",".join(map(str, row)) for row in [names, *rows]) + "\n"
+
+
+def watched(model, text, **how):
+    """Lines written, sentences said, and the tally."""
+    out, said, tally = io.StringIO(), [], Tally()
+    data = text if isinstance(text, bytes) else text.encode()
+    feed = Feed(io.BytesIO(data), how.pop("rows", 256), 0.01, how.pop("longest", 2**20))
+    watch(model, feed, out, Watch(**how), said.append, tally)
+    return out.getvalue().splitlines(), said, tally
+
+
+def told(lines):
+    return [json.loads(line) for line in lines]
+
+
+def scores_of(model, rows):
+    names = model.__dict__.pop("feature_names_in_")
+    try:
+        return model.score_samples(np.asarray(rows, dtype=float))
+    finally:
+        model.feature_names_in_ = names
+
+
+# ---------------------------------------------------------------- what is written
+
+
+@pytest.mark.parametrize("rows", [1, 7, 256])
+def test_each_row_gets_its_score_flag_and_worst_cells(model, rows):
+    lines, said, tally = watched(model, csv_text(X[:20]), to="jsonl", rows=rows)
+    found, expected = told(lines), scores_of(model, X[:20])
+    assert [row["row"] for row in found] == list(range(20))
+    np.testing.assert_allclose([row["score"] for row in found], expected, rtol=1e-9)
+    assert [row["anomaly"] for row in found] == (expected < model.offset_).tolist()
+    worst = found[7]["cells"][0]
+    assert worst["column"] == "c" and worst["observed"] == X[7, 2] and worst["deviations"] > 3
+    assert abs(worst["expected"] - (X[7, 2] - 9)) < 1
+    assert (tally.rows, tally.bad, said) == (20, 0, [])
+    assert tally.flagged == sum(row["anomaly"] for row in found)
+
+
+def test_csv_has_the_cells_beside_each_other(model):
+    lines, _, _ = watched(model, csv_text(X[:20]), cells=2, cut=0.0)
+    names, *rows = csv.reader(lines)
+    assert names == ["row", "score", "anomaly", "column", "observed", "expected", "deviations"] + [
+        f"{part}_2" for part in ("column", "observed", "expected", "deviations")
+    ]
+    assert {len(row) for row in rows} == {11}
+    off = [(abs(float(row[6])), abs(float(row[10]))) for row in rows]
+    assert all(first >= second for first, second in off)
+
+
+def test_columns_are_found_by_name_and_others_left_aside(model):
+    order = [3, 0, 2, 1]
+    rows = [["x", *row[order], 5] for row in X[:9]]
+    lines, _, _ = watched(model, csv_text(rows, ["id", "d", "a", "c", "b", "more"]), to="jsonl")
+    np.testing.assert_allclose([row["score"] for row in told(lines)], scores_of(model, X[:9]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("form", ["objects", "lists", "texts"])
+def test_json_lines(model, form):
+    rows = [dict(zip(reversed(NAMES), reversed(row), strict=True)) | {"id": 3} for row in X[:9].tolist()]
+    if form == "lists":
+        rows = X[:9].tolist()
+    if form == "texts":
+        rows = [{name: str(row[name]) for name in NAMES} for row in rows]
+    rows[2 if form != "lists" else 0] = rows[1]
+    lines, said, _ = watched(model, "\n".join(map(json.dumps, rows)))
+    assert not said
+    expected = X[:9].copy()
+    expected[2 if form != "lists" else 0] = X[1]
+    np.testing.assert_allclose([row["score"] for row in told(lines)], scores_of(model, expected), rtol=1e-9)
+
+
+def test_missing_cells(model):
+    rows = X[:3].astype(object)
+    rows[0, 1], rows[1, 2] = "", "NA"
+    as_json = [
+        dict(zip(NAMES, [None if cell in ("", "NA") else cell for cell in row], strict=True)) for row in rows
+    ]
+    expected = X[:3].copy()
+    expected[0, 1] = expected[1, 2] = np.nan
+    for text in (csv_text(rows), "\n".join(map(json.dumps, as_json))):
+        lines, said, _ = watched(model, text, to="jsonl")
+        assert not said
+        np.testing.assert_allclose(
+            [row["score"] for row in told(lines)], scores_of(model, expected), rtol=1e-9
+        )
+
+
+def test_a_mixed_table():
+    model = fitted(MixedTable(MIXED))
+    rows = [*zip(MIXED["size"][:6], MIXED["kind"][:6], strict=True), (0.1, "never seen")]
+    lines, said, _ = watched(model, csv_text(rows, ["size", "kind"]), to="jsonl")
+    assert not said
+    expected = model.score_samples(MixedTable({name: values[:6] for name, values in MIXED.items()}))
+    np.testing.assert_allclose([row["score"] for row in told(lines)[:6]], expected, rtol=1e-9)
+    assert told(lines)[6]["cells"][0]["column"] == "kind"
+
+
+def test_a_model_without_names_takes_cells_by_position():
+    model = fitted(X)
+    parted = csv_text(X[:5], NAMES).replace(",", ";")
+    for text in (csv_text(X[:5]), csv_text(X[1:5], X[0]), parted, parted.replace(".", ",")):
+        lines, said, _ = watched(model, text, to="jsonl")
+        assert not said
+        np.testing.assert_allclose(
+            [row["score"] for row in told(lines)], model.score_samples(X[:5]), rtol=1e-9
+        )
+
+
+# ---------------------------------------------------------------- bad lines
+
+
+def test_bad_lines_are_named_counted_and_left_out(model):
+    good = ",".join(map(str, X[0]))
+    bad = ["1,2", "1,2,3,x", ",,,", "1,2,3,inf", "1,2,3,1e200", '"open', "9" * 500]
+    text = "\n".join(["a,b,c,d", good, *bad, "", good]) + "\n"
+    lines, said, tally = watched(
+        model, text.encode() + b"\xff,1,2,3\n" + good.encode(), to="jsonl", longest=300
+    )
+    found = told(lines)
+    assert [row["row"] for row in found] == [0, 8, 10]
+    assert len({row["score"] for row in found}) == 1
+    assert tally.bad == len(said) == 8
+    assert sorted(int(sentence.split()[1]) for sentence in said) == [3, 4, 5, 6, 7, 8, 9, 12]
+    assert all("\n" not in sentence for sentence in said)
+
+
+def test_bad_json_is_named(model):
+    good = json.dumps(dict(zip(NAMES, X[0].tolist(), strict=True)))
+    bad = ["{", "7", '{"a": 1}', "[1, 2]", '{"a": [1], "b": 2, "c": 3, "d": 4}', "[" * 5000]
+    lines, said, tally = watched(model, "\n".join([good, *bad, good]))
+    assert len(lines) == 2 and tally.bad == len(said) == len(bad)
+
+
+def test_strict_stops_at_the_first_bad_line(model):
+    with pytest.raises(InputError, match="line 3"):
+        watched(model, csv_text([*X[:1], [1, 2], *X[1:]]), strict=True)
+
+
+def test_columns_that_lack_end_it_at_once(model):
+    with pytest.raises(InputError, match="did you mean 'bb'"):
+        watched(model, csv_text(X[:2], ["a", "bb", "c", "d"]))
+
+
+@given(
+    text=st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)),
+    kind=st.sampled_from(["csv", "jsonl"]),
+)
+def test_whatever_comes_a_line_is_written_or_a_sentence_said(model, text, kind):
+    rows = [line for line in text.split(b"\n") if line.strip(b" \r\t")]
+    first = csv_text(X[:1]) if kind == "csv" else json.dumps(X[0].tolist()) + "\n"
+    lines, said, tally = watched(model, first.encode() + text, to="jsonl", format=kind)
+    assert tally.rows == len(lines) and tally.bad == len(said)
+    assert len(lines) + len(said) <= len(rows) + 1
+
+
+def test_the_feed_keeps_no_more_than_it_may():
+    feed = Feed(io.BytesIO(b"x" * 10_000_000 + b"\nshort\n"), rows=4, longest=1000)
+    lines = [line for batch in feed.batches() for line in batch]
+    assert [(line.number, line.text) for line in lines] == [(1, None), (2, b"short")]
+    assert len(feed._rest) == 0
+
+
+# ---------------------------------------------------------------- going on learning
+
+
+def test_adapting_follows_a_drift_and_leaves_the_model_as_it_was(model):
+    moved = X + 1.0
+    before = scores_of(model, X)
+    rows = np.tile(moved, (12, 1))
+    still = told(watched(model, csv_text(rows), to="jsonl")[0])
+    lines, said, tally = watched(model, csv_text(rows), to="jsonl", forget=0.5)
+    adapted = told(lines)
+    assert tally.learnt >= 3000 and not said
+    flags = [sum(row["anomaly"] for row in found[-300:]) for found in (still, adapted)]
+    assert flags[1] < flags[0] / 2
+    np.testing.assert_array_equal(scores_of(model, X), before)
+
+
+def test_what_was_learnt_is_saved(saved, tmp_path):
+    text = csv_text(np.tile(X, (2, 1)))
+    options = ["watch", "--model", str(saved), "--adapt", "--save", str(tmp_path / "new.rae")]
+    result = CliRunner().invoke(app, options, input=text)
+    assert result.exit_code == 0, result.output
+    again = load(tmp_path / "new.rae")
+    assert again.n_iter_ > load(saved).n_iter_
+    assert list(again.feature_names_in_) == NAMES
+
+
+# ---------------------------------------------------------------- the command
+
+
+def started(saved, *options, **pipes):
+    command = [sys.executable, "-m", "robustae", "watch", "--model", str(saved), *options]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | pipes
+    return subprocess.Popen(command, text=True, bufsize=1, **pipes)
+
+
+def first_row(process):
+    process.stdin.write(csv_text(X[:1]))
+    process.stdin.flush()
+    assert process.stdout.readline().startswith("row,")
+    return process.stdout.readline()
+
+
+def test_a_row_is_answered_while_the_stream_stays_open(saved):
+    process = started(saved)
+    assert first_row(process).startswith("0,")
+    latencies = []
+    for row in X[1:20]:
+        start = time.perf_counter()
+        process.stdin.write(",".join(map(str, row)) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        latencies.append(time.perf_counter() - start)
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 0 and not out
+    assert "20 rows scored" in said
+    assert np.median(latencies) < 0.5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_with_a_summary(saved, number):
+    process = started(saved)
+    first_row(process)
+    process.send_signal(number)
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.startswith("1 rows scored") and "Traceback" not in said
+
+
+def test_a_reader_that_goes_away_ends_it_politely(saved):
+    process = started(saved)
+    first_row(process)
+    process.stdout.close()
+    try:
+        for row in np.tile(X, (50, 1)):
+            process.stdin.write(",".join(map(str, row)) + "\n")
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+    said = process.stderr.read()
+    assert process.wait(timeout=30) == 0
+    assert "rows scored" in said and "Traceback" not in said and "Exception" not in said
+
+
+def test_the_command_refuses_in_a_sentence(saved, tmp_path):
+    for options, word in (
+        (["--format", "xml"], "did you mean"),
+        (["--save", str(tmp_path / "m")], "--adapt"),
+        (["--model", str(tmp_path / "absent")], "not there"),
+    ):
+        given = ["watch", *([] if "--model" in options else ["--model", str(saved)]), *options]
+        result = CliRunner().invoke(app, given, input=csv_text(X[:2]))
+        assert result.exit_code == 2 and "Traceback" not in result.output
+        assert word in result.stderr or "'csv'" in result.stderr
+    strict = CliRunner().invoke(app, ["watch", "--model", str(saved), "--strict"], input=csv_text([[1, 2]]))
+    assert strict.exit_code == 2 and "line 2" in strict.stderr
+
+
+def resident_kib(pid):
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        pytest.skip("needs /proc")
+    return int(status.read_text().partition("VmRSS:")[2].split()[0])
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_many_rows(saved):
+    """A hundred thousand rows take no more than ten thousand."""
+    process = started(saved, "--to", "jsonl", stdout=subprocess.DEVNULL)
+    block = csv_text(np.tile(X, (34, 1)))
+    header, _, rows = block.partition("\n")
+    process.stdin.write(header + "\n")
+    resident = []
+    for k in range(10):
+        process.stdin.write(rows)
+        process.stdin.flush()
+        if k in (1, 9):
+            time.sleep(0.5)
+            resident.append(resident_kib(process.pid))
+    process.stdin.close()
+    said = process.stderr.read()
+    assert process.wait(timeout=60) == 0
+    assert "102000 rows scored" in said
+    assert resident[1] - resident[0] < 30_000, resident
