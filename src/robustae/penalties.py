@@ -26,7 +26,6 @@ __all__ = [
     "Rows",
     "SourceColumns",
     "Trimmed",
-    "by_source",
     "resolve",
 ]
 
@@ -51,9 +50,27 @@ class Penalty:
     """What every penalty shares: the gradient of the envelope.
 
     Parameters that follow are the same everywhere: `R` residuals of shape (n, d), `N` outliers of
-    the same shape, `lam` a positive float, ``inf`` for none, for `L1` and `SourceColumns` also one
+    the same shape, `lam` a positive float, ``inf`` for none, where `lam_by_column` also one
     value per column.
+
+    What a penalty can do stands in its attributes; other rooms ask these and never which class it is.
+
+    Attributes
+    ----------
+    by_cell : bool
+        The problem of N splits into cells: envelopes and proximal steps are cell by cell.
+    lam_by_column : bool
+        lam may have one value for each column.
+    uses_lam : bool
+        lam acts on it.
+    linear_beyond : bool
+        The envelope is a straight line beyond lam/2.
+    drops_rows : bool
+        Some rows are left out whole: see `Trimmed`.
     """
+
+    by_cell = lam_by_column = linear_beyond = drops_rows = False
+    uses_lam = True
 
     def value(self, N: Array, lam: Any) -> Array:
         """Return lam * P(N), a scalar."""
@@ -80,6 +97,22 @@ class Penalty:
         """Return R - N: the part of the residual the predictor still feels."""
         return R - self.prox(R, lam)
 
+    def bound(self, lam: Any) -> Any:
+        """Size up to which a cell is left to the predictor, where `by_cell`: N = R - clip(R, +-bound)."""
+        return math.inf
+
+    def fused_loss(self, Xhat: Any, X: Any, lam: float) -> Any:
+        """Return the sum of envelopes by one of torch's own kernels, None where there is none."""
+        return None
+
+    def for_images(self, image_shape: tuple[int, ...]) -> "Penalty":
+        """Return the penalty fitted to images of this shape."""
+        return self
+
+    def by_source(self, index: Any) -> "Penalty":
+        """Return the penalty for encoded columns whose source columns are `index`."""
+        return self
+
     def gradient(self, R: Array, lam: Any) -> Array:
         """Return the envelope's gradient in R: 2 (R - N)."""
         return 2 * self.pull(R, lam)
@@ -102,6 +135,13 @@ class Penalty:
 
 class NoPenalty(Penalty):
     """lam = inf: N = 0, envelope r^2, the plain autoencoder."""
+
+    by_cell, uses_lam = True, False
+
+    def fused_loss(self, Xhat: Any, X: Any, lam: float = math.inf) -> Any:
+        from torch.nn import functional
+
+        return functional.mse_loss(Xhat, X, reduction="sum") if type(self) is NoPenalty else None
 
     def value(self, N: Array, lam: Any = math.inf) -> Array:
         return 0.0 * (N * N).sum()
@@ -126,10 +166,27 @@ class L1(Penalty):
     twice the Huber loss with delta = lam/2.
     """
 
+    by_cell = lam_by_column = linear_beyond = True
+
     def value(self, N: Array, lam: Any) -> Array:
         if np.ndim(lam) == 0 and math.isinf(lam):
             return NoPenalty().value(N)
         return (2 * _half(lam, N) * abs(N)).sum()
+
+    def bound(self, lam: Any) -> Any:
+        return lam / 2
+
+    def by_source(self, index: Any) -> Penalty:
+        return SourceColumns(index)
+
+    def fused_loss(self, Xhat: Any, X: Any, lam: float) -> Any:
+        from torch.nn import functional
+
+        if type(self) is not L1:  # a subclass may have another envelope
+            return None
+        if math.isinf(lam):
+            return functional.mse_loss(Xhat, X, reduction="sum")
+        return 2 * functional.huber_loss(Xhat, X, reduction="sum", delta=lam / 2)
 
     def pull(self, R: Array, lam: Any) -> Array:
         half = _half(lam, R)
@@ -236,6 +293,8 @@ class SourceColumns(Groups):
     `L1`, where there are no categories; so an automatic lam has one value for each column.
     """
 
+    lam_by_column = True
+
 
 class Rows(Groups):
     """The whole row is one group: row-wise outliers (the l2,1 norm by rows)."""
@@ -248,13 +307,19 @@ class Rows(Groups):
 
 
 class Channels(Groups):
-    """The `n` colour channels of a pixel are one group (channels vary fastest in a row)."""
+    """The `n` colour channels of a pixel are one group (channels vary fastest in a row).
 
-    def __init__(self, n: int = 3):
+    `n` is taken from the images' shape where it is not given.
+    """
+
+    def __init__(self, n: int | None = None):
         self.n = n
 
+    def for_images(self, image_shape: tuple[int, ...]) -> Penalty:
+        return Channels(image_shape[2] if len(image_shape) > 2 else 0) if self.n is None else self
+
     def _index(self, d: int) -> np.ndarray:
-        if self.n < 1:
+        if not self.n or self.n < 1:
             raise InputError("penalty='channels' needs colour images: image_shape=(height, width, channels).")
         if d % self.n:
             raise InputError(f"penalty: Channels({self.n}) does not divide the {d} columns of X.")
@@ -272,6 +337,9 @@ class Patches(Groups):
         self.height = height
         self.width = width
         self.image_shape = image_shape
+
+    def for_images(self, image_shape: tuple[int, ...]) -> Penalty:
+        return Patches(self.height, self.width, tuple(image_shape)) if self.image_shape is None else self
 
     def _index(self, d: int) -> np.ndarray:
         if self.image_shape is None:
@@ -305,6 +373,8 @@ class Trimmed(Penalty):
         one by one and not against each other.
     """
 
+    uses_lam, drops_rows = False, True
+
     def __init__(self, share: float = 0.25, inner: Penalty | None = None, cutoff: float | None = None):
         self.share = share
         self.inner = inner
@@ -313,6 +383,13 @@ class Trimmed(Penalty):
     def at(self, cutoff: float) -> "Trimmed":
         """Return this penalty with the `cutoff` of a fit."""
         return Trimmed(self.share, self.inner, cutoff)
+
+    def by_source(self, index: Any) -> Penalty:
+        return Trimmed(self.share, self.kept.by_source(index), self.cutoff)
+
+    def for_images(self, image_shape: tuple[int, ...]) -> Penalty:
+        inner = None if self.inner is None else self.inner.for_images(image_shape)
+        return Trimmed(self.share, inner, self.cutoff)
 
     @property
     def kept(self) -> Penalty:
@@ -365,23 +442,12 @@ _BY_NAME = {
 }
 
 
-def by_source(penalty: Penalty, index: Any) -> Penalty:
-    """Return an l1 penalty, inside a trimmed one too, by the groups of `index`; others as they are."""
-    if isinstance(penalty, Trimmed):
-        return Trimmed(penalty.share, by_source(penalty.kept, index), penalty.cutoff)
-    return SourceColumns(index) if isinstance(penalty, L1) else penalty
-
-
 def resolve(penalty: Any, image_shape: tuple[int, ...] | None = None) -> Penalty:
-    """Return the penalty object a name or an object stands for, fitted to `image_shape`."""
+    """Return the penalty object a name or an object stands for, fitted to `image_shape`; "auto" is l1."""
     if isinstance(penalty, str):
         penalty = _BY_NAME["l1" if penalty == "auto" else one_of("penalty", penalty, ["auto", *_BY_NAME])]()
-        if isinstance(penalty, Channels) and image_shape is not None:
-            penalty = Channels(image_shape[2] if len(image_shape) > 2 else 0)
     if not isinstance(penalty, Penalty):
         raise InputError(f"penalty must be a name or an object of robustae.penalties, not {penalty!r}.")
-    if isinstance(penalty, Patches) and penalty.image_shape is None and image_shape is not None:
-        return Patches(penalty.height, penalty.width, tuple(image_shape))
-    if isinstance(penalty, Trimmed) and not 0 <= penalty.share <= 0.5:
+    if penalty.drops_rows and not 0 <= penalty.share <= 0.5:
         raise InputError(f"penalty: Trimmed(share={penalty.share}) must lie in [0, 0.5].")
-    return penalty
+    return penalty if image_shape is None else penalty.for_images(tuple(image_shape))

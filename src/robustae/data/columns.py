@@ -71,6 +71,11 @@ class Columns:
         return np.unique(self.index, return_inverse=True)[1]
 
     @property
+    def only_numbers(self) -> bool:
+        """Whether the columns used are numbers as they are."""
+        return all(self.columns[j].kind == "number" for j in self.used)
+
+    @property
     def left_out(self) -> dict[str, str]:
         """Columns left out, each with the reason."""
         return {column.name: column.why for column in self.columns if column.why}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data import MixedTable
+from robustae.data.identifiers import index_reason
 
 __all__ = ["frame_of", "is_mixed", "of_frame", "replaced"]
 
@@ -23,7 +24,23 @@ def is_mixed(frame: Any) -> bool:
     """Whether a frame has a column of anything but numbers and truth values."""
     import narwhals as nw
 
-    return any(not (dtype.is_numeric() or dtype == nw.Boolean) for dtype in frame.schema.values())
+    if any(not (dtype.is_numeric() or dtype == nw.Boolean) for dtype in frame.schema.values()):
+        return True
+    return _numbers_rows(frame)
+
+
+def _numbers_rows(frame: Any) -> bool:
+    """Whether a column only numbers the rows and another is left, which a file's reader would leave out."""
+    import narwhals as nw
+
+    found = [
+        series.dtype.is_integer()
+        and not series.is_null().any()
+        and bool(index_reason(str(series.name), series.to_numpy().astype(float)))
+        for series in frame.iter_columns()
+        if series.dtype != nw.Boolean
+    ]
+    return any(found) and not all(found)
 
 
 def of_frame(frame: Any) -> MixedTable:

@@ -16,7 +16,7 @@ from robustae.data.refusals import readable, similar
 from robustae.data.rowgroups import ParquetPart
 from robustae.utils.checks import InputError, NotFound
 
-__all__ = ["FileSource", "decoded_bytes", "files_of"]
+__all__ = ["FileSource", "decoded_bytes", "files_of", "rows_of_files"]
 
 ENDINGS = {".parquet": ParquetPart, ".pq": ParquetPart, ".npy": NpyPart, ".csv": TextPart}
 HEAD = 65_536  # rows looked at to tell the columns that only number the rows
@@ -94,6 +94,11 @@ def _part(path: Path) -> Part:
 def decoded_bytes(files: Sequence[Path]) -> int:
     """About how many bytes the rows of these files take in float64."""
     return sum(8 * rows_of(part) * len(part.columns) for part in map(_part, files))
+
+
+def rows_of_files(files: Sequence[Path]) -> int:
+    """Rows of these files, estimated for text."""
+    return sum(rows_of(_part(file)) for file in files)
 
 
 def rows_of(part: Part) -> int:

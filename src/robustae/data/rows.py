@@ -1,10 +1,12 @@
 """What users hand in: arrays, frames and images, checked and made rows of numbers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from robustae.data.kinds import Kind, kind_of
 from robustae.utils.checks import InputError
 
 __all__ = ["Rows", "checked", "read_rows", "read_weight", "valid_image_shape"]
@@ -24,11 +26,22 @@ class Rows:
         The shape X came in.
     frame : narwhals frame or None
         X, if it was a pandas or polars DataFrame.
+    image_shape : tuple of int or None
+        Of images.
     """
 
     values: np.ndarray
     shape: tuple[int, ...]
     frame: Any = None
+    image_shape: tuple[int, ...] | None = None
+
+    plan = None  # how encoded columns came about, where they are
+    groups = None  # source column of each encoded one, where some have several
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What kind of data the rows are, by their values and shape."""
+        return kind_of(self.values, self.image_shape)
 
     def like(self, values: np.ndarray) -> np.ndarray:
         """Give results the shape X came in, and float32 where X was."""
@@ -96,7 +109,7 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     )
     if values.dtype.kind == "b" or values.dtype in (np.float16, np.longdouble):
         values = values.astype(np.float64)
-    return Rows(checked(values), shape if frame is None else values.shape, frame)
+    return Rows(checked(values), shape if frame is None else values.shape, frame, image_shape)
 
 
 def checked(values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from robustae.data.files import FileSource, files_of
 from robustae.data.iterables import IterableSource, once
 from robustae.utils.checks import InputError
 
-__all__ = ["RowSource", "checked_rows", "is_row_source", "row_source"]
+__all__ = ["RowSource", "checked_rows", "is_path_like", "is_row_source", "row_source"]
 
 
 @runtime_checkable
@@ -50,9 +50,14 @@ def is_row_source(data: Any) -> bool:
 
     Arrays, data frames and lists of rows are not: they are in memory already.
     """
-    if isinstance(data, str | os.PathLike) or _are_paths(data) or isinstance(data, Iterator):
+    if is_path_like(data) or isinstance(data, Iterator):
         return True
     return hasattr(data, "read_next_batch") or _is_source(data) or callable(data)
+
+
+def is_path_like(data: Any) -> bool:
+    """Whether `data` is a path, a pattern, a folder, or a list of these."""
+    return isinstance(data, str | os.PathLike) or _are_paths(data)
 
 
 def _is_source(data: Any) -> bool:
@@ -86,7 +91,7 @@ def row_source(data: Any, columns: Sequence[str] | None = None, drop: Sequence[s
     """
     if _is_source(data):
         return data if columns is None and not drop else Selected(data, columns, drop)
-    if isinstance(data, str | os.PathLike) or _are_paths(data):
+    if is_path_like(data):
         return FileSource(files_of(data), columns, drop)
     if isinstance(data, np.ndarray):
         whole = ArraySource(data)

@@ -11,18 +11,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from robustae.data import Table
+from robustae.data.kinds import Kind
 from robustae.data.rows import Rows, read_weight, valid_image_shape
 from robustae.data.streams import is_row_source
+from robustae.data.whole import in_memory
 from robustae.estimators.batched import SourceMethods
 from robustae.estimators.cells import CellMethods
 from robustae.estimators.export import to_onnx
 from robustae.estimators.saving import Portable, restored, save
+from robustae.fit.auto import Settings, settings_of, valid_members
 from robustae.fit.learning import Learner, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
 from robustae.fit.mixed import MixedRows, rows_of, settled
 from robustae.fit.path import path_over_lam
-from robustae.fit.settings import Settings, settings_of, valid_members
-from robustae.penalties import by_source
 from robustae.predictors import encoder_of
 from robustae.stats.thresholds import CleanPart, clean_part, offset
 from robustae.utils.checks import InputError, known_names
@@ -226,25 +228,37 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
             If a parameter, a row or the image shape cannot be used.
         """
         if is_row_source(X):
-            if sample_weight is not None:
-                raise InputError("sample_weight goes with rows in memory, and X is read in batches.")
-            return self.fit_source(X, callback=callback)
+            table, rest = in_memory(X)
+            if table is None:
+                if sample_weight is not None:
+                    raise InputError("sample_weight goes with rows in memory, and X is read in batches.")
+                return self.fit_source(rest, callback=callback)
+            return self._fit_table(table, sample_weight, callback)
+        return self._fit(X, sample_weight, callback)
+
+    def _fit_table(self, table: Table, sample_weight: Any, callback: Any):
+        self._fit(table.values, sample_weight, callback)
+        if table.named and self.plan_ is None:
+            self.feature_names_in_ = np.array(table.columns, dtype=object)
+        return self
+
+    def _fit(self, X: Any, sample_weight: Any, callback: Any):
         image_shape = valid_image_shape(self.image_shape, X)
         rows = rows_of(self, X, image_shape, reset=True)
         weight = read_weight(sample_weight, rows.values)
-        settings = self._settings(rows, image_shape)
+        settings = self._settings(rows)
         with shown(self.verbose, callback) as tell, one_thread_for(settings.predictor):
             settings = replace(settings, budget=replace(settings.budget, callback=tell))
             fitted = fit_models(rows.values, weight, settings, self._seeds())
-        if isinstance(rows, MixedRows):
+        if rows.plan is not None:
             fitted = self._settled(fitted, rows if weight is None else rows.of(weight > 0))
-        self._keep(fitted, image_shape)
+        self._keep(fitted)
         return self
 
     def _settled(self, fitted: Fitted, rows: MixedRows) -> Fitted:
         """Give levels their probabilities, and the rows the energies that follow."""
         self.plan_, models, energies = settled(rows, fitted.models, fitted.energies, fitted.weight)
-        clean = clean_part(energies, fitted.weight, models[0].energy)
+        clean = clean_part(energies, fitted.weight, models[0].energy.power)
         return replace(fitted, models=models, energies=energies, clean=clean)
 
     def partial_fit(self, X, y=None, sample_weight=None, forget=0.1):
@@ -275,7 +289,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
             return self.fit(X, y, sample_weight)
         rows = rows_of(self, X, self.image_shape_)
         weight = read_weight(sample_weight, rows.values)
-        settings = replace(self._settings(rows, self.image_shape_), energy=self.models_[0].energy)
+        settings = self._settings(rows, self.kind_)
         if not hasattr(self, "_learners"):
             self._learners = [Learner(model, settings) for model in self.models_]
         with one_thread_for(settings.predictor):
@@ -289,27 +303,23 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         self.objective_ = self.history_[-1]
         self.n_iter_ += 1
         self.status_ = f"continued on {len(rows.values)} more rows."
-        return self._set_threshold(*recent, self.contamination, clean_part(*recent, self.models_[0].energy))
+        return self._set_threshold(
+            *recent, self.contamination, clean_part(*recent, self.models_[0].energy.power)
+        )
 
-    def _settings(self, rows: Rows, image_shape: tuple[int, ...] | None) -> Settings:
-        params = self.get_params(deep=False)
-        if not isinstance(rows, MixedRows):
-            return settings_of(params, rows.values, image_shape)
-        if isinstance(self.energy, str) and self.energy == "auto":
-            params["energy"] = "log"  # by source column; whole-row distances make too much of rare levels
-        settings = settings_of(params, rows.values, None)
-        groups = rows.plan.groups
-        return replace(settings, penalty=by_source(settings.penalty, groups), groups=groups)
+    def _settings(self, rows: Rows, kind: Kind | None = None) -> Settings:
+        settings = settings_of(self.get_params(deep=False), kind or rows.kind, rows.values.shape[1])
+        return settings if rows.groups is None else settings.for_source(rows.groups)
 
     def _seeds(self) -> np.ndarray:
         members = valid_members(self.n_estimators, self.predictor)
         return check_random_state(self.random_state).randint(2**31 - 1, size=members)
 
-    def _keep(self, fitted: Fitted, image_shape: tuple[int, ...] | None) -> None:
+    def _keep(self, fitted: Fitted) -> None:
         self.__dict__.pop("_learners", None)
         self.models_ = fitted.models
-        self.predictor_name_ = fitted.predictor if isinstance(fitted.predictor, str) else None
-        self.image_shape_ = image_shape
+        for name, value in fitted.choices.items():
+            setattr(self, name, value)
         self.hidden_ = fitted.hidden if len(fitted.hidden) > 1 else sum(fitted.hidden)
         self.mu_ = float(self.mu)
         self.objective_ = fitted.result.history[-1]
@@ -341,6 +351,11 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
 
     def _energies(self, rows: Rows) -> np.ndarray:
         return np.mean([rows.energies(model) / model.unit for model in self.models_], axis=0)
+
+    @property
+    def image_shape_(self):
+        """(height, width[, channels]) of images, None for all else."""
+        return self.kind_.image_shape
 
     def score_samples(self, X):
         """Minus the energies of the rows, shape (n,): higher is more normal."""
@@ -414,7 +429,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         """
         image_shape = valid_image_shape(self.image_shape, X)
         rows = rows_of(self, X, image_shape, reset=not hasattr(self, "models_"))
-        settings = self._settings(rows, image_shape)
+        settings = self._settings(rows)
         with one_thread_for(settings.predictor):
             return path_over_lam(rows.values, settings, int(self._seeds()[0]), n_lams, ratio)
 

@@ -76,7 +76,7 @@ class SourceMethods:
         with rows_shown(self.verbose and world.rank == 0, progress) as tell:
             found = fit_source(source, params, seed, way, callback, tell, world)
         self._name_columns(found)
-        self._keep(found.fitted, found.image_shape)
+        self._keep(found.fitted)
         return self
 
     def _name_columns(self, found: SourceFit) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data.columns import Columns
+from robustae.data.kinds import Kind
 from robustae.estimators.vetting import vetted
 from robustae.fit import artifact
 from robustae.stats.thresholds import CleanPart
@@ -16,7 +17,14 @@ __all__ = ["Portable", "packed", "rebuilt", "restored", "save"]
 
 SAVED = (
     "predictor_name_",
-    "image_shape_",
+    "penalty_",
+    "energy_",
+    "scaling_",
+    "solver_",
+    "max_iter_",
+    "batch_size_",
+    "n_estimators_",
+    "device_",
     "hidden_",
     "mu_",
     "objective_",
@@ -28,7 +36,7 @@ SAVED = (
 )
 PARAM = "param:"
 SHAPE = ("predictor_name_", "hidden_", "image_shape_")  # what a predictor is built from
-PARTS = {"penalty", "solver"}  # parameters that may be objects of this package
+PARTS = {"penalty", "penalty_", "solver"}  # parameters that may be objects of this package
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -52,6 +60,8 @@ def _state(estimator: Any) -> dict[str, Any]:
             if name != "verbose"
         },
         **{name: getattr(estimator, name) for name in SAVED},
+        "kind": (estimator.kind_.name, estimator.kind_.image_shape),
+        "image_shape_": estimator.image_shape_,
         "clean": astuple(estimator.clean_part_),
         "names": None if names is None else tuple(names),
         "plan": None if estimator.plan_ is None else estimator.plan_.as_json(),
@@ -91,6 +101,7 @@ def _rebuilt(make: Any, arrays: dict[str, np.ndarray], description: dict[str, An
     estimator = make(**params if predictor is None else params | {"predictor": predictor})
     for name in SAVED:
         setattr(estimator, name, state[name])
+    estimator.kind_ = Kind(*state["kind"])
     estimator.history_ = list(state["history_"])
     estimator.models_ = models
     estimator.clean_part_ = CleanPart(*state["clean"])
@@ -115,7 +126,10 @@ class Portable:
         parts = {name: state[name] for name in PARTS if artifact.known(state.get(name))}
         state |= {name: artifact.plain(part) for name, part in parts.items()}
         if "models_" in state and state["predictor_name_"] and all(map(artifact.portable, self.models_)):
-            state["models_"] = artifact.pack(self.models_, {name: state[name] for name in SHAPE})
+            shape = {name: getattr(self, name) for name in SHAPE}
+            state["models_"] = artifact.pack(self.models_, shape)
+        if "kind_" in state:
+            state["kind_"] = astuple(state["kind_"])
         if "clean_part_" in state:
             state["clean_part_"] = astuple(state["clean_part_"])
         if state.get("plan_") is not None:
@@ -127,6 +141,8 @@ class Portable:
         state |= {name: artifact.revived(state[name]) for name in PARTS & {*state}}
         if isinstance(state.get("models_"), tuple):
             state["models_"] = artifact.unpack(*state["models_"])[0]
+        if "kind_" in state:
+            state["kind_"] = Kind(*state["kind_"])
         if "clean_part_" in state:
             state["clean_part_"] = CleanPart(*state["clean_part_"])
         if state.get("plan_") is not None:

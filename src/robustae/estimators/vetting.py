@@ -91,4 +91,4 @@ def _rows(cells: np.ndarray, plan: Columns | None) -> Rows:
     if plan is None:
         return Rows(cells, cells.shape)
     table = plan.decode(cells)
-    return MixedRows(plan.encode(table), cells.shape, None, table, plan)
+    return MixedRows(plan.encode(table), cells.shape, None, None, table, plan)

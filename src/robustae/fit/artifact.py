@@ -10,7 +10,6 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ import torch
 from torch import nn
 
 from robustae import penalties, solvers
+from robustae.fit.energies import ENERGIES
 from robustae.fit.model import Model
-from robustae.predictors import build
-from robustae.stats.distances import RobustDistance, RowDistances
+from robustae.predictors import build, named
 from robustae.stats.scaling import ColumnScaling
-from robustae.utils.checks import InputError, NotFound
+from robustae.utils.checks import InputError, NotFound, one_of
 from robustae.utils.files import write_bytes
 
 __all__ = [
@@ -103,7 +102,12 @@ def pack(models: list[Model], state: dict[str, Any]) -> tuple[dict[str, np.ndarr
         prefix = f"member{number}."
         arrays |= {prefix + name: values for name, values in _arrays(model).items()}
         members.append(
-            {"energy": model.energy, "clip": model.clip, "unit": model.unit, "penalty": plain(model.penalty)}
+            {
+                "energy": model.energy.name,
+                "clip": model.clip,
+                "unit": model.unit,
+                "penalty": plain(model.penalty),
+            }
         )
     return arrays, {"members": members, "state": {name: plain(value) for name, value in state.items()}}
 
@@ -125,9 +129,8 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
         "widening": np.atleast_1d(model.widening),
     }
     arrays["lam"] = np.atleast_1d(np.asarray(model.lam, dtype=np.float64))
-    if model.distance is not None:
-        arrays |= {f"distance.{name}": values for name, values in vars(model.distance).items()}
-    return {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+    arrays |= {f"energy.{name}": values for name, values in model.energy.arrays().items()}
+    return {name: np.asarray(values, order="C") for name, values in arrays.items()}
 
 
 def _digest(arrays: dict[str, np.ndarray], description: str) -> str:
@@ -254,11 +257,9 @@ def _model(
     _check_columns(arrays)
     lam = arrays["lam"] if len(arrays["lam"]) > 1 else float(arrays["lam"][0])
     parts = {
-        name.removeprefix("distance."): array
-        for name, array in arrays.items()
-        if name.startswith("distance.")
+        name.removeprefix("energy."): array for name, array in arrays.items() if name.startswith("energy.")
     }
-    kind = RowDistances if "references" in parts else RobustDistance
+    energy = ENERGIES[one_of("energy", member["energy"], ENERGIES)]
     return Model(
         _module(arrays, state, predictor),
         revived(member["penalty"]),
@@ -267,8 +268,7 @@ def _model(
         member["clip"],
         arrays["noise"],
         arrays["fill"],
-        member["energy"],
-        kind(**parts) if parts else None,
+        energy.of_arrays(parts),
         member["unit"],
         arrays.get("widening", 1.0),
     )
@@ -316,12 +316,11 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
 
 def _check_widths(name: str, widths: Any, image_shape: Any, arrays: dict[str, np.ndarray]) -> None:
     """Refuse what would take more memory than the weights that came: no file may claim it."""
-    inputs = len(arrays["location"])
-    if image_shape is not None and math.prod(image_shape) != inputs:
-        raise ValueError(f"image_shape {image_shape} does not make {inputs} columns")
-    if image_shape is not None and name == "conv":
-        inputs = image_shape[0] * image_shape[1]  # at least so many numbers enter its code
-    used = widths if name in ("deep", "masked") else widths[-1:]
+    columns = len(arrays["location"])
+    if image_shape is not None and math.prod(image_shape) != columns:
+        raise ValueError(f"image_shape {image_shape} does not make {columns} columns")
+    kind = named(name)
+    least = 0 if kind is None else kind.least_weights(columns, widths, image_shape)
     given = sum(values.size for part, values in arrays.items() if part.startswith("predictor."))
-    if min(used) < 0 or sum(wide * narrow for wide, narrow in pairwise([inputs, *used])) > given:
+    if min(widths, default=0) < 0 or least > given:
         raise InputError("the saved weights do not fit its predictor.")

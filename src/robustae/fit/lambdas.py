@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from robustae.penalties import L1, SourceColumns
 from robustae.solvers.objective import Problem
 from robustae.stats.scales import MAD_TO_SD, quantile, scale_beside_spike, scale_of_cells, scale_of_rows
 from robustae.utils.checks import InputError
@@ -73,7 +72,7 @@ class NoiseRule:
 
 def lam_of_noise(sigma: np.ndarray, problem: Problem) -> Any:
     """lam = 2 k sigma: by column where the penalty works cell by cell, else at the median sigma."""
-    if isinstance(problem.penalty, (L1, SourceColumns)) and np.ptp(sigma) > 0:
+    if problem.penalty.lam_by_column and np.ptp(sigma) > 0:
         return 2 * K_NOISE * sigma
     return float(2 * K_NOISE * np.median(sigma))
 

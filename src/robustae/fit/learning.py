@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from robustae.fit.auto import Settings
 from robustae.fit.lambdas import NoiseRule, lam_of_noise
 from robustae.fit.members import own_seed, problem_of
 from robustae.fit.model import Model
-from robustae.fit.settings import Settings
 from robustae.fit.training import cutoff_of, trimmed_rows
 from robustae.penalties import Trimmed
 from robustae.solvers.adam import one_epoch, rows_of_step
@@ -65,7 +65,7 @@ class Learner:
 
     def _trimmed(self, problem: Problem, model: Model) -> tuple[Problem, object]:
         """Give weight 0 to the batch's rows farthest off, where rows are trimmed."""
-        if not isinstance(model.penalty, Trimmed):
+        if not model.penalty.drops_rows:
             return problem, model.penalty
         energies = problem.energies(self.module)
         problem = trimmed_rows(problem, Trimmed(model.penalty.share), energies)

@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from robustae.fit.auto import Settings, choices, sized
+from robustae.fit.energies import ENERGIES, Energy
 from robustae.fit.lambdas import LEAST_NOISE, NoiseRule
 from robustae.fit.model import Model
-from robustae.fit.settings import Settings
 from robustae.fit.training import Refresh, Trained, train
-from robustae.penalties import NoPenalty, Trimmed
-from robustae.predictors import Masked, build
-from robustae.predictors.starts import start
+from robustae.predictors import build, named, start, traits_of
 from robustae.solvers import Result, Solver, choose
 from robustae.solvers.objective import Lens, Problem, prepare
-from robustae.stats.distances import RobustDistance, RowDistances, robust_distance, row_distances
 from robustae.stats.scales import (
     Weight,
     by_columns,
@@ -30,7 +28,6 @@ from robustae.stats.scales import (
 )
 from robustae.stats.scaling import ColumnScaling, Scaling, fit_scaling
 from robustae.stats.thresholds import CleanPart, clean_part
-from robustae.stats.widths import resolve_hidden
 
 __all__ = [
     "Fitted",
@@ -45,14 +42,14 @@ __all__ = [
 ]
 
 FEW_THREADS = 4
-DISTANCE_ROWS = 5000  # are enough for a covariance
 
 
 @dataclass(frozen=True)
 class Fitted:
     """Members of a fit, the first one's course, and what the threshold needs.
 
-    `clean` is of the energies that the rows would have had the fit not seen them.
+    `choices` are the automatic ones, by the fitted attribute that holds each. `clean` is of the energies that
+    the rows would have had the fit not seen them.
     """
 
     predictor: Any
@@ -62,6 +59,7 @@ class Fitted:
     energies: np.ndarray
     weight: Weight
     clean: CleanPart
+    choices: dict[str, Any] = field(default_factory=dict)
 
 
 def merged_rows(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
@@ -142,7 +140,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     if weight is not None:
         X, weight = X[weight > 0], weight[weight > 0]
     problem, lens, floor = _posed(X, weight, settings)
-    settings, hidden = _sized(settings, problem)
+    settings, hidden = sized(settings, problem.inputs.cpu().numpy())
     noise = NoiseRule(settings.noise_by, floor, code_width(settings, hidden))
     members = []
     for seed in seeds:
@@ -154,11 +152,13 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     if len(members) < len(seeds):
         status = f"interrupted: {len(members)} of {len(seeds)} members are kept, the last as far as it came."
         result = replace(result, interrupted=True, status=status)
+    solver = members[0].solver
     del problem, members  # the rows are scored in their own units: let go of the scaled ones
     models, energies = _united(models, X, weight)
     unseen = models[0].energies_as_unseen(X, energies) if len(models) == 1 else energies
-    clean = clean_part(unseen, weight, settings.energy)
-    return Fitted(settings.predictor, models, result, hidden, energies, weight, clean)
+    clean = clean_part(unseen, weight, models[0].energy.power)
+    chosen = choices(settings, solver, X.shape[0], len(seeds))
+    return Fitted(settings.predictor, models, result, hidden, energies, weight, clean, chosen)
 
 
 def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Lens, np.ndarray]:
@@ -168,32 +168,22 @@ def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, 
     return problem_of(X, weight, lens, settings), lens, noise_floor(X, lens.scaling, settings)
 
 
-def _sized(settings: Settings, problem: Problem) -> tuple[Settings, tuple[int, ...]]:
-    """Resolve the widths, and "auto" to the constant predictor (no component helps) or the linear one."""
-    hidden = resolve_hidden(settings.hidden, settings.predictor, problem.inputs.cpu().numpy())
-    if isinstance(settings.predictor, str) and settings.predictor == "auto":
-        settings = replace(settings, predictor="linear" if hidden else "constant")
-    return settings, hidden
-
-
 def code_width(settings: Settings, hidden: tuple[int, ...]) -> int:
     """Return the width of the bottleneck, 0 where there is none."""
-    return hidden[-1] if hidden and settings.predictor != "masked" else 0
+    return hidden[-1] if hidden else 0
 
 
 def _module(problem: Problem, hidden: tuple[int, ...], settings: Settings, seed: int) -> torch.nn.Module:
     generator = torch.Generator().manual_seed(seed)
     module = build(settings.predictor, problem.shape[1], hidden, settings.image_shape, generator)
-    if isinstance(module, Masked) and settings.groups is not None:
-        module.hide_together(settings.groups, generator)
     return module.to(problem.target)
 
 
 def _member(
     problem: Problem, hidden: tuple[int, ...], noise: NoiseRule, settings: Settings, seed: int
 ) -> Trained:
-    trimmed = settings.penalty if isinstance(settings.penalty, Trimmed) else None
-    auto_lam = settings.auto_lam and not isinstance(settings.penalty.kept, NoPenalty)
+    trimmed = settings.penalty if settings.penalty.drops_rows else None
+    auto_lam = settings.auto_lam and settings.penalty.kept.uses_lam
     refresh = Refresh(noise, auto_lam, trimmed, problem.weight)
     with own_seed(seed):
         module = _module(problem, hidden, settings, seed)
@@ -214,7 +204,7 @@ def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, tor
     X, weight = merged_rows(X, None)
     lens = replace(_lens(X, weight, settings), far=np.inf)  # lam goes through inf here
     problem = problem_of(X, weight, lens, settings)
-    settings, hidden = _sized(settings, problem)
+    settings, hidden = sized(settings, problem.inputs.cpu().numpy())
     with own_seed(seed):
         module = _module(problem, hidden, settings, seed)
     start(module, problem.inputs.cpu().numpy(), weight, robust=True)
@@ -223,7 +213,7 @@ def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, tor
 
 def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -> Model:
     penalty = settings.penalty
-    if isinstance(penalty, Trimmed) and trained.cutoff is not None:
+    if trained.cutoff is not None:
         penalty = penalty.at(trained.cutoff)
     sigma = noise(trained.problem, trained.module)
     widening = noise.widening(trained.problem, trained.module, sigma)
@@ -237,25 +227,14 @@ def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -
         lens.clip,
         sigma,
         lens.fill,
-        settings.energy,
-        _distance(trained.problem, settings),
+        _energy(trained.problem, settings),
         widening=widening,
     )
 
 
-def _distance(problem: Problem, settings: Settings) -> RobustDistance | RowDistances | None:
-    """What the energies need that look at rows whole."""
-    if settings.energy not in ("combined", "distances"):
-        return None
-    rows = problem.weight
-    weight = None if rows is None else rows.cpu().numpy()
-    Z, weight = some_rows(problem.inputs.cpu().numpy(), weight, DISTANCE_ROWS)
-    Z, weight = Z.astype(np.float64), None if weight is None else weight.astype(np.float64)
-    return (
-        robust_distance(Z, weight)
-        if settings.energy == "combined"
-        else row_distances(Z, weight, settings.clean)
-    )
+def _energy(problem: Problem, settings: Settings) -> Energy:
+    weight = None if problem.weight is None else problem.weight.cpu().numpy()
+    return ENERGIES[settings.energy].fit(problem.inputs.cpu().numpy(), weight, settings.clean)
 
 
 def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Model], np.ndarray]:
@@ -272,12 +251,14 @@ class one_thread_for:
     """Run small predictors on one thread of torch's, and restore the setting on leaving.
 
     Two threads beside another busy process were 5 to 20 times slower than one. Users' modules keep
-    what is set, and so do convolutions where there are more than four threads to share the work.
+    what is set, and so does what gains from threads where there are more than four.
     """
 
     def __init__(self, predictor: Any):
         self.before = torch.get_num_threads()
-        self.limit = isinstance(predictor, str) and (predictor != "conv" or self.before <= FEW_THREADS)
+        self.limit = named(predictor) is not None and (
+            not traits_of(predictor).parallel or self.before <= FEW_THREADS
+        )
 
     def __enter__(self) -> None:
         if self.limit and self.before > 1:

@@ -1,6 +1,7 @@
 """A mixed table as rows of numbers that know the way back."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from robustae.data import MixedTable
 from robustae.data.coding import written
 from robustae.data.columns import Columns
 from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, replaced
+from robustae.data.kinds import Kind, kind_of
 from robustae.data.rows import Rows, checked, read_rows
 from robustae.fit.levels import deviations, log_cells, trusting
 from robustae.fit.model import Block, Model
@@ -31,6 +33,16 @@ class MixedRows(Rows):
 
     table: MixedTable = MixedTable({})
     plan: Columns = Columns(())
+
+    @cached_property
+    def kind(self) -> Kind:
+        """That of the numbers, where the columns used are nothing else."""
+        return kind_of(self.values, mixed=not self.plan.only_numbers)
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Source column of each encoded one."""
+        return None if self.plan.only_numbers else self.plan.groups
 
     def shaped(self, values: np.ndarray) -> np.ndarray:
         """Results by source or encoded column have no other shape."""
@@ -91,14 +103,14 @@ class MixedRows(Rows):
 
     def shares(self, model: Model, block: Block) -> np.ndarray:
         """Each source cell's part of its row's energy."""
-        if model.energy != "log":
+        if not model.energy.by_source:
             return np.column_stack([part.sum(1) for part in self.plan.parts(model.cell_shares(block))])
         logs = log_cells(self.plan, self.table, model, block)
         return logs / np.maximum(logs.sum(1, keepdims=True), np.finfo(float).tiny)
 
     def energies(self, model: Model) -> np.ndarray:
         """Energies of the rows, shape (n,): the log energy is summed over source columns."""
-        if model.energy != "log":
+        if not model.energy.by_source:
             return model.energies(self.values)
         return np.concatenate([self._log_energies(model, block) for block in model.blocks(self.values)])
 
@@ -153,7 +165,7 @@ def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: 
     plan = _planned(estimator, table) if plan is None else plan
     table = _matched(table, plan)
     values = checked(plan.encode(table))
-    return MixedRows(values, (len(values), len(plan.columns)), frame, table, plan)
+    return MixedRows(values, (len(values), len(plan.columns)), frame, None, table, plan)
 
 
 def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool) -> Rows:
@@ -173,7 +185,7 @@ def settled(
     anything, given as the fit knows them.
     """
     plan = trusting(rows.plan, rows.table, models[0], rows.values)
-    if models[0].energy != "log":
+    if not models[0].energy.by_source:
         return plan, models, energies
     rows = replace(rows, plan=plan)
     each = [rows.energies(model) for model in models]

@@ -12,16 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from robustae.penalties import L1, Penalty
+from robustae.fit.energies import Cells, Energy
+from robustae.penalties import Penalty
 from robustae.predictors import encoder_of, predicted
 from robustae.solvers.objective import row_blocks, soft_clip
-from robustae.stats.distances import RobustDistance, RowDistances
 from robustae.stats.scaling import Scaling
-from robustae.utils.checks import InputError, one_of
+from robustae.utils.checks import InputError
 
-__all__ = ["ENERGIES", "Block", "Model"]
-
-ENERGIES = ("envelope", "squared", "log", "combined", "distances")
+__all__ = ["Block", "Model"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,7 @@ class Model:
         Noise deviation by column, in the model's units.
     fill : array, shape (d,)
         What the encoder sees in a missing cell: the column's location, in the model's units.
-    energy : {"envelope", "squared", "log", "combined", "distances"}
-    distance : RobustDistance, RowDistances or None
-        For the energies "combined" and "distances".
+    energy : Energy
     unit : float
         Median energy of the training rows, by which members of an ensemble are divided.
     widening : float or array, shape (d,)
@@ -78,13 +74,9 @@ class Model:
     clip: float | None
     noise: np.ndarray
     fill: np.ndarray
-    energy: str
-    distance: RobustDistance | RowDistances | None = None
+    energy: Energy
     unit: float = 1.0
     widening: Any = 1.0
-
-    def __post_init__(self) -> None:
-        one_of("energy", self.energy, ENERGIES)
 
     def having(self, **changes: Any) -> "Model":
         """Return a copy with some attributes replaced."""
@@ -128,26 +120,13 @@ class Model:
         """Residuals in the deviations by which cells are judged, 0 where missing."""
         return block.R / (self.noise * self.widening)
 
+    def _part(self, block: Block) -> Cells:
+        inputs = soft_clip(block.Z, self.clip)
+        return Cells(block.R, inputs, block.observed, self.noise, self.penalty.kept, self.lam)
+
     def energies_of(self, block: Block) -> np.ndarray:
-        """Energies of the rows, shape (b,): scaled by d / observed cells, lower = more normal."""
-        d = block.R.shape[1]
-        share = d / np.maximum(block.observed.sum(1), 1)
-        if isinstance(self.distance, RowDistances):
-            return self.distance(soft_clip(block.Z, self.clip), block.observed)
-        return share * self._cell_sums(block) if self.distance is None else self._combined(block, share)
-
-    def _cell_sums(self, block: Block) -> np.ndarray:
-        if self.energy == "squared":
-            return np.einsum("ij,ij->i", block.R, block.R)
-        if self.energy == "envelope":
-            return self.penalty.kept.envelope(block.R, self.lam).sum(1)
-        return np.log1p(self.cells_of(block) ** 2).sum(1)
-
-    def _combined(self, block: Block, share: np.ndarray) -> np.ndarray:
-        """Log energy plus d log(1 + d2 / median d2); a missing cell counts as its column's location."""
-        assert isinstance(self.distance, RobustDistance)
-        d2 = self.distance(soft_clip(block.Z, self.clip))
-        return share * self._cell_sums(block) + block.R.shape[1] * np.log1p(d2)
+        """Energies of the rows, shape (b,), lower = more normal."""
+        return self.energy.rows(self._part(block))
 
     def energies(self, X: np.ndarray) -> np.ndarray:
         """Energies of the rows of X, shape (n,)."""
@@ -158,25 +137,12 @@ class Model:
 
         `energies` are theirs as they are, which do where rows are many for the columns.
         """
-        distance = self.distance
-        if not isinstance(distance, RowDistances) or not distance.leaning:
-            return energies
-        seen = ((soft_clip(block.Z, self.clip), block.observed) for block in self.blocks(X))
-        return np.concatenate([distance.as_unseen(*rows) for rows in seen])
+        found = [self.energy.unseen(self._part(block)) for block in self.blocks(X)]
+        return energies if found[0] is None else np.concatenate(found)
 
     def cell_shares(self, block: Block) -> np.ndarray:
-        """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row.
-
-        Groups share theirs by squared residuals; distances of the row belong to no cell.
-        """
-        cells = (
-            np.log1p(self.cells_of(block) ** 2)
-            if self.energy in ("log", "combined", "distances")
-            else block.R**2
-        )
-        if self.energy == "envelope" and isinstance(self.penalty.kept, L1):
-            cells = self.penalty.kept.envelope(block.R, self.lam)
-        return cells / np.maximum(cells.sum(1, keepdims=True), np.finfo(float).tiny)
+        """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row."""
+        return self.energy.shares(self._part(block))
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Codes of the rows of X, shape (n, K)."""

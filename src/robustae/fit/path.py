@@ -3,10 +3,9 @@
 import numpy as np
 from torch import nn
 
+from robustae.fit.auto import Settings
 from robustae.fit.lambdas import geometric
 from robustae.fit.members import prepared
-from robustae.fit.settings import Settings
-from robustae.penalties import NoPenalty, Trimmed
 from robustae.solvers.objective import Problem
 from robustae.stats.scales import scale_of_cells
 from robustae.utils.checks import InputError
@@ -18,7 +17,7 @@ def path_over_lam(
     X: np.ndarray, settings: Settings, seed: int, n_lams: int, ratio: float
 ) -> dict[str, np.ndarray]:
     """Fit for lam = inf, then from lam_max (the least with N = 0 there) down, warm-started."""
-    if isinstance(settings.penalty, (NoPenalty, Trimmed)):
+    if not settings.penalty.uses_lam:
         raise InputError(
             "lam_path needs a penalty that lam acts on: 'l1', 'rows', 'channels', 'patches' or Groups."
         )

@@ -10,11 +10,9 @@ from torch import nn
 from robustae.fit.concentration import linear_energies
 from robustae.fit.lambdas import NoiseRule, lam_of_noise
 from robustae.penalties import Trimmed
-from robustae.predictors import Masked
-from robustae.predictors.starts import start
-from robustae.solvers import Adam, Budget, Result, Solver
+from robustae.predictors import start
+from robustae.solvers import Budget, Result, Solver
 from robustae.solvers.objective import Problem
-from robustae.stats.distances import WIDEST, robust_distance
 
 __all__ = ["Refresh", "Trained", "cutoff_of", "train", "trimmed_rows"]
 
@@ -68,6 +66,7 @@ class Trained:
     module: nn.Module
     problem: Problem
     result: Result
+    solver: Solver
     cutoff: float | None  # energy of the worst row kept, where rows were trimmed
 
 
@@ -75,9 +74,9 @@ def train(
     problem: Problem, module: nn.Module, solver: Solver, budget: Budget, refresh: Refresh, seed: int
 ) -> Trained:
     """Fit `module` to `problem`; the penalty may be `Trimmed`, lam anything where it is automatic."""
-    by_steps = isinstance(solver, Adam)
-    problem = _begin(problem, module, refresh, by_steps)
-    if by_steps:
+    by_batches = solver.by_batches
+    problem = _begin(problem, module, refresh, by_batches)
+    if by_batches:
         result = replace(solver, refresh=refresh.of_lam).solve(problem, module, budget, seed)
         problem = refresh(problem, module)
         result.history[-1] = problem.value(module)
@@ -85,7 +84,7 @@ def train(
         problem, result = _rounds(problem, module, solver, budget, refresh, seed)
     result.history = [J + problem.beyond for J in result.history]
     cutoff = None if refresh.trimmed is None else cutoff_of(problem, problem.energies(module))
-    return Trained(module, problem, result, cutoff)
+    return Trained(module, problem, result, solver, cutoff)
 
 
 def cutoff_of(problem: Problem, energies: np.ndarray) -> float:
@@ -94,11 +93,11 @@ def cutoff_of(problem: Problem, energies: np.ndarray) -> float:
     return float(energies[(problem.weight > 0).cpu().numpy()].max())
 
 
-def _begin(problem: Problem, module: nn.Module, refresh: Refresh, by_steps: bool) -> Problem:
+def _begin(problem: Problem, module: nn.Module, refresh: Refresh, by_batches: bool) -> Problem:
     """Choose the first rows to keep, and set the start."""
     if refresh.trimmed is not None:
         problem = problem.having(penalty=refresh.trimmed.kept)
-        problem = refresh.trim(problem, _first_energies(problem, module, refresh.trimmed, by_steps))
+        problem = refresh.trim(problem, _first_energies(problem, refresh.trimmed, by_batches))
     robust = bool(refresh.auto_lam or np.all(np.isfinite(problem.lam)))
     weight = None if problem.weight is None else problem.weight.cpu().numpy()
     start(module, problem.inputs.cpu().numpy(), weight, robust)
@@ -108,19 +107,16 @@ def _begin(problem: Problem, module: nn.Module, refresh: Refresh, by_steps: bool
     return problem
 
 
-def _first_energies(problem: Problem, module: nn.Module, trimmed: Trimmed, by_steps: bool) -> np.ndarray:
-    """By the cells' distances from the centre; for steps, which drop no rows later, by rows as wholes.
+def _first_energies(problem: Problem, trimmed: Trimmed, by_batches: bool) -> np.ndarray:
+    """By the cells' distances from the centre; for batches, which drop no rows later, by rows as wholes.
 
     Networks fit whatever rows they are given, so their own residuals tell little of which to drop: a
-    linear model does, or for cells predicted from all others a distance under the whole covariance.
+    linear model does.
     """
-    if not by_steps:
+    if not by_batches:
         return torch.log1p(problem.inputs**2).sum(1).cpu().numpy()
-    inputs = problem.inputs.cpu().numpy()
     weight = None if problem.weight is None else problem.weight.cpu().numpy()
-    if isinstance(module, Masked) and inputs.shape[1] <= WIDEST:
-        return robust_distance(inputs.astype(np.float64), weight)(inputs)
-    return linear_energies(inputs, weight, trimmed)
+    return linear_energies(problem.inputs.cpu().numpy(), weight, trimmed)
 
 
 def _rounds(

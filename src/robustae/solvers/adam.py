@@ -48,13 +48,20 @@ class Adam:
     rows: int | None = None
     epochs: int = 20
     refresh: Callable[[Problem, nn.Module], Problem] | None = None
-    exact = False
+    exact, by_batches, float64 = False, True, False
+
+    def most(self, budget: Budget, n: int) -> int:
+        """Epochs at most."""
+        return budget.iterations(default=self._epochs(n, self.batch(budget, n)))
+
+    def batch(self, budget: Budget, n: int) -> int:
+        """Rows in a step."""
+        return budget.batch(self.rows or rows_of_step(n), n)
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Train for `max_iter` epochs, or until J settles."""
         n = problem.shape[0]
-        batch = budget.batch(self.rows or rows_of_step(n), n)
-        at_most = budget.iterations(default=self._epochs(n, batch))
+        batch, at_most = self.batch(budget, n), self.most(budget, n)
         every = max(1, at_most // REFRESHED)
         result = Result([problem.value(module)], f"trained for {budget.in_all(at_most)} epochs.")
         generator = torch.Generator().manual_seed(seed)

@@ -33,12 +33,20 @@ class Alternating:
 
     variant: str = "written"
     steps: int = 5
-    exact = False
+    exact, by_batches, float64 = False, False, True
+
+    def most(self, budget: Budget, n: int) -> int:
+        """Iterations at most."""
+        return budget.iterations(default=200)
+
+    def batch(self, budget: Budget, n: int) -> int:
+        """All n rows in every step."""
+        return n
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Alternate until J settles."""
         one_of("variant", self.variant, VARIANTS)
-        at_most = budget.iterations(default=200)
+        at_most = self.most(budget, problem.shape[0])
         result = Result([problem.value(module)], f"stopped after {budget.in_all(at_most)} alternations.")
         inner = Budget(max_iter=self.steps, tol=0.0)
         try:

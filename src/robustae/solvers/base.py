@@ -100,10 +100,28 @@ class Budget:
 class Solver(Protocol):
     """Finds weights of `module` that make J small; changes the module in place.
 
-    An `exact` solver ends at the minimum whatever the tolerance.
+    Attributes
+    ----------
+    exact : bool
+        Ends at the minimum whatever the tolerance.
+    by_batches : bool
+        Goes through the rows in batches: lam is brought up to date as it goes, and rows larger than memory
+        may be fitted.
+    float64 : bool
+        Always works in float64.
     """
 
     exact: bool
+    by_batches: bool
+    float64: bool
+
+    def most(self, budget: Budget, n: int) -> int:
+        """Iterations at most, for n rows."""
+        ...
+
+    def batch(self, budget: Budget, n: int) -> int:
+        """Rows in a step, of n."""
+        ...
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Run until the budget says stop."""

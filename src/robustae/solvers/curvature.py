@@ -6,11 +6,12 @@ A = [inputs, 1] and G = 2 V V', times the activation's slopes.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from robustae.predictors import Linear, Sigmoid
+from robustae.predictors import traits_of
 from robustae.solvers.objective import Problem
 
 __all__ = ["inverse_curvature"]
@@ -23,7 +24,7 @@ Solve = Callable[[Tensor], Tensor]
 
 def inverse_curvature(problem: Problem, module: nn.Module) -> Solve:
     """Return a map from gradients to steps; where no structure is known, by the curvature of an intercept."""
-    if not isinstance(module, (Linear, Sigmoid)) or min(problem.shape) > SIDE:
+    if not traits_of(module).bilinear or min(problem.shape) > SIDE:
         return lambda g: g * (0.5 / problem.total_weight)
     with torch.no_grad():
         layers = _Layers(problem, module)
@@ -33,13 +34,12 @@ def inverse_curvature(problem: Problem, module: nn.Module) -> Solve:
 class _Layers:
     """Factorised curvatures of encoder (U, a) and decoder (V, b)."""
 
-    def __init__(self, problem: Problem, module: Linear | Sigmoid):
+    def __init__(self, problem: Problem, module: Any):
         self.names = [name for name, _ in module.named_parameters()]
         self.sizes = [p.numel() for p in module.parameters()]
         self.d, self.K = module.U.shape
         codes = module.encode(problem.inputs)
-        slopes = codes * (1 - codes) if isinstance(module, Sigmoid) else torch.ones_like(codes)
-        slope = (slopes**2).mean(0).sqrt()
+        slope = (module.slopes(codes) ** 2).mean(0).sqrt()
         self.outer = _inverse(2 * (module.V @ module.V.T) * slope[:, None] * slope, DAMPING)
         self.encoder = _through_gram(_rows(problem.inputs, "a" in self.names, problem.weight))
         D = _rows(codes, "b" in self.names, problem.weight)

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from robustae.predictors import Traits
 from robustae.solvers.base import Budget, Result
 from robustae.solvers.curvature import inverse_curvature
 from robustae.solvers.objective import Problem
 
 __all__ = ["LBFGS"]
 
+FULL_BATCH_CELLS = 20_000_000
 Pairs = deque  # of (step, change of gradient, 1 / their product)
 
 
@@ -27,11 +29,24 @@ class LBFGS:
     """
 
     memory: int = 10
-    exact = False
+    exact, by_batches, float64 = False, False, False
+
+    @staticmethod
+    def suits(traits: Traits, problem: Problem) -> bool:
+        """A predictor that starts near its optimum, up to 20 million cells; beyond, batches are quicker."""
+        return traits.at_optimum and problem.target.numel() <= FULL_BATCH_CELLS
+
+    def most(self, budget: Budget, n: int) -> int:
+        """Iterations at most."""
+        return budget.iterations(default=200)
+
+    def batch(self, budget: Budget, n: int) -> int:
+        """All n rows in every step."""
+        return n
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Lower J from where the module stands."""
-        at_most = budget.iterations(default=200)
+        at_most = self.most(budget, problem.shape[0])
         module.eval()  # one and the same function throughout: no dropout, no running statistics
         state = _State(problem, module, self.memory)
         result = Result(

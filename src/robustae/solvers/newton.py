@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robustae.predictors import Constant
+from robustae.predictors import Traits
 from robustae.solvers.base import Budget, Result
 from robustae.solvers.objective import Problem
 
@@ -23,12 +23,24 @@ class Newton:
     minimum; columns that have ended are not looked at again.
     """
 
-    exact = True
+    exact, by_batches, float64 = True, False, False
+
+    @staticmethod
+    def suits(traits: Traits, problem: Problem) -> bool:
+        """A constant, and a penalty that splits into cells and leaves every row in."""
+        return traits.constant and problem.penalty.by_cell
+
+    def most(self, budget: Budget, n: int) -> int:
+        """Iterations at most."""
+        return budget.iterations(default=100)
+
+    def batch(self, budget: Budget, n: int) -> int:
+        """All n rows in every step."""
+        return n
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Minimise J over the constant; `history` holds the end alone, which is exact to rounding."""
-        assert isinstance(module, Constant)
-        at_most = budget.iterations(default=100)
+        at_most = self.most(budget, problem.shape[0])
         columns = _Columns(problem, module.b.data)
         result = Result([])
         result.status = "converged: the column-wise M-estimate of location is exact."

@@ -1,6 +1,5 @@
 """J(theta): the objective with N put back, a smooth function of the predictor's weights alone."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,9 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from robustae.penalties import L1, NoPenalty, Penalty
+from robustae.penalties import Penalty
 from robustae.predictors import omega, predicted
 from robustae.stats.scaling import Scaling
 
@@ -133,7 +131,7 @@ class Problem:
     def loss(self, module: nn.Module, rows: Any) -> Tensor:
         """Sum over `rows` of the weighted envelopes, without Omega; differentiable."""
         if self.observed is None and np.ndim(self.lam) == 0 and self._alike(rows):
-            fused = self._fused(module(self.inputs[rows]), self.target[rows])
+            fused = self.penalty.fused_loss(module(self.inputs[rows]), self.target[rows], self.lam)
             if fused is not None:
                 return fused
         weight = None if self.weight is None else self.weight[rows]
@@ -142,15 +140,6 @@ class Problem:
 
     def _alike(self, rows: Any) -> bool:
         return self.weight is None or bool((self.weight[rows] == 1).all())
-
-    def _fused(self, Xhat: Tensor, X: Tensor) -> Tensor | None:
-        """The l1 envelope is twice the Huber loss: one pass in torch's own kernel."""
-        kind = type(self.penalty)  # a user's subclass has another envelope
-        if kind is NoPenalty or (kind is L1 and math.isinf(self.lam)):
-            return functional.mse_loss(Xhat, X, reduction="sum")
-        if kind is L1:
-            return 2 * functional.huber_loss(Xhat, X, reduction="sum", delta=self.lam / 2)
-        return None
 
     def value_and_gradient(self, module: nn.Module) -> float:
         """Return J and leave its gradient in the parameters' `.grad`."""

@@ -18,6 +18,11 @@ class Components:
     location: np.ndarray
     loadings: np.ndarray
 
+    def filled(self, K: int) -> "Components":
+        """Return K loadings: zeros where the data has fewer dimensions."""
+        zeros = np.zeros((K - len(self.loadings), self.loadings.shape[1]))
+        return Components(self.location, np.vstack([self.loadings, zeros]))
+
 
 def components(A: np.ndarray, K: int, weight: Weight = None, robust: bool = True) -> Components:
     """Leading K components of A, shape (n, d), about its median, far rows pulled in.

@@ -14,7 +14,6 @@ __all__ = ["CleanPart", "clean_part", "offset", "valid_contamination"]
 CUT = 3.0  # deviations above the clean part at which a row is called anomalous
 QUARTILE_TO_SD = 0.6744897501960817
 CUBE_ROOT = 1 / 3
-POWERS = {"log": 1.0}  # by energy; the cube root for others
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class CleanPart:
         return (self.centre + CUT * self.spread) ** (1 / self.power)
 
 
-def clean_part(energies: np.ndarray, weight: Weight = None, energy: str = "") -> CleanPart:
+def clean_part(energies: np.ndarray, weight: Weight = None, power: float = CUBE_ROOT) -> CleanPart:
     """Find the clean rows without labels.
 
     The lower half of the energies is taken for clean, which gives a first spread; rows `CUT`
@@ -51,7 +50,6 @@ def clean_part(energies: np.ndarray, weight: Weight = None, energy: str = "") ->
     spread again, until nothing changes. Anomalies only stretch the upper tail, so the lower half
     bears almost half of them; skewed clean energies are met by the widening.
     """
-    power = POWERS.get(energy, CUBE_ROOT)
     y = energies**power
     w = np.ones(len(y)) if weight is None else weight
     inside = np.ones(len(y), dtype=bool)

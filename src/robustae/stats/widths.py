@@ -1,18 +1,13 @@
 """How wide the code is, chosen without labels: by the cells a low-rank model predicts but has not seen."""
 
-from typing import Any
-
 import numpy as np
 
 from robustae.stats.scales import median
-from robustae.utils.checks import InputError
 
-__all__ = ["auto_width", "held_out", "resolve_hidden"]
+__all__ = ["auto_width", "held_out"]
 
 WIDEST = 32
 SPARSE_WIDEST = 8
-CONV_WIDTH = 16  # what linear models say of held-out cells says little of a convolutional one
-MASKED_WIDTHS = (128, 128, 128)  # no bottleneck: no cell sees itself
 SLACK = 1.05  # the least width within 5 % of the best held-out error
 ROWS, COLUMNS = 300, 128  # of the evenly spread sample that is cross-validated
 
@@ -91,32 +86,3 @@ def _quarter(
     for k in range(widest):
         errors[k + 1] = errors[k] - np.outer(codes[:, k], loadings[k])
     return np.abs(errors)
-
-
-def resolve_hidden(hidden: Any, predictor: Any, A: np.ndarray) -> tuple[int, ...]:
-    """Return the widths down to the code that `hidden` stands for; () where there is no code to size.
-
-    A single width becomes two layers for the deep predictor: the geometric mean of d and K, then K.
-    """
-    if predictor == "constant" or not isinstance(predictor, str):
-        return ()
-    widths = _widths(hidden, A, predictor)
-    if predictor == "auto":
-        return () if widths == (0,) else widths
-    widths = (max(widths[0], 1), *widths[1:])
-    if predictor == "masked":
-        return MASKED_WIDTHS if hidden == "auto" else widths
-    if predictor != "deep" and len(widths) > 1:
-        raise InputError(f"hidden={hidden!r}: predictor={predictor!r} has one width, the code's.")
-    if predictor == "deep" and len(widths) == 1:
-        return (max(round((A.shape[1] * widths[0]) ** 0.5), 2 * widths[0]), *widths)
-    return widths
-
-
-def _widths(hidden: Any, A: np.ndarray, predictor: str) -> tuple[int, ...]:
-    if isinstance(hidden, str) and hidden == "auto":
-        return (min(CONV_WIDTH, -(-A.shape[1] // 8)) if predictor == "conv" else auto_width(A),)
-    widths: Any = tuple(hidden) if isinstance(hidden, (tuple, list)) else (hidden,)
-    if not widths or not all(hasattr(w, "__index__") and w >= 1 and not isinstance(w, bool) for w in widths):
-        raise InputError(f"hidden={hidden!r} must be 'auto', a whole number from 1 on, or a tuple of such.")
-    return tuple(int(w) for w in widths)

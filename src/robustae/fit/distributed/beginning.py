@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from robustae.data.kinds import kind_of
 from robustae.data.rows import valid_image_shape
 from robustae.fit import artifact
+from robustae.fit.auto import Settings, settings_of
 from robustae.fit.concentration import linear_distance
 from robustae.fit.distributed.checkpoints import Arrays, Checkpoints, told
 from robustae.fit.distributed.course import Course, pace_of
@@ -18,12 +20,9 @@ from robustae.fit.distributed.descent import Descent, Look, State
 from robustae.fit.distributed.flat import Flat
 from robustae.fit.lambdas import NoiseRule
 from robustae.fit.members import Fitted, code_width, fit_models, noise_floor, problem_of
-from robustae.fit.settings import Settings, settings_of
-from robustae.penalties import Trimmed
-from robustae.predictors import Constant, Linear, Masked, Sigmoid
+from robustae.predictors import traits_of
 from robustae.solvers import Result
 from robustae.solvers.objective import Lens
-from robustae.stats.distances import WIDEST, robust_distance
 from robustae.stats.scaling import fit_scaling
 from robustae.stats.thresholds import CleanPart
 from robustae.utils.checks import InputError
@@ -45,12 +44,13 @@ class Sample:
     X : array, shape (m, d)
     settings : Settings
         All of whose scales are known.
-    image_shape : tuple of int or None
+    scaling : str or transformer
+        As chosen.
     """
 
     X: np.ndarray
     settings: Settings
-    image_shape: tuple[int, ...] | None
+    scaling: Any
 
     @classmethod
     def of(cls, data: Data, params: dict[str, Any]) -> "Sample":
@@ -59,13 +59,14 @@ class Sample:
         if n < 2:
             raise InputError(f"a model needs at least 2 rows, and the data have {n}.")
         X = data.of_rows(spread(n, min(ROWS, max(CELLS // d, 1000))), np.asarray)
-        image_shape = valid_image_shape(params["image_shape"], X)
-        settings = settings_of(params, X, image_shape)
+        kind = kind_of(X, valid_image_shape(params["image_shape"], X))
+        settings = settings_of(params, kind, d)
         settings = replace(settings, device=data.world.device(settings.device))
+        chosen = settings.scaling
         if isinstance(settings.scaling, str):
             grid = data.sketch.quantile((np.arange(GRID) + 0.5) / GRID)
             settings = replace(settings, scaling=fit_scaling(settings.scaling, grid))
-        return cls(X, settings, image_shape)
+        return cls(X, settings, chosen)
 
     def fit(self, seed: int, beat: Callable[..., None]) -> Fitted:
         """Fit it as any other rows."""
@@ -160,13 +161,10 @@ def _far_off(sample: Sample, first: Fitted) -> Callable[[np.ndarray], np.ndarray
     Networks learn by heart what they are given, so it is not their residuals that tell.
     """
     trimmed, settings = sample.settings.penalty, sample.settings
-    if not isinstance(trimmed, Trimmed):
+    if not trimmed.drops_rows:
         return None
     inputs = problem_of(sample.X, None, _lens(first, settings), settings).inputs.cpu().numpy()
-    by_whole = isinstance(first.models[0].predictor, Masked) and inputs.shape[1] <= WIDEST
-    distance = (
-        robust_distance(inputs.astype(np.float64)) if by_whole else linear_distance(inputs, None, trimmed)
-    )
+    distance = linear_distance(inputs, None, trimmed)
     far = distance(inputs)
     return FarOff(distance, float(far[trimmed.keep(far)].max()))
 
@@ -187,15 +185,14 @@ def course_of(data: Data, sample: Sample, begun: Beginning, kept: Checkpoints | 
     first, settings = begun.first, replace(sample.settings, predictor=begun.first.predictor)
     model = first.models[0]
     module = deepcopy(model.predictor).to(settings.device, settings.dtype).requires_grad_(True)
-    exact = isinstance(module, (Constant, Linear, Sigmoid))
-    pace = pace_of(data.layout.n, settings.solver, settings.budget, exact)
-    draws = not isinstance(first.predictor, str) or isinstance(module, Masked)
+    traits = traits_of(first.predictor)
+    pace = pace_of(data.layout.n, settings.solver, settings.budget, traits.at_optimum)
     look = Look(_lens(first, settings), settings, begun.far_off)
-    descent = Descent(data, look, Flat(module, pace.adam.lr), begun.seed, pace.batch, draws)
+    descent = Descent(data, look, Flat(module, pace.adam.lr), begun.seed, pace.batch, traits.random)
     floor = noise_floor(sample.X, model.scaling, settings)
     rule = NoiseRule(settings.noise_by, floor, code_width(settings, first.hidden))
     name = first.predictor if isinstance(first.predictor, str) else None
-    shape = {"predictor_name_": name, "hidden_": first.hidden, "image_shape_": sample.image_shape}
+    shape = {"predictor_name_": name, "hidden_": first.hidden, "image_shape_": settings.image_shape}
     course = Course(descent, begun.state, pace, model, sample.X, rule, kept, begun.about, shape, every)
     if begun.moments is not None:
         descent.flat.restore(begun.moments)

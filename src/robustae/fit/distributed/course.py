@@ -58,7 +58,7 @@ def pace_of(n: int, solver: Any, budget: Any, exact: bool) -> Pace:
     epochs = budget.iterations(default=max(1, min(MOST_EPOCHS, round(READ / n))))
     wanted = 2 ** round(np.log2(max(n * max(epochs, 1) / STEPS, 1)))
     batch = budget.batch(int(min(max(wanted, LEAST_ROWS), MOST_ROWS)), n)
-    adam = solver if isinstance(solver, Adam) else Adam(lr=SLOW_RATE if exact else RATE)
+    adam = solver if hasattr(solver, "rates") else Adam(lr=SLOW_RATE if exact else RATE)
     return Pace(epochs, batch, adam)
 
 

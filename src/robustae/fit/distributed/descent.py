@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robustae.fit.auto import Settings
 from robustae.fit.distributed.data import Data
 from robustae.fit.distributed.flat import Flat
 from robustae.fit.distributed.shards import Reader, step_rows
 from robustae.fit.distributed.sums import TreeSum
 from robustae.fit.members import problem_of
-from robustae.fit.settings import Settings
 from robustae.solvers.objective import Lens, Problem
 from robustae.utils.checks import InputError
 

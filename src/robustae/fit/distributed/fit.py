@@ -11,13 +11,15 @@ from typing import Any
 
 import torch
 
+from robustae.data.kinds import Kind
+from robustae.fit.auto import choices
 from robustae.fit.distributed.beginning import Beginning, Sample, course_of
 from robustae.fit.distributed.checkpoints import Checkpoints
 from robustae.fit.distributed.course import SECONDS, Course
 from robustae.fit.distributed.data import opened, spread
 from robustae.fit.distributed.worlds import World, attended, world_here
 from robustae.fit.members import Fitted, one_thread_for
-from robustae.solvers import Adam, Result
+from robustae.solvers import Result
 from robustae.stats.thresholds import clean_part
 from robustae.utils.checks import InputError
 
@@ -67,7 +69,7 @@ class SourceFit:
     Attributes
     ----------
     fitted : Fitted
-    image_shape : tuple of int or None
+    kind : Kind
     columns : list of d str
     named : bool
     n_rows : int
@@ -75,7 +77,7 @@ class SourceFit:
     """
 
     fitted: Fitted
-    image_shape: tuple[int, ...] | None
+    kind: Kind
     columns: list[str]
     named: bool
     n_rows: int
@@ -137,7 +139,7 @@ def fit_source(
             fitted = _fitted(course, result, begun.first, sample)
     if way.spill is None and way.checkpoint is not None and not result.interrupted:
         shutil.rmtree(way.place, ignore_errors=True)
-    return SourceFit(fitted, sample.image_shape, data.one.columns, data.one.named, data.layout.n, world)
+    return SourceFit(fitted, sample.settings.kind, data.one.columns, data.one.named, data.layout.n, world)
 
 
 def _fitted(course: Course, result: Result, first: Fitted, sample: Sample) -> Fitted:
@@ -146,15 +148,22 @@ def _fitted(course: Course, result: Result, first: Fitted, sample: Sample) -> Fi
     energies = data.of_rows(spread(data.layout.n, SCORED), model.energies)
     all_seen = data.layout.n == len(sample.X)
     unseen = model.energies_as_unseen(sample.X, energies) if all_seen else energies
-    clean = clean_part(unseen, energy=model.energy)
-    return replace(first, models=[model], result=result, energies=energies, clean=clean)
+    clean = clean_part(unseen, power=model.energy.power)
+    settings = replace(sample.settings, predictor=first.predictor, scaling=sample.scaling)
+    pace = course.pace
+    chosen = choices(settings, pace.adam, data.layout.n, 1)
+    chosen |= {"max_iter_": pace.epochs, "batch_size_": pace.batch}
+    return replace(first, models=[model], result=result, energies=energies, clean=clean, choices=chosen)
 
 
 def _check(params: dict[str, Any], way: Way) -> None:
     members, solver = params["n_estimators"], params["solver"]
     if not isinstance(members, str) and members != 1:
         raise InputError(f"n_estimators={members!r}: a source is fitted by one member; fit several by seed.")
-    if not isinstance(solver, Adam) and solver not in ("auto", "adam"):
+    by_batches = (
+        solver in ("auto", "adam") if isinstance(solver, str) else getattr(solver, "by_batches", False)
+    )
+    if not by_batches:
         raise InputError(
             f"solver={solver!r} needs all rows in memory: a source is fitted by 'auto' or 'adam'."
         )
