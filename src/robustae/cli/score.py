@@ -45,7 +45,7 @@ def score(
 
 
 def _place_for(out: Path, data: list[Path]) -> None:
-    from robustae.utils.files import TABLE_SUFFIXES
+    from robustae.data.writers import TABLE_SUFFIXES
 
     for path in data:
         running.place_for(out, path, TABLE_SUFFIXES)
@@ -69,8 +69,8 @@ def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[
 
 
 def _in_memory(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
+    from robustae.data.writers import write_table
     from robustae.estimators.scoring import facts_of, score_columns
-    from robustae.utils.files import write_table
 
     table = running.read(data[0], drop=left_out)
     estimator = running.loaded(model)
@@ -125,7 +125,7 @@ def split(
 
 
 def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: dict[str, Any]) -> list[str]:
-    from robustae.utils.files import write_table
+    from robustae.data.writers import write_table
 
     names = [part + table.suffix for part in PARTS]
     for name, values in zip(names, parts, strict=True):
@@ -136,7 +136,7 @@ def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: 
 
 def _write_part(path: Path, values: Any, table: "Table") -> None:
     """The parts of a mixed table are tables, but for the flags."""
-    from robustae.utils.files import write_matrix, write_table
+    from robustae.data.writers import write_matrix, write_table
 
     if hasattr(values, "columns"):
         write_table(path, values.columns)

@@ -13,9 +13,9 @@ from robustae.data.batches import of_arrow, places
 from robustae.data.files import files_of
 from robustae.data.rowgroups import ParquetPart
 from robustae.data.streams import checked_rows, row_source
+from robustae.data.writers import appending
 from robustae.fit.spill import Progress
 from robustae.utils.checks import InputError, need
-from robustae.utils.files import appending
 
 __all__ = ["facts_of", "score_batches", "score_columns", "score_source", "source_for", "summary"]
 

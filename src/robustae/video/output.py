@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.writers import write_table
 from robustae.utils.checks import InputError
-from robustae.utils.files import replacing_folder, write_bytes, write_table, write_text
+from robustae.utils.files import replacing_folder, write_bytes, write_text
 from robustae.utils.version import __version__
 from robustae.video.sheets import Busiest, Sheet, masked
 from robustae.video.writing import ENDINGS, Film, film, film_name, png
