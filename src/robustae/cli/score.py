@@ -56,7 +56,7 @@ def _place_for(out: Path, data: list[Path]) -> None:
 def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
     from robustae.data.files import files_of
     from robustae.estimators.scoring import source_for, summary
-    from robustae.utils.progress import pace
+    from robustae.utils.progress import shown
 
     files = [file for path in data for file in files_of(path)]
     estimator = running.loaded(model)
@@ -64,7 +64,7 @@ def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[
         return _in_memory(files, model, out, left_out)
     source = source_for(estimator, files, left_out)
     running.say_left_out(getattr(source, "dropped", {}), {})
-    with pace(getattr(source, "about_rows", None)) as progress:
+    with shown(about=getattr(source, "about_rows", None)) as progress:
         return summary(estimator, source, out, progress)
 
 

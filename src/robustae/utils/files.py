@@ -21,6 +21,7 @@ __all__ = [
     "write_text",
 ]
 
+LOCK = ".lock"
 TEMPORARY = ".robustae-*.tmp"  # names of what is not whole yet
 
 PathLike = str | os.PathLike[str]
@@ -146,25 +147,18 @@ def clear_left(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, wait: bool) -> Iterator[None]:
-    """Hold a file, made if it is not there, or a folder for one process; who is killed lets go by itself.
+def locked(folder: Path, wait: bool) -> Iterator[None]:
+    """Hold a folder, by a file in it, for one process; one that is killed lets go by itself.
 
     Raises
     ------
-    BlockingIOError
+    TimeoutError
         If another process holds it, unless that is to be waited for.
     """
-    try:
-        import fcntl
-    except ImportError:  # where there are no such locks
+    from filelock import FileLock
+
+    with FileLock(folder / LOCK, timeout=-1 if wait else 0):
         yield
-        return
-    opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(opened)
 
 
 @contextmanager
