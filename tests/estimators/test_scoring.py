@@ -14,7 +14,7 @@ from sklearn.ensemble import IsolationForest
 from typer.testing import CliRunner
 
 from robustae import RobustAutoencoder
-from robustae.cli import scoring as command
+from robustae.cli import score as command
 from robustae.cli.app import app
 from robustae.data import read_table
 from robustae.data.streams import row_source
