@@ -27,6 +27,7 @@ __all__ = [
     "SourceColumns",
     "Trimmed",
     "resolve",
+    "soft",
 ]
 
 Array = Any  # a NumPy array or a torch tensor
@@ -159,6 +160,11 @@ class NoPenalty(Penalty):
         return 0.0
 
 
+def soft(R: Array, threshold: Any) -> Array:
+    """Soft threshold: R moved towards 0 by `threshold`, and exactly 0 within it."""
+    return R - R.clip(-threshold, threshold)
+
+
 class L1(Penalty):
     """P(N) = sum of abs(N): soft-thresholding at lam/2, equation (6), cell by cell.
 
@@ -193,7 +199,7 @@ class L1(Penalty):
         return R.clip(-half, half)
 
     def prox(self, R: Array, lam: Any) -> Array:
-        return R - self.pull(R, lam)
+        return soft(R, _half(lam, R))
 
     def envelope(self, R: Array, lam: Any) -> Array:
         c = self.pull(R, lam)

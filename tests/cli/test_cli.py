@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from robustae import __version__, load
 from robustae.cli import app
 from robustae.data import read_table
-from robustae.utils.files import write_matrix
+from robustae.data.writers import write_matrix
 
 BAD_ROWS = [7, 19, 40]
 NAMES = ["a", "b", "c", "d"]

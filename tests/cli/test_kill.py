@@ -19,7 +19,7 @@ from clips import pictures
 from robustae import load
 from robustae.data import read_table
 from robustae.data.clips import open_clip
-from robustae.utils.files import write_matrix
+from robustae.data.writers import write_matrix
 from robustae.video.stored import load_scene
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")

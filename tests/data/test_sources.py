@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from robustae.data import match_columns, read_table
+from robustae.data.writers import write_matrix, write_table
 from robustae.utils.checks import InputError, NotFound
-from robustae.utils.files import (
-    replacing,
-    replacing_folder,
-    write_bytes,
-    write_matrix,
-    write_table,
-    write_text,
-)
+from robustae.utils.files import replacing, replacing_folder, write_bytes, write_text
 
 TEXT = "a,b,c\n1,2.5,x\n-3,,y\n4e2,NA,z\n"
 

@@ -18,7 +18,7 @@ NAMES = list("abcdef")
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     pytest.importorskip("pyarrow")
-    from robustae.utils.files import write_matrix
+    from robustae.data.writers import write_matrix
 
     path = tmp_path_factory.mktemp("rows") / "rows.parquet"
     write_matrix(path, np.nan_to_num(table()[0]), NAMES)

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from robustae import RobustAutoencoder, artifact, load
+from robustae import RobustAutoencoder, load
 from robustae.cli import app
 from robustae.data import MixedTable
 from robustae.datasets.synthetic import moving_scene
+from robustae.fit import artifact
 from robustae.penalties import L1, Groups, Patches, Trimmed
 from robustae.utils.checks import InputError
 from robustae.video import separate

@@ -13,15 +13,15 @@ import pytest
 from sklearn.ensemble import IsolationForest
 from typer.testing import CliRunner
 
-from robustae import RobustAutoencoder, scoring
-from robustae.cli import scoring as command
+from robustae import RobustAutoencoder
+from robustae.cli import score as command
 from robustae.cli.app import app
 from robustae.data import read_table
 from robustae.data.streams import row_source
 from robustae.datasets.synthetic import planted_rows
+from robustae.estimators import scoring
 from robustae.estimators.scoring import score_batches, score_source
 from robustae.utils.checks import InputError
-from robustae.utils.progress import Pace
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -352,26 +352,6 @@ def test_ctrl_c_leaves_nothing_half(folder):
     assert process.returncode == 130
     assert told.strip().splitlines()[-1] == "Interrupted: nothing was written."
     assert set(os.listdir()) == before
-
-
-# --- how far it is ------------------------------------------------------------------------------
-
-
-def test_rows_a_second_and_time_left_are_told_in_words(capsys):
-    seconds = iter([0.0, 5.0, 20.0, 21.0, 7300.0])
-    pace = Pace(None, lambda: next(seconds))
-    pace(1000, 100_000)
-    assert capsys.readouterr().err == ""  # not yet
-    pace(40_000, 100_000)
-    assert capsys.readouterr().err == "40 000 of 100 000 rows, 2 000 rows/s, 30 s left\n"
-    pace(41_000, 100_000)
-    pace(73_000, None)
-    assert capsys.readouterr().err == "73 000 rows, 10 rows/s\n"
-    assert Pace(1000).text(500, None, 60.0) == "500 of about 1 000 rows, 8 rows/s, 1 min 00 s left"
-    assert "3 h 00 min left" in Pace(None).text(10, 30, 5400.0)
-    assert "left" not in Pace(10).text(11, None, 1.0)
-    goes_on = Pace(what="fit", begun=500).text(900, 1000, 4.0)
-    assert goes_on == "fit 900 of 1 000 rows, 100 rows/s, 1 s left"
 
 
 def test_sources_are_row_sources_of_the_model(model, X):

@@ -196,7 +196,7 @@ def test_spread_rows_are_in_order_and_each_once(n, at_most):
 @pytest.mark.parametrize("predictor", ["auto", "linear", "deep"])
 def test_a_source_is_fitted_as_well_as_rows_in_memory(predictor, tmp_path):
     pytest.importorskip("pyarrow")
-    from robustae.utils.files import write_matrix
+    from robustae.data.writers import write_matrix
 
     X, y = naive.planted_rows(n=3000, d=20, anomalies=150)
     X = X.astype(np.float32)
@@ -226,7 +226,7 @@ def test_more_rows_teach_a_network_more_than_the_sample(monkeypatch):
 
 def test_a_fitted_source_knows_its_columns_and_can_be_saved(tmp_path):
     pytest.importorskip("pyarrow")
-    from robustae.utils.files import write_matrix
+    from robustae.data.writers import write_matrix
 
     X = table(400)[0]
     write_matrix(tmp_path / "t.parquet", X, list("abcdef"))

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from robustae import benchmark as room
+from robustae import lab as room
 from robustae.cli import app
 from robustae.datasets import load_digits_anomalies
 from robustae.lab import Cannot, Job, Plan, detection, inductive, lambdas

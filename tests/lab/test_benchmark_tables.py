@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from robustae import benchmark as room
+from robustae import lab as room
 from robustae.cli import app
 from robustae.lab import (
     Cannot,

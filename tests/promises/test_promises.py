@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from robustae import RobustAutoencoder, RobustPCA, baselines, datasets, load, metrics, synthetic
+from robustae import RobustAutoencoder, RobustPCA, baselines, datasets, load, metrics
 from robustae.data import MixedTable, read_table
 from robustae.data.streams import row_source
 from robustae.images.repair import MaskedAutoencoder
@@ -160,12 +160,12 @@ CALLS = {
     "auroc": lambda: metrics.auroc(Y, X[:, 0]),
     "precision_at": lambda: metrics.precision_at(Y, X[:, 0], 5),
     "best_f1": lambda: metrics.best_f1(Y, X[:, 0]),
-    "planted": lambda: synthetic.planted(random_state=None),
-    "planted rows": lambda: synthetic.planted_rows(random_state=0),
-    "scene": lambda: synthetic.moving_scene(5, random_state=0),
-    "wrong cells": lambda: synthetic.with_wrong_cells(X, random_state=None),
-    "missing": lambda: synthetic.with_missing(X, random_state=0),
-    "subspace": lambda: synthetic.subspace_error(X[:, :2], X[:, 1:3]),
+    "planted": lambda: datasets.synthetic.planted(random_state=None),
+    "planted rows": lambda: datasets.synthetic.planted_rows(random_state=0),
+    "scene": lambda: datasets.synthetic.moving_scene(5, random_state=0),
+    "wrong cells": lambda: datasets.synthetic.with_wrong_cells(X, random_state=None),
+    "missing": lambda: datasets.synthetic.with_missing(X, random_state=0),
+    "subspace": lambda: datasets.synthetic.subspace_error(X[:, :2], X[:, 1:3]),
     "digits": lambda: datasets.load_digits_anomalies(),
     "cells": lambda: datasets.load_breast_cancer_cells(),
     "walkway": lambda: datasets.load_walkway(),

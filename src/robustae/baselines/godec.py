@@ -14,8 +14,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from robustae.baselines.refusals import complete_rows, number_above, whole_number
-from robustae.baselines.soft import SoftSplit, soft
+from robustae.baselines.soft import SoftSplit
 from robustae.estimators.robust_pca import SMALL
+from robustae.penalties import soft
 from robustae.stats.scales import scale_of_cells
 from robustae.utils.checks import InputError
 

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from robustae.baselines.refusals import complete_rows, number_above, whole_number
 from robustae.baselines.seen import Seen
 from robustae.estimators.robust_pca import SMALL
+from robustae.penalties import soft
 from robustae.utils.checks import InputError
 
 __all__ = ["RKPCA"]
@@ -85,8 +86,7 @@ def _descend(
 def _step(now: _Point, X: np.ndarray, lam: float, sigma: float, tau: float) -> _Point:
     """One proximal step, shortened until the objective falls; the same point where none does."""
     for _ in range(40):
-        E = now.E - now.smooth.gradient / tau
-        E = np.sign(E) * np.maximum(np.abs(E) - lam / tau, 0.0)
+        E = soft(now.E - now.smooth.gradient / tau, lam / tau)
         then = _Point.at(X, E, lam, sigma)
         if then.objective <= now.objective - FALL * tau * float(((E - now.E) ** 2).sum()):
             return then

@@ -12,15 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from robustae.baselines.refusals import complete_rows
+from robustae.penalties import soft
 
-__all__ = ["SoftSplit", "soft", "solve_rows"]
+__all__ = ["SoftSplit", "solve_rows"]
 
 STEPS = 50  # of the alternation: what is left to go falls at least by the share of outlying cells each time
-
-
-def soft(R: np.ndarray, threshold: float) -> np.ndarray:
-    """R moved towards 0 by `threshold`, and exactly 0 within it."""
-    return R - np.clip(R, -threshold, threshold)
 
 
 def solve_rows(

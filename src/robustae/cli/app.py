@@ -24,6 +24,7 @@ from robustae.cli import (
 )
 from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.checks import known_names
+from robustae.utils.signals import handled
 from robustae.utils.version import __version__
 
 __all__ = ["app", "main"]
@@ -120,10 +121,10 @@ def _interrupted(*_: Any) -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 cannot be done as asked, 130 interrupted."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupted)
+    ours = [signal.SIGINT] if signal.getsignal(signal.SIGINT) is signal.default_int_handler else []
     try:
-        app()
+        with handled(_interrupted, *ours):
+            app()
     except Exception as error:
         if os.environ.get("ROBUSTAE_DEBUG"):
             raise

@@ -1,7 +1,6 @@
 """robustae benchmark."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,6 +12,8 @@ import typer
 from robustae.cli import options, running
 from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.checks import InputError, one_of
+from robustae.utils.progress import shown
+from robustae.utils.signals import handled
 
 __all__ = ["COMMANDS"]
 
@@ -62,7 +63,7 @@ def benchmark(
     experiments = [experiment(each) for each in chosen]
     check_names(experiments, plan)
     _make(out)
-    with _keeping():
+    with handled(_stop, signal.SIGINT):
         results = [_run(each, plan, out) for each in experiments]
     lines = [line for each, result in zip(experiments, results, strict=True) for line in _lines(each, result)]
     running.show({"experiments": results}, json, lines)
@@ -114,64 +115,21 @@ def _end(results: list[dict[str, Any]]) -> None:
         raise typer.Exit(MISUSED)
 
 
-@contextmanager
-def _keeping() -> Iterator[None]:
-    """Let Ctrl-C end at once: a fit would take it as "keep what you have", and be measured half done."""
-
-    def stop(*_: Any) -> None:
-        typer.echo(KEPT, err=True)
-        raise SystemExit(INTERRUPTED)
-
-    try:
-        before = signal.signal(signal.SIGINT, stop)
-    except ValueError:  # not the main thread, which gets the signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _stop(*_: Any) -> None:
+    # A fit would take Ctrl-C as "keep what you have", and be measured half done.
+    typer.echo(KEPT, err=True)
+    raise SystemExit(INTERRUPTED)
 
 
 @contextmanager
 def _progress(name: str) -> Iterator[Callable[[int, int, dict[str, Any]], None]]:
-    """Yield what tells of the next job: a bar on a terminal, else a line each, on standard error."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Spoken(name)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, of, key: bar.update(task, completed=done, total=of, description=_words(name, key))
+    """Yield the callback that shows the job that begins."""
+    with shown(name, "jobs", every=0.0) as progress:
+        yield lambda done, of, key: progress(done, of, _words(key)) if key else None
 
 
-class _Spoken:
-    """Says each job as it begins, and about how long the rest takes."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.start, self.first = name, time.perf_counter(), None
-
-    def __call__(self, done: int, of: int, key: dict[str, Any]) -> None:
-        self.first = done if self.first is None else self.first
-        if key:
-            typer.echo(f"{done + 1}/{of} {_words(self.name, key)}{self._left(done, of)}", err=True)
-
-    def _left(self, done: int, of: int) -> str:
-        ran = done - (self.first or 0)
-        if not ran:
-            return ""
-        return f" ({(time.perf_counter() - self.start) / ran * (of - done):.0f} s left)"
-
-
-def _words(name: str, key: dict[str, Any]) -> str:
-    return ", ".join(
-        [name, *(f"draw {part}" if title == "draw" else str(part) for title, part in key.items())]
-    )
+def _words(key: dict[str, Any]) -> str:
+    return ", ".join(f"draw {part}" if title == "draw" else str(part) for title, part in key.items())
 
 
 COMMANDS = (benchmark,)

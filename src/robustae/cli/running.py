@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from robustae.utils.checks import InputError
+from robustae.utils.json import plain
 
 if TYPE_CHECKING:
     from robustae.data import Table
@@ -192,7 +193,7 @@ def short(value: float) -> str:
 def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
     """Print the facts as JSON, or the lines that tell them."""
     if as_json:
-        typer.echo(json.dumps(_plain(facts), allow_nan=False, ensure_ascii=False))
+        typer.echo(json.dumps(plain(facts, infinite=True), allow_nan=False, ensure_ascii=False))
     else:
         typer.echo("\n".join(lines))
 
@@ -223,16 +224,3 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
         cell.rjust(width) if j else cell.ljust(width)
         for j, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
-
-
-def _plain(value: Any) -> Any:
-    """Turn facts into JSON, which has no infinity and no numpy."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

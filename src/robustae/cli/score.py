@@ -45,7 +45,7 @@ def score(
 
 
 def _place_for(out: Path, data: list[Path]) -> None:
-    from robustae.utils.files import TABLE_SUFFIXES
+    from robustae.data.writers import TABLE_SUFFIXES
 
     for path in data:
         running.place_for(out, path, TABLE_SUFFIXES)
@@ -56,7 +56,7 @@ def _place_for(out: Path, data: list[Path]) -> None:
 def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
     from robustae.data.files import files_of
     from robustae.estimators.scoring import source_for, summary
-    from robustae.utils.progress import pace
+    from robustae.utils.progress import shown
 
     files = [file for path in data for file in files_of(path)]
     estimator = running.loaded(model)
@@ -64,13 +64,13 @@ def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[
         return _in_memory(files, model, out, left_out)
     source = source_for(estimator, files, left_out)
     running.say_left_out(getattr(source, "dropped", {}), {})
-    with pace(getattr(source, "about_rows", None)) as progress:
+    with shown(about=getattr(source, "about_rows", None)) as progress:
         return summary(estimator, source, out, progress)
 
 
 def _in_memory(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
+    from robustae.data.writers import write_table
     from robustae.estimators.scoring import facts_of, score_columns
-    from robustae.utils.files import write_table
 
     table = running.read(data[0], drop=left_out)
     estimator = running.loaded(model)
@@ -125,7 +125,7 @@ def split(
 
 
 def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: dict[str, Any]) -> list[str]:
-    from robustae.utils.files import write_table
+    from robustae.data.writers import write_table
 
     names = [part + table.suffix for part in PARTS]
     for name, values in zip(names, parts, strict=True):
@@ -136,7 +136,7 @@ def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: 
 
 def _write_part(path: Path, values: Any, table: "Table") -> None:
     """The parts of a mixed table are tables, but for the flags."""
-    from robustae.utils.files import write_matrix, write_table
+    from robustae.data.writers import write_matrix, write_table
 
     if hasattr(values, "columns"):
         write_table(path, values.columns)

@@ -1,7 +1,5 @@
 """robustae demo, robustae report and robustae datasets."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +7,7 @@ import typer
 
 from robustae.cli import options, running
 from robustae.utils.checks import InputError
+from robustae.utils.progress import shown
 
 __all__ = ["COMMANDS"]
 
@@ -24,8 +23,8 @@ def demo(
     """Try it on real data that come along, and show it."""
     from robustae.lab.demo import run_demo
 
-    with _progress() as tell:
-        result = run_demo(out, tell)
+    with shown() as progress:
+        result = run_demo(out, progress.show)
     facts = {"lines": result.lines, "report": str(result.report), "seconds": result.seconds}
     last = f"{result.seconds:.0f} s in all. Open {result.report} in a browser."
     running.show(facts, json, [*result.lines, last])
@@ -83,19 +82,6 @@ def _where(entry: dict[str, Any]) -> str:
     if entry["found"]:
         return entry["path"] or "comes with the packages"
     return f"not here: {entry['advice']}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Yield what says on standard error what is being done: one line that changes, or one after another."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda said: typer.echo(f"{said} ...", err=True)
-        return
-    with console.status("starting") as status:
-        yield status.update
 
 
 COMMANDS = (demo, report, datasets)

@@ -1,7 +1,6 @@
 """robustae fit for data read in batches: more than memory holds, by one process or several."""
 
 import os
-import signal
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ import typer
 
 from robustae.cli import running
 from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
+from robustae.utils.signals import interrupting
 
 __all__ = ["facts_of", "first_process", "fitted", "show", "wanted"]
 
@@ -85,9 +85,8 @@ def _one_voice() -> Iterator[None]:
     from robustae.fit.distributed import PeerLost
     from robustae.utils.checks import InputError
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), interrupting():
             if not first_process():
                 warnings.simplefilter("ignore")
             yield
@@ -98,8 +97,6 @@ def _one_voice() -> Iterator[None]:
         if first_process():
             raise
         raise typer.Exit(MISUSED) from None
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def facts_of(model: Any, seconds: float, speed: float, out: Path) -> dict[str, Any]:

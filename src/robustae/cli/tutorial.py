@@ -1,6 +1,5 @@
 """robustae tutorial."""
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from robustae.cli import options, running
 from robustae.utils.checks import InputError
+from robustae.utils.signals import interrupting
 
 __all__ = ["COMMANDS"]
 
@@ -66,11 +66,8 @@ def _served(found: dict[str, object], lines: list[str], json: bool) -> None:
         said = f"The classroom page: {address} (Ctrl-C ends it)"
         running.show(found | {"address": address}, json, [*lines, said])
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with interrupting():
         serve_classroom(tell)
-    finally:
-        signal.signal(signal.SIGINT, before)
     typer.echo("Ended.", err=True)
 
 

@@ -1,8 +1,6 @@
 """robustae video."""
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +9,11 @@ import typer
 from robustae.cli import options, running
 from robustae.cli.exits import INTERRUPTED
 from robustae.utils.checks import InputError
+from robustae.utils.progress import shown
+from robustae.utils.signals import interrupting
 
 __all__ = ["COMMANDS"]
 
-Progress = Callable[[int, int | None], None]
 Film = Annotated[
     str,
     typer.Argument(
@@ -90,7 +89,7 @@ def video(
     if save is not None:
         separation.save(save)
     try:
-        with _keeping(), _bar(not json) as tell:
+        with interrupting(), shown("frames", "frames") as tell:
             summary = write_folder(separation, out, masks=masks, page=film_page, progress=tell)
     except Interrupted as error:
         typer.echo(_stopped(error, out), err=True)
@@ -116,40 +115,6 @@ def _check_places(film: str, out: Path, save: Path | None) -> None:
 
 def _when(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isdecimal() else text
-
-
-@contextmanager
-def _keeping() -> Iterator[None]:
-    """Let Ctrl-C reach the pass over the frames, which finishes what is done."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _bar(wanted: bool) -> Iterator[Progress]:
-    """A progress bar with frames per second and time left, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("frames"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f} at {task.fields[rate]} a second"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not wanted or not console.is_terminal) as bar:
-        task = bar.add_task("frames", total=None, rate="-")
-
-        def tell(done: int, total: int | None) -> None:
-            elapsed = bar.tasks[0].elapsed or 0
-            rate = f"{done / elapsed:.0f}" if elapsed else "-"
-            bar.update(task, completed=done, total=total, rate=rate)
-
-        yield tell
 
 
 def _lines(summary: dict[str, Any], separation: Any, out: Path) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """robustae watch."""
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 from robustae.cli import options, running
 from robustae.cli.exits import INTERRUPTED
 from robustae.utils.checks import InputError, one_of
+from robustae.utils.signals import ENDING, handled
 
 __all__ = ["COMMANDS"]
 
@@ -94,16 +94,8 @@ def _stopping(feed: Any) -> Iterator[list[int]]:
         came.append(number)
         feed.stop()
 
-    try:
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread, which gets the signals
+    with handled(stop, *ENDING):
         yield came
-        return
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _let_go_of_output() -> None:

@@ -28,7 +28,7 @@ from robustae.fit.path import path_over_lam
 from robustae.predictors import encoder_of
 from robustae.stats.thresholds import CleanPart, clean_part, offset
 from robustae.utils.checks import InputError, known_names
-from robustae.utils.progress import shown
+from robustae.utils.progress import fit_shown
 
 __all__ = ["RobustAutoencoder", "load"]
 
@@ -247,7 +247,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         rows = rows_of(self, X, image_shape, reset=True)
         weight = read_weight(sample_weight, rows.values)
         settings = self._settings(rows)
-        with shown(self.verbose, callback) as tell, one_thread_for(settings.predictor):
+        with fit_shown(self.verbose, callback) as tell, one_thread_for(settings.predictor):
             settings = replace(settings, budget=replace(settings.budget, callback=tell))
             fitted = fit_models(rows.values, weight, settings, self._seeds())
         if rows.plan is not None:

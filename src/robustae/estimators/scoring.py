@@ -13,9 +13,10 @@ from robustae.data.batches import of_arrow, places
 from robustae.data.files import files_of
 from robustae.data.rowgroups import ParquetPart
 from robustae.data.streams import checked_rows, row_source
+from robustae.data.writers import appending
 from robustae.fit.spill import Progress
 from robustae.utils.checks import InputError, need
-from robustae.utils.files import appending
+from robustae.utils.json import plain
 
 __all__ = ["facts_of", "score_batches", "score_columns", "score_source", "source_for", "summary"]
 
@@ -192,7 +193,7 @@ def summary(
 def facts_of(columns: dict[str, np.ndarray], rows: int, flagged: int, model: Any) -> dict[str, Any]:
     """Return the summary of scored rows: how many, how many flagged, threshold, the worst of `columns`."""
     worst = _worst({}, columns)
-    told = [{name: values[i].item() for name, values in worst.items()} for i in range(len(worst["row"]))]
+    told = [{name: plain(values[i]) for name, values in worst.items()} for i in range(len(worst["row"]))]
     return {"rows": rows, "flagged": flagged, "threshold": float(model.offset_), "most_anomalous": told}
 
 

@@ -118,7 +118,7 @@ class Spill:
         if folder is None:
             return cls._temporary(source, progress)
         place = _made(Path(folder).expanduser())
-        with locked(place / ".lock", wait=True):
+        with locked(place, wait=True):
             clear_left(place)
             if not _is_of(_facts(place), source):
                 _write(source, place / PLACE, progress)

@@ -129,8 +129,6 @@ def _check_settings(path: Path, beside: Path, settings: Mapping[str, Any]) -> No
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    if hasattr(value, "item"):
-        value = value.item()
     return " ".join(str(value).split())
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.writers import write_table
 from robustae.lab.jobs import Cannot, Experiment, Job, Plan, Row
 from robustae.lab.ledger import Ledger
 from robustae.utils.checks import NotFound, known_names
-from robustae.utils.files import write_table
 from robustae.utils.version import __version__
 
 __all__ = ["Outcome", "Tell", "check_names", "execute", "jobs_of", "one_thread", "written"]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from robustae.report.packing import pack_json
-from robustae.report.seen import by_column, take, written
+from robustae.report.seen import by_column, take
+from robustae.utils.json import plain
 
 __all__ = ["exported"]
 
@@ -44,5 +45,5 @@ def _line(cells: list[Any]) -> str:
 
 def _cell(value: Any) -> str:
     """Numbers in as many digits as give them back."""
-    value = written(value)
+    value = plain(value)
     return "" if value is None else repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

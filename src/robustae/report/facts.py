@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from robustae.report.outlying import film_slider, lam_slider
-from robustae.report.packing import pack, plain
+from robustae.report.packing import pack
 from robustae.report.seen import matrix, runs, spread, take
 from robustae.report.tables import table_facts
 from robustae.utils.checks import InputError, one_of
+from robustae.utils.json import plain
 
 __all__ = ["Facts", "facts_of"]
 

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from robustae.report.charts import number
-from robustae.report.packing import plain
+from robustae.utils.json import plain
 from robustae.utils.version import __version__
 
 __all__ = ["film_page"]

@@ -2,13 +2,14 @@
 
 import base64
 import json
-import math
 import zlib
 from typing import Any
 
 import numpy as np
 
-__all__ = ["pack", "pack_json", "plain", "unpack"]
+from robustae.utils.json import compact
+
+__all__ = ["pack", "pack_json", "unpack"]
 
 
 def pack(values: np.ndarray, delta: bool = False) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def pack(values: np.ndarray, delta: bool = False) -> dict[str, Any]:
 
 def pack_json(value: Any) -> dict[str, Any]:
     """Return anything JSON-able, texts above all, as a small JSON-able dict."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = compact(value)
     return {"dtype": "json", "deflate": _deflated(text.encode("utf-8", "replace"))}
 
 
@@ -50,16 +51,3 @@ def unpack(packed: dict[str, Any]) -> Any:
     dtype = np.uint8 if packed["dtype"] == "uint8" else np.dtype("<f4")
     values = np.frombuffer(stored, dtype).reshape(packed["shape"])
     return np.cumsum(values, axis=0, dtype=np.uint8) if packed["delta"] else values
-
-
-def plain(value: Any) -> Any:
-    """Return `value` with NumPy's types made Python's and non-finite numbers None: JSON has neither."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -17,7 +17,6 @@ __all__ = [
     "runs",
     "spread",
     "take",
-    "written",
 ]
 
 MOST_CELLS = 4_000_000  # looked at in one go
@@ -142,13 +141,3 @@ def runs(X: Any) -> Iterator[np.ndarray]:
     n, *sides = X.shape
     step = max(1, MOST_CELLS // max(math.prod(sides), 1))
     return (np.arange(start, min(start + step, n)) for start in range(0, n, step))
-
-
-def written(value: Any) -> Any:
-    """Return a cell as JSON has it: dates as text, nothing as None."""
-    if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else str(value.astype("datetime64[s]")).removesuffix("T00:00:00")
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -10,8 +10,9 @@ from robustae.report.cellmap import CellTally, cell_map, tally
 from robustae.report.export import exported
 from robustae.report.outlying import lam_slider, trim_slider
 from robustae.report.packing import pack
-from robustae.report.seen import MOST_CELLS, Look, by_column, look_at, residuals, spread, take, written
+from robustae.report.seen import MOST_CELLS, Look, by_column, look_at, residuals, spread, take
 from robustae.utils.checks import InputError
+from robustae.utils.json import plain
 
 __all__ = ["table_facts"]
 
@@ -36,7 +37,7 @@ class Seen:
 
     def label(self, row: int) -> str:
         """What a row is called; empty where it has but its number."""
-        return "" if self.labels is None else _text(written(self.labels[row]))
+        return "" if self.labels is None else _text(plain(self.labels[row]))
 
     @property
     def plan(self) -> Any:
@@ -207,7 +208,7 @@ def _map(seen: Seen, look: Look) -> Facts:
 
 
 def _by_row(columns: list[np.ndarray], missing: np.ndarray, shown: np.ndarray) -> list[list[Any]]:
-    return [[None if gone[j] else written(columns[j][i]) for j in shown] for i, gone in enumerate(missing)]
+    return [[None if gone[j] else plain(columns[j][i]) for j in shown] for i, gone in enumerate(missing)]
 
 
 def _causes(seen: Seen, look: Look) -> list[list[Facts]]:
@@ -224,8 +225,8 @@ def _causes(seen: Seen, look: Look) -> list[list[Facts]]:
 def _cell(seen: Seen, look: Look, i: int, j: int) -> Facts:
     return {
         "column": seen.names[j],
-        "observed": written(look.observed[j][i]),
-        "expected": written(look.expected[j][i]),
+        "observed": plain(look.observed[j][i]),
+        "expected": plain(look.expected[j][i]),
         "deviations": look.deviations[i, j],
     }
 

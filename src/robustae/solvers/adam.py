@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from robustae.predictors import omega
-from robustae.solvers.base import Budget, Result
+from robustae.solvers.base import Budget, Result, iterate
 from robustae.solvers.objective import Problem
 
 __all__ = ["Adam", "one_epoch", "rows_of_step"]
@@ -62,32 +62,8 @@ class Adam:
         """Train for `max_iter` epochs, or until J settles."""
         n = problem.shape[0]
         batch, at_most = self.batch(budget, n), self.most(budget, n)
-        every = max(1, at_most // REFRESHED)
-        result = Result([problem.value(module)], f"trained for {budget.in_all(at_most)} epochs.")
-        generator = torch.Generator().manual_seed(seed)
-        optimiser = torch.optim.Adam(module.parameters(), lr=self.lr, fused=True)
-        module.train()
-        best = _weights(module)
-        try:
-            for epoch in range(at_most):
-                if self.refresh is not None and epoch % every == 0:
-                    problem = self.refresh(problem, module)
-                rates = self.rates(epoch, at_most, -(-n // batch))
-                result.history.append(one_epoch(problem, module, optimiser, batch, rates, generator))
-                best = _weights(module)
-                budget.tell(result, at_most)
-                if epoch > at_most // 2 and budget.settled(result.history, window=5):
-                    result.status = (
-                        f"converged: an epoch lowers the objective by less than tol={budget.tol:g}."
-                    )
-                    break
-        except KeyboardInterrupt:
-            module.load_state_dict(best)
-            result.interrupted = True
-            result.status = f"interrupted after {result.n_iter} epochs; the fit so far is kept."
-        module.eval()
-        module.zero_grad(set_to_none=True)
-        return result
+        epochs = _Epochs(self, problem, module, batch, at_most, seed)
+        return iterate(epochs, problem.value(module), at_most, budget)
 
     def _epochs(self, n: int, batch: int) -> int:
         """As many as the steps make, within limits."""
@@ -99,6 +75,48 @@ class Adam:
         up = 0.1 + 0.9 * at / RISE
         down = 0.5 * (1 + torch.cos(math.pi * ((at - 1) / self.fall + 1).clip(0.0)))
         return (self.lr * torch.where(at < RISE, up, down)).clip(1e-3 * self.lr, None).tolist()
+
+
+class _Epochs:
+    """Optimiser, random order and latest weights of one solve."""
+
+    unit = "epochs"
+    stopped = "trained for {} epochs."
+
+    def __init__(
+        self,
+        solver: Adam,
+        problem: Problem,
+        module: nn.Module,
+        batch: int,
+        at_most: int,
+        seed: int,
+    ):
+        self.solver, self.problem, self.module = solver, problem, module
+        self.batch, self.at_most, self.epoch = batch, at_most, 0
+        self.every = max(1, at_most // REFRESHED)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.optimiser = torch.optim.Adam(module.parameters(), lr=solver.lr, fused=True)
+        self.best = _weights(module)
+
+    def step(self) -> float:
+        solver, steps = self.solver, -(-self.problem.shape[0] // self.batch)
+        if solver.refresh is not None and self.epoch % self.every == 0:
+            self.problem = solver.refresh(self.problem, self.module)
+        rates = solver.rates(self.epoch, self.at_most, steps)
+        J = one_epoch(self.problem, self.module, self.optimiser, self.batch, rates, self.generator)
+        self.best, self.epoch = _weights(self.module), self.epoch + 1
+        return J
+
+    def terminate(self, history: list[float], budget: Budget) -> str | None:
+        lowers = f"converged: an epoch lowers the objective by less than tol={budget.tol:g}."
+        late = self.epoch > self.at_most // 2 + 1
+        return lowers if late and budget.converged(history, window=5) else None
+
+    def finish(self) -> None:
+        self.module.load_state_dict(self.best)
+        self.module.eval()
+        self.module.zero_grad(set_to_none=True)
 
 
 def rows_of_step(n: int) -> int:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from robustae.penalties import NoPenalty
-from robustae.solvers.base import Budget, Result
+from robustae.solvers.base import Budget, Result, iterate
 from robustae.solvers.lbfgs import LBFGS
 from robustae.solvers.objective import Problem
 from robustae.utils.checks import one_of
@@ -47,27 +47,35 @@ class Alternating:
         """Alternate until J settles."""
         one_of("variant", self.variant, VARIANTS)
         at_most = self.most(budget, problem.shape[0])
-        result = Result([problem.value(module)], f"stopped after {budget.in_all(at_most)} alternations.")
-        inner = Budget(max_iter=self.steps, tol=0.0)
-        try:
-            while result.n_iter < at_most:
-                if LBFGS().solve(self._with_n_fixed(problem, module), module, inner).interrupted:
-                    raise KeyboardInterrupt
-                result.history.append(problem.value(module))
-                budget.tell(result, at_most)
-                if budget.settled(result.history):
-                    result.status = (
-                        f"converged: an alternation lowers the objective by less than tol={budget.tol:g}."
-                    )
-                    break
-        except KeyboardInterrupt:
-            result.interrupted = True
-            result.status = f"interrupted after {result.n_iter} alternations; the fit so far is kept."
-        return result
+        return iterate(_Alternation(problem, module, self), problem.value(module), at_most, budget)
 
-    def _with_n_fixed(self, problem: Problem, module: nn.Module) -> Problem:
+
+class _Alternation:
+    """Theta by descent, then N by its proximal step."""
+
+    unit = "alternations"
+    stopped = "stopped after {} alternations."
+
+    def __init__(self, problem: Problem, module: nn.Module, solver: Alternating):
+        self.problem, self.module, self.variant = problem, module, solver.variant
+        self.inner = Budget(max_iter=solver.steps, tol=0.0)
+
+    def step(self) -> float:
+        if LBFGS().solve(self._with_n_fixed(), self.module, self.inner).interrupted:
+            raise KeyboardInterrupt
+        return self.problem.value(self.module)
+
+    def terminate(self, history: list[float], budget: Budget) -> str | None:
+        lowers = f"converged: an alternation lowers the objective by less than tol={budget.tol:g}."
+        return lowers if budget.converged(history) else None
+
+    def finish(self) -> None:
+        """The inner descent leaves the module as it should be."""
+
+    def _with_n_fixed(self) -> Problem:
         """The squared loss in theta for the N of today."""
-        clean = problem.target - outliers(problem, module)
+        problem = self.problem
+        clean = problem.target - outliers(problem, self.module)
         inputs = clean if self.variant == "clean input" else problem.inputs
         target = problem.target if self.variant == "plain target" else clean
         return problem.having(target=target, inputs=inputs, penalty=NoPenalty())

@@ -10,7 +10,7 @@ from robustae.solvers.objective import Problem
 from robustae.utils.checks import InputError
 from robustae.utils.progress import Callback
 
-__all__ = ["Budget", "Callback", "Result", "Solver", "check_budget"]
+__all__ = ["Budget", "Callback", "Iteration", "Result", "Solver", "check_budget", "iterate"]
 
 FEW = 6  # iterations of a fit that only leads to the next
 
@@ -84,17 +84,57 @@ class Budget:
         """Return a budget for a fit that only leads to the next: few iterations, ten times the tolerance."""
         return replace(self, tol=10 * self.tol, max_iter=min(self.iterations(FEW), FEW))
 
-    def tell(self, result: Result, at_most: int) -> None:
-        """Report progress to the callback."""
-        if self.callback is not None:
-            self.callback(result.n_iter, at_most, result.history[-1])
-
-    def settled(self, history: list[float], window: int = 1) -> bool:
+    def converged(self, history: list[float], window: int = 1) -> bool:
         """True when the last `window` iterations lowered J by less than `tol` of it, each on average."""
         if len(history) <= window:
             return False
         fall = history[-1 - window] - history[-1]
         return fall <= window * self.tol * max(abs(history[-1]), 1e-300)
+
+
+class Iteration(Protocol):
+    """One way down: what a step does, when to stop, and how the module is left.
+
+    Attributes
+    ----------
+    unit : str
+        What a step is called, in the plural.
+    stopped : str
+        The status where the budget ends it, with a place for that number.
+    """
+
+    unit: str
+    stopped: str
+
+    def step(self) -> float:
+        """Take a step; return J after it. KeyboardInterrupt may come at any point."""
+        ...
+
+    def terminate(self, history: list[float], budget: "Budget") -> str | None:
+        """Return why to stop, as a status, or None."""
+        ...
+
+    def finish(self) -> None:
+        """Leave the weights of the last whole step in the module."""
+        ...
+
+
+def iterate(iteration: Iteration, J: float, at_most: int, budget: "Budget") -> Result:
+    """Take steps from the objective J until the iteration or the budget ends; Ctrl-C keeps the fit so far."""
+    result = Result([J], iteration.stopped.format(budget.in_all(at_most)))
+    try:
+        while result.n_iter < at_most:
+            result.history.append(iteration.step())
+            if budget.callback is not None:
+                budget.callback(result.n_iter, at_most, result.history[-1])
+            if status := iteration.terminate(result.history, budget):
+                result.status = status
+                break
+    except KeyboardInterrupt:
+        result.interrupted = True
+        result.status = f"interrupted after {result.n_iter} {iteration.unit}; the fit so far is kept."
+    iteration.finish()
+    return result
 
 
 class Solver(Protocol):

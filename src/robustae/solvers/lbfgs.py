@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from robustae.predictors import Traits
-from robustae.solvers.base import Budget, Result
+from robustae.solvers.base import Budget, Result, iterate
 from robustae.solvers.curvature import inverse_curvature
 from robustae.solvers.objective import Problem
 
@@ -46,41 +46,34 @@ class LBFGS:
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Lower J from where the module stands."""
-        at_most = self.most(budget, problem.shape[0])
         module.eval()  # one and the same function throughout: no dropout, no running statistics
+        at_most = self.most(budget, problem.shape[0])
         state = _State(problem, module, self.memory)
-        result = Result(
-            [state.J], f"stopped after {budget.in_all(at_most)} iterations; a larger max_iter may fit better."
-        )
-        try:
-            while result.n_iter < at_most:
-                moved = state.advance()
-                result.history.append(state.J)
-                budget.tell(result, at_most)
-                if not moved:
-                    result.status = "converged: no step lowers the objective further."
-                    break
-                if budget.settled(result.history, window=3):
-                    result.status = (
-                        f"converged: the objective falls by less than tol={budget.tol:g} an iteration."
-                    )
-                    break
-        except KeyboardInterrupt:
-            result.interrupted = True
-            result.status = f"interrupted after {result.n_iter} iterations; the fit so far is kept."
-        state.settle()
-        return result
+        return iterate(state, state.J, at_most, budget)
 
 
 class _State:
     """Weights, J, gradient and curvature pairs of one solve."""
 
+    unit = "iterations"
+    stopped = "stopped after {} iterations; a larger max_iter may fit better."
+
     def __init__(self, problem: Problem, module: nn.Module, memory: int):
-        self.problem, self.module = problem, module
+        self.problem, self.module, self.stuck = problem, module, False
         self.pairs: Pairs = deque(maxlen=memory)
         self.inverse = inverse_curvature(problem, module)
         self.x = parameters_to_vector(module.parameters()).detach().clone()
         self.J, self.g = self.evaluate(self.x)
+
+    def step(self) -> float:
+        self.stuck = not self.advance()
+        return self.J
+
+    def terminate(self, history: list[float], budget: Budget) -> str | None:
+        if self.stuck:
+            return "converged: no step lowers the objective further."
+        falls = f"converged: the objective falls by less than tol={budget.tol:g} an iteration."
+        return falls if budget.converged(history, window=3) else None
 
     def evaluate(self, x: Tensor) -> tuple[float, Tensor]:
         vector_to_parameters(x, self.module.parameters())
@@ -139,7 +132,7 @@ class _State:
             self.pairs.append((s, y, 1 / product))
         self.x, self.J, self.g = x, J, g
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Leave the best weights in the module, and no gradients."""
         vector_to_parameters(self.x, self.module.parameters())
         for p in self.module.parameters():

@@ -1,16 +1,19 @@
 """The constant predictor, exactly: the Huber M-estimate of location of every column (Huber 1964)."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robustae.predictors import Traits
-from robustae.solvers.base import Budget, Result
+from robustae.solvers.base import Budget, Result, iterate
 from robustae.solvers.objective import Problem
 
 __all__ = ["Newton"]
+
+EXACT = "converged: the column-wise M-estimate of location is exact."
 
 
 @dataclass(frozen=True)
@@ -41,30 +44,22 @@ class Newton:
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
         """Minimise J over the constant; `history` holds the end alone, which is exact to rounding."""
         at_most = self.most(budget, problem.shape[0])
-        columns = _Columns(problem, module.b.data)
-        result = Result([])
-        result.status = "converged: the column-wise M-estimate of location is exact."
-        try:
-            while columns.open and result.before < at_most:
-                columns.advance()
-                module.b.data = columns.b
-                result.before += 1
-                if budget.callback is not None:
-                    budget.callback(result.before, at_most, problem.value(module))
-        except KeyboardInterrupt:
-            result.interrupted = True
-            result.status = f"interrupted after {result.before} iterations; the fit so far is kept."
-        result.history = [problem.value(module)]
-        if columns.open and not result.interrupted:
-            at_most_in_all = budget.in_all(at_most)
-            result.status = f"stopped after {at_most_in_all} iterations; a larger max_iter may fit better."
-        return result
+        columns = _Columns(problem, module, watched=budget.callback is not None)
+        result = iterate(columns, math.nan, at_most if columns.open else 0, budget)
+        if not columns.open and not result.interrupted:
+            result.status = EXACT
+        return replace(result, before=result.n_iter, history=[problem.value(module)])
 
 
 class _Columns:
     """b, and the columns whose b is still open: their data, limits and brackets."""
 
-    def __init__(self, problem: Problem, b: Tensor):
+    unit = "iterations"
+    stopped = "stopped after {} iterations; a larger max_iter may fit better."
+
+    def __init__(self, problem: Problem, module: nn.Module, watched: bool):
+        self.problem, self.module, self.watched = problem, module, watched
+        b = module.b.data
         self.b = b.clone()
         self.weight = problem.weight
         self.data: dict[str, Any] = {
@@ -77,6 +72,17 @@ class _Columns:
             "slope_high": torch.zeros_like(b),
             "where": torch.arange(len(b), device=b.device),
         }
+
+    def step(self) -> float:
+        self.advance()
+        self.module.b.data = self.b
+        return self.problem.value(self.module) if self.watched else math.nan
+
+    def terminate(self, history: list[float], budget: Budget) -> str | None:
+        return None if self.open else EXACT
+
+    def finish(self) -> None:
+        """Every step leaves the module as it should be."""
 
     @property
     def open(self) -> int:

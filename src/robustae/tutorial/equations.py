@@ -7,6 +7,8 @@ around f(XU)V + N; with it, its minimiser in N is (6).
 import math
 from typing import Any
 
+from robustae.penalties import soft
+
 __all__ = ["autoencoder_loss", "robust_autoencoder_loss", "sigmoid", "soft_threshold"]
 
 
@@ -28,4 +30,4 @@ def robust_autoencoder_loss(X: Any, U: Any, V: Any, N: Any, mu: float, lam: floa
 
 def soft_threshold(r: Any, lam: float) -> Any:
     """Equation (6): what exceeds lam/2, entry by entry."""
-    return r - r.clip(-lam / 2, lam / 2)
+    return soft(r, lam / 2)

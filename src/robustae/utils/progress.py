@@ -1,4 +1,4 @@
-"""How far long work is: a bar for fits in memory, rows a second and time left for passes over many rows."""
+"""How far long work is: one line on standard error with what is done, how fast, and what is left."""
 
 import sys
 import time
@@ -6,89 +6,77 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Callback", "Pace", "RowsTold", "pace", "rows_shown", "shown"]
+__all__ = ["Callback", "Progress", "RowsDone", "fit_shown", "rows_shown", "shown"]
 
 EVERY = {True: 0.2, False: 10.0}  # seconds between two reports to a terminal, to a file
 
 Callback = Callable[[int, int, float], Any]
 """Called with the iteration, iterations at most, and J."""
 
-RowsTold = Callable[[str, int, int | None], None]
+RowsDone = Callable[[str, int, int | None], None]
 """Called with what is done ("read", "fit"), the rows so far, and the rows in all, None where not known."""
 
 
-@contextmanager
-def shown(verbose: int, callback: Callback | None) -> Iterator[Callback | None]:
-    """Yield the callback to hand to a solver: the user's, and with `verbose` a bar on standard error."""
-    if not verbose:
-        yield callback
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+class Progress:
+    """Callback for long work: ``progress(done so far, in all or None, note)``.
 
-    columns = (
-        TextColumn("fit"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}  J = {task.fields[J]:.6g}"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("fit", total=None, J=float("nan"))
-
-        def tell(iteration: int, at_most: int, J: float) -> None:
-            bar.update(task, completed=iteration, total=at_most, J=J)
-            if callback is not None:
-                callback(iteration, at_most, J)
-
-        yield tell
-
-
-class Pace:
-    """Callback for passes over sources: ``pace(rows so far, rows in all or None)``.
+    On a terminal one line that changes, elsewhere a line every ten seconds.
 
     Parameters
     ----------
+    what : str
+        What is done, in a word.
+    unit : str
+        What is counted.
     about : int or None
-        An estimate of the rows in all, for sources that do not know.
+        An estimate of how many in all, where that is not known.
+    begun : int
+        How many were done before.
+    every : float or None
+        Seconds between two reports that go to a file.
     clock : callable
         Seconds.
-    what : str
-        What is done with the rows, in a word.
-    begun : int
-        Rows that were done before.
     """
 
     def __init__(
         self,
-        about: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
         what: str = "",
+        unit: str = "rows",
+        about: int | None = None,
         begun: int = 0,
+        every: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ):
-        self._about, self._clock, self._what, self._begun = about, clock, what, begun
+        self._what, self._unit, self._about, self._begun, self._clock = what, unit, about, begun, clock
         self._terminal = sys.stderr.isatty()
-        self._start = self._told = clock()
+        self._every = EVERY[self._terminal] if self._terminal or every is None else every
+        self._start = self._latest = clock()
         self._shown = False
 
-    def __call__(self, rows: int, total: int | None) -> None:
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
         now = self._clock()
-        if now - self._told < EVERY[self._terminal]:
-            return
-        self._told, self._shown = now, True
-        text = self.text(rows, total, now - self._start)
+        if now - self._latest >= self._every:
+            self._latest = now
+            self.show(self.text(done, total, now - self._start, note))
+
+    def show(self, text: str) -> None:
+        """Write a line, over the one before on a terminal."""
+        self._shown = True
         sys.stderr.write(f"\r{text}\033[K" if self._terminal else f"{text}\n")
         sys.stderr.flush()
 
-    def text(self, rows: int, total: int | None, seconds: float) -> str:
+    def text(self, done: int, total: int | None, seconds: float, note: str = "") -> str:
         """Return the report in words."""
-        speed = (rows - self._begun) / max(seconds, 1e-9)
+        speed = (done - self._begun) / max(seconds, 1e-9)
         expected = total or self._about
         of = f" of {'' if total else 'about '}{_many(expected)}" if expected else ""
-        left = (
-            f", {_duration((expected - rows) / speed)} left"
-            if speed and expected and rows <= expected
-            else ""
-        )
-        return f"{self._what} {_many(rows)}{of} rows, {_many(round(speed))} rows/s{left}".lstrip()
+        parts = [
+            f"{self._what} {_many(done)}{of} {self._unit}".lstrip(),
+            f"{_many(round(speed))} {self._unit}/s" if round(speed) else "",
+            f"{_duration((expected - done) / speed)} left" if speed > 0 and done <= (expected or 0) else "",
+            note,
+        ]
+        return ", ".join(part for part in parts if part)
 
     def clear(self) -> None:
         """Take the report off the terminal."""
@@ -110,32 +98,53 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def pace(about: int | None = None) -> Iterator[Pace]:
-    """Yield a callback that reports, and clear up after it."""
-    shown = Pace(about)
+def shown(*args: Any, **settings: Any) -> Iterator[Progress]:
+    """Yield a `Progress`, and clear up after it."""
+    progress = Progress(*args, **settings)
     try:
-        yield shown
+        yield progress
     finally:
-        shown.clear()
+        progress.clear()
 
 
 @contextmanager
-def rows_shown(verbose: Any, progress: RowsTold | None) -> Iterator[RowsTold | None]:
-    """Yield what is told of rows read or fitted: the user's, and with `verbose` a `Pace` of each."""
+def fit_shown(verbose: int, callback: Callback | None) -> Iterator[Callback | None]:
+    """Yield the callback to hand to a solver: the user's, and with `verbose` a report that ends in a line."""
     if not verbose:
-        yield progress
+        yield callback
         return
-    paces: dict[str, Pace] = {}
+    begin, last = time.monotonic(), None
+    with shown("fit", "iterations") as progress:
 
-    def tell(what: str, rows: int, of: int | None) -> None:
-        if what not in paces:
-            paces[what] = Pace(what=what, begun=rows)
-        paces[what](rows, of)
-        if progress is not None:
-            progress(what, rows, of)
+        def report(iteration: int, at_most: int, J: float) -> None:
+            nonlocal last
+            last = f"fit: {iteration} iterations of at most {at_most}, J = {J:.6g}"
+            progress(iteration, at_most, f"J = {J:.6g}")
+            if callback is not None:
+                callback(iteration, at_most, J)
+
+        yield report
+    if last:
+        sys.stderr.write(f"{last}, {_duration(time.monotonic() - begin)}\n")
+
+
+@contextmanager
+def rows_shown(verbose: Any, callback: RowsDone | None) -> Iterator[RowsDone | None]:
+    """Yield the callback for rows read or fitted: the user's, and with `verbose` a `Progress` of each."""
+    if not verbose:
+        yield callback
+        return
+    each: dict[str, Progress] = {}
+
+    def report(what: str, rows: int, of: int | None) -> None:
+        if what not in each:
+            each[what] = Progress(what, begun=rows)
+        each[what](rows, of)
+        if callback is not None:
+            callback(what, rows, of)
 
     try:
-        yield tell
+        yield report
     finally:
-        for shown in paces.values():
-            shown.clear()
+        for progress in each.values():
+            progress.clear()

@@ -1,7 +1,6 @@
 """The folder that a separated clip becomes: films, images, tables and a page, all at once or not at all."""
 
 import json
-import math
 import os
 import platform
 import re
@@ -15,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.writers import write_table
 from robustae.utils.checks import InputError
-from robustae.utils.files import replacing_folder, write_bytes, write_table, write_text
+from robustae.utils.files import replacing_folder, write_bytes, write_text
+from robustae.utils.json import plain
 from robustae.utils.version import __version__
 from robustae.video.sheets import Busiest, Sheet, masked
 from robustae.video.writing import ENDINGS, Film, film, film_name, png
@@ -192,7 +193,7 @@ class _Pass:
             "notes": clip.notes,
             "versions": _versions(),
         }
-        return _plain(facts)
+        return plain(facts, infinite=True)
 
 
 def _write_facts(folder: Path, done: _Pass, summary: dict[str, Any], page: Callable[..., str] | None) -> None:
@@ -246,16 +247,3 @@ def _entries(folder: Path) -> Iterator[Path]:
 def _versions() -> dict[str, str]:
     others = {name: version(name) for name in ("torch", "numpy", "av")}
     return {"robustae": __version__, "python": platform.python_version()} | others
-
-
-def _plain(value: Any) -> Any:
-    """Return `value` as JSON has it: Python's own types, no infinity."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

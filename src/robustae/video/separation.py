@@ -12,6 +12,7 @@ import numpy as np
 from robustae.data.clips import Clip, open_clip
 from robustae.stats.thresholds import offset
 from robustae.utils.checks import InputError, known_names
+from robustae.utils.json import plain
 from robustae.video.maps import MaskSettings, boxes_of, masks_of, scores_of
 from robustae.video.scene import scene_of
 from robustae.video.stored import load_scene, save_scene
@@ -220,7 +221,7 @@ class Separation:
     @property
     def settings(self) -> dict[str, Any]:
         """What was asked for, "auto" replaced where it is known; fit for JSON."""
-        chosen = {name: _plain(value) for name, value in self._fit.settings.items()}
+        chosen = {name: plain(value) for name, value in self._fit.settings.items()}
         return {**asdict(self.mask_settings), "window": self._fit.window, **chosen}
 
     @property
@@ -368,7 +369,3 @@ def _coloured(images: np.ndarray) -> np.ndarray:
 
 def _bytes(images: np.ndarray) -> np.ndarray:
     return _coloured(np.clip(images + np.float32(0.5), 0, 255).astype(np.uint8))
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | type(None)) else repr(value)

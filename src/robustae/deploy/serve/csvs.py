@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from itertools import islice
 
 from robustae.data.text import delimiter_of, with_points
+from robustae.data.writers import csv_bytes
 from robustae.deploy.records import Intake
 from robustae.deploy.serve.answers import Answer, by_column
 from robustae.deploy.serve.limits import Limits, too_many_rows
 from robustae.utils.checks import InputError
-from robustae.utils.files import csv_bytes
 
 __all__ = ["read_csv", "write_csv"]
 

@@ -14,6 +14,7 @@ from robustae.deploy.records import Intake
 from robustae.deploy.serve.answers import OUTPUTS, Answer, wanted
 from robustae.deploy.serve.limits import Limits, too_many_rows
 from robustae.utils.checks import InputError, one_of
+from robustae.utils.json import plain
 
 __all__ = ["DATATYPES", "Asked", "model_metadata", "read_json", "write_json"]
 
@@ -183,10 +184,8 @@ def _datatype(values: np.ndarray) -> str:
 
 def _plain(values: np.ndarray) -> list[Any]:
     """Flat; what JSON lacks is null."""
-    if values.dtype.kind == "f":
-        return [cell if math.isfinite(cell) else None for cell in values.ravel().tolist()]
     if _datatype(values) != "BYTES":
-        return values.ravel().tolist()
+        return plain(values.ravel())
     return [None if cell is None or cell != cell else str(cell) for cell in values.ravel().tolist()]
 
 

@@ -3,7 +3,6 @@
 import ipaddress
 import json
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 from robustae.deploy.serve.limits import Limits
 from robustae.deploy.serve.metrics import FOLDER
 from robustae.utils.checks import InputError, need
+from robustae.utils.signals import ENDING, handled
 
 __all__ = ["TOKEN", "application", "is_loopback", "serve"]
 
@@ -145,7 +145,7 @@ def application() -> Any:
 def _run(workers: int, listening: socket.socket, seconds: float) -> None:
     uvicorn = need("serve", "uvicorn", "robustae serve")
     config = _config(uvicorn, workers, seconds)
-    with _ending():
+    with handled(_stop, *ENDING):  # which is how a server ends, and no failure
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
             return
@@ -163,17 +163,6 @@ def _config(uvicorn: Any, workers: int, seconds: float) -> Any:
         server_header=False,
         timeout_graceful_shutdown=int(seconds) + PATIENCE,
     )
-
-
-@contextmanager
-def _ending() -> Iterator[None]:
-    """Let the signals that end a server be no failure."""
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _stop(*_: Any) -> None:

@@ -2,10 +2,11 @@
 
 import csv
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar
+
+from robustae.utils.json import plain
 
 __all__ = ["CsvTeller", "JsonTeller", "Told"]
 
@@ -50,11 +51,5 @@ class JsonTeller:
 
 
 def _plain(told: Told) -> dict[str, Any]:
-    cells = [dict(zip(Told.CELL, map(_json, cell), strict=True)) for cell in told.cells]
+    cells = [dict(zip(Told.CELL, map(plain, cell), strict=True)) for cell in told.cells]
     return {"row": told.row, "score": told.score, "anomaly": told.anomaly, "cells": cells}
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, str | int | bool | type(None)) else str(value)

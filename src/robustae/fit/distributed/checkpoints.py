@@ -118,7 +118,7 @@ def _alone(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(folder, wait=False))
-        except BlockingIOError as error:
+        except TimeoutError as error:
             raise InputError(
                 f"another fit is writing to {str(folder)!r}: wait for it, or name another folder."
             ) from error

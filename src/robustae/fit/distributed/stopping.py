@@ -2,10 +2,12 @@
 
 import os
 import signal
-import threading
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
+
+from robustae.utils.signals import ENDING, handled
 
 __all__ = ["Stopping"]
 
@@ -25,16 +27,12 @@ class Stopping:
 
     def __init__(self) -> None:
         self.wanted, self._since, self._last = False, 0.0, 0
-        self._before: dict[int, Any] = {}
+        self._handled = ExitStack()
 
     def __enter__(self) -> "Stopping":
-        if threading.current_thread() is threading.main_thread():
-            for number, own in (
-                (signal.SIGINT, signal.default_int_handler),
-                (signal.SIGTERM, signal.SIG_DFL),
-            ):
-                if signal.getsignal(number) is own:
-                    self._before[number] = signal.signal(number, self._note)
+        own = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        ours = [number for number in ENDING if signal.getsignal(number) is own[number]]
+        self._handled.enter_context(handled(self._note, *ours))
         return self
 
     def _note(self, number: int, _: Any) -> None:
@@ -44,7 +42,6 @@ class Stopping:
         self.wanted, self._last = True, number
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.close()
         if kind is None and self._last == signal.SIGTERM:
             os.kill(os.getpid(), signal.SIGTERM)
