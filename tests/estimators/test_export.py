@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from robustae import RobustAutoencoder
-from robustae.fit.model import ENERGIES
+from robustae.fit.energies import ENERGIES
 from robustae.penalties import L1, Trimmed
 from robustae.utils.checks import InputError
 
@@ -30,7 +30,6 @@ PREDICTORS: dict[str, dict] = {
     "linear": {"hidden": 3},
     "sigmoid": {"hidden": 3},
     "deep": {"hidden": (6, 3), "max_iter": 3},
-    "masked": {"hidden": (8,), "max_iter": 3},
     "conv": {"hidden": 3, "image_shape": (4, 4), "max_iter": 3},
 }
 OTHERS = {

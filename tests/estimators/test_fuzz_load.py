@@ -39,7 +39,6 @@ SETTINGS = {
         "hidden": (4, 2),
     },
     "conv": {"predictor": "conv", "image_shape": (2, 4), "penalty": Patches(2, 2), **QUICK},
-    "masked": {"predictor": "masked", **QUICK, "hidden": (4, 4)},
     "groups": {
         "predictor": "sigmoid",
         "penalty": Groups([0, 0, 1, 1, 2, 2, 3, 3]),
@@ -140,7 +139,6 @@ CLAIMS = [
     {"kind": "linear", "state": {"hidden_": -1}},
     {"kind": "members", "state": {"hidden_": {"tuple": [10**5, 10**5]}}},
     {"kind": "members", "state": {"hidden_": {"tuple": [10**5, -(10**5), 10**5]}}},
-    {"kind": "masked", "state": {"hidden_": {"tuple": [10**8, 2]}}},
     {"kind": "conv", "state": {"image_shape_": {"tuple": [10**5, 10**5]}}},
     {"kind": "conv", "state": {"hidden_": 10**9}},
     {"kind": "auto", "state": {"predictor_name_": "linear", "hidden_": 10**10}},

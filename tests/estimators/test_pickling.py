@@ -20,7 +20,7 @@ QUICK = {"random_state": 0, "max_iter": 3}
 OURS: dict[str, dict] = {
     "by default": {},
     "members": {"predictor": "deep", "hidden": (3, 2), "n_estimators": 2},
-    "masked": {"predictor": "masked", "hidden": (8,), "energy": "combined"},
+    "combined": {"predictor": "linear", "energy": "combined"},
     "images": {"predictor": "conv", "image_shape": (2, 2), "hidden": 2},
     "trimmed": {"penalty": Trimmed(0.1, L1()), "predictor": "linear"},
     "groups": {"penalty": Groups(np.array([0, 0, 1, 1])), "lam": 1.0, "predictor": "linear"},

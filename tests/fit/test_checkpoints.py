@@ -21,7 +21,7 @@ SETTINGS = QUICK | {"predictor": "deep", "solver": FEW, "max_iter": 3}
 SETTINGS_OF = {
     "deep": SETTINGS,
     "linear": SETTINGS | {"predictor": "linear"},
-    "masked": SETTINGS | {"predictor": "masked", "hidden": (8,), "penalty": Trimmed(0.1, L1())},
+    "trimmed": SETTINGS | {"predictor": "deep", "penalty": Trimmed(0.1, L1())},
     "module": SETTINGS | {"predictor": users()},
     "seedless": SETTINGS | {"random_state": None},
 }
@@ -212,13 +212,13 @@ def test_a_file_in_the_place_of_the_folder_is_said(file, tmp_path):
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(file, tmp_path, monkeypatch, whole):
-    from robustae import outputs
+    from robustae.utils import files
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     def fill():
-        monkeypatch.setattr(outputs.os, "fsync", full)
+        monkeypatch.setattr(files.os, "fsync", full)
 
     sentence = refusal(fit, file, tmp_path, progress=At(STEPS + 1, fill))
     assert "No space left" in sentence and ".ckpt" in sentence

@@ -25,7 +25,6 @@ PREDICTORS = {
     "sigmoid": {"predictor": "sigmoid"},
     "constant": {"predictor": "constant"},
     "deep": {"predictor": "deep", "solver": FEW},
-    "masked": {"predictor": "masked", "hidden": (16,), "solver": FEW},
     "conv": {"predictor": "conv", "image_shape": (2, 3), "solver": FEW},
     "auto": {"predictor": "auto"},
     "module": {"predictor": users(), "solver": FEW},
@@ -230,7 +229,7 @@ def test_a_fitted_source_knows_its_columns_and_can_be_saved(tmp_path):
 
     X = table(400)[0]
     write_matrix(tmp_path / "t.parquet", X, list("abcdef"))
-    model = RobustAutoencoder(**QUICK).fit(tmp_path / "t.parquet")
+    model = RobustAutoencoder(**QUICK).fit_source(tmp_path / "t.parquet")
     assert model.feature_names_in_.tolist() == list("abcdef")
     assert model.n_features_in_ == 6 and model.n_samples_fit_ == 400
     assert model.n_iter_ == 2 and len(model.history_) == 3 and model.objective_ == model.history_[-1]
@@ -247,7 +246,7 @@ def test_batches_of_any_kind_make_the_same_model(file):
     sources = [file, X, [X[:700], X[700:]], lambda: iter(np.array_split(X, 7))]
     found = [fits(0, source, [QUICK])[0] for source in sources]
     assert all(one == found[0] for one in found)
-    one_by_one = RobustAutoencoder(**QUICK).fit(iter(np.array_split(X, 7)))
+    one_by_one = RobustAutoencoder(**QUICK).fit_source(iter(np.array_split(X, 7)))
     assert state(one_by_one) == found[0]
 
 
@@ -275,7 +274,7 @@ def test_nothing_global_is_changed_and_nothing_is_left_behind(file, tmp_path, mo
     X = table(500)[0]
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), torch.get_num_threads(), X.copy()
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    fits(0, X, [PREDICTORS["masked"], PREDICTORS["module"]])
+    fits(0, X, [PREDICTORS["deep"], PREDICTORS["module"]])
     assert torch.equal(before[0], torch.get_rng_state()) and torch.get_num_threads() == before[2]
     assert (np.random.get_state()[1] == before[1]).all()
     np.testing.assert_array_equal(X, before[3])
@@ -318,7 +317,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(file, settings, options, word
 
 def test_sample_weights_are_for_rows_in_memory(file):
     with pytest.raises(InputError, match="sample_weight"):
-        RobustAutoencoder(**QUICK).fit(file, sample_weight=np.ones(1500))
+        RobustAutoencoder(**QUICK).fit(lambda: iter([table(20_001)[0]]), sample_weight=np.ones(20_001))
 
 
 def test_one_row_is_too_few():

@@ -139,7 +139,6 @@ FITS = {
     "weights": lambda: linear().fit(X, sample_weight=WEIGHT),
     "sigmoid": lambda: RobustAutoencoder(predictor="sigmoid", max_iter=5, random_state=0).fit(X),
     "deep": lambda: RobustAutoencoder(predictor="deep", max_iter=2, n_estimators=2, random_state=0).fit(X),
-    "masked": lambda: RobustAutoencoder(predictor="masked", max_iter=2, random_state=0).fit(X),
     "conv": lambda: RobustAutoencoder(predictor="conv", max_iter=2, random_state=0).fit(IMAGES),
     "own module": lambda: RobustAutoencoder(predictor=OWN, max_iter=2, random_state=0).fit(X),
     "alternating": lambda: linear(solver="alternating").fit(X),

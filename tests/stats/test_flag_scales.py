@@ -4,11 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
-import torch
 
 from robustae import RobustAutoencoder, load
 from robustae.data import MixedTable
-from robustae.predictors import Masked
 from robustae.stats.scales import MAD_TO_SD, scale_beside_spike
 
 N = 2000
@@ -100,38 +98,3 @@ def test_scores_stay_and_flags_are_saved(tmp_path, rng):
     model.models_ = [one.having(widening=1.0) for one in model.models_]
     np.testing.assert_array_equal(model.score_samples(X), before[1])
     assert (np.abs(model.cell_scores(X)) >= np.abs(before[0]) * (1 - 1e-9)).all()
-
-
-# --- columns of a category are hidden together --------------------------------------------------
-
-
-def test_no_column_of_a_group_speaks_for_another():
-    generator = torch.Generator().manual_seed(0)
-    module = Masked(6, (8,), generator)
-    module.hide_together([0, 1, 1, 1, 2, 2], generator)
-    X = torch.randn(5, 6, generator=generator)
-    other = X.clone()
-    other[:, 2:4] += 3
-    module.eval()
-    with torch.no_grad():
-        first, second = module(X), module(other)
-    assert torch.equal(first[:, 1:4], second[:, 1:4])
-    assert not torch.equal(first[:, [0, 4, 5]], second[:, [0, 4, 5]])
-    module.train()
-    with torch.no_grad():
-        seen = module(X) == X
-    assert torch.equal(seen[:, 1], seen[:, 2]) and torch.equal(seen[:, 4], seen[:, 5])
-
-
-def test_masked_tells_levels_from_the_other_columns(rng, tmp_path):
-    town = rng.choice(["Ulm", "Bonn", "Kiel", "Trier"], N).astype(object)
-    state = np.array(["south" if name == "Ulm" else f"west of {name}" for name in town], dtype=object)
-    state[3] = "west of Kiel" if town[3] != "Kiel" else "south"
-    X = MixedTable({"town": town, "state": state, "size": rng.normal(size=N)})
-    model = fitted(X, predictor="masked")
-    expected: dict = getattr(model.reconstruct(X), "columns")  # noqa: B009
-    assert np.mean(expected["town"] == town) > 0.95
-    far = np.abs(model.cell_scores(X)[:, :2]).max(1)
-    assert far.argmax() == 3
-    model.save(tmp_path / "m.rae")
-    np.testing.assert_array_equal(load(tmp_path / "m.rae").cell_scores(X), model.cell_scores(X))

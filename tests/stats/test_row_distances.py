@@ -109,66 +109,9 @@ def test_unseen_clean_rows_are_hardly_flagged(rng):
 def test_energies_survive_saving(rng, tmp_path):
     X = correlated(rng)
     model = RobustAutoencoder(random_state=0).fit(X)
-    assert isinstance(model.models_[0].distance, RowDistances)
+    assert isinstance(model.models_[0].energy.distance, RowDistances)
     model.save(tmp_path / "m.rae")
     np.testing.assert_array_equal(load(tmp_path / "m.rae").score_samples(X), model.score_samples(X))
-
-
-# ---------------------------------------------------------------- the masked predictor
-
-
-@pytest.fixture(scope="module")
-def masked():
-    rng = np.random.default_rng(3)
-    X = correlated(rng, n=200, d=6)
-    return X, RobustAutoencoder(predictor="masked", max_iter=20, random_state=0).fit(X)
-
-
-def test_no_cell_speaks_for_itself(masked, rng):
-    X, model = masked
-    for j in range(X.shape[1]):
-        other = X.copy()
-        other[:, j] = rng.normal(size=len(X))
-        np.testing.assert_allclose(model.reconstruct(other)[:, j], model.reconstruct(X)[:, j], rtol=1e-9)
-
-
-def test_cells_are_predicted_from_the_others(masked):
-    X, model = masked
-    residual = X - model.reconstruct(X)
-    assert (np.abs(residual).mean(0) < 0.8 * np.abs(X - np.median(X, 0)).mean(0)).mean() > 0.6
-
-
-def test_a_missing_cell_is_hidden_and_not_taken_for_its_location(masked):
-    X, model = masked
-    gap, at_location = X[:50].copy(), X[:50].copy()
-    gap[:, 2] = np.nan
-    at_location[:, 2] = np.median(X[:, 2])
-    assert np.isfinite(model.reconstruct(gap)).all()
-    assert not np.allclose(model.reconstruct(gap)[:, 0], model.reconstruct(at_location)[:, 0])
-
-
-def test_masked_fits_repeat_save_and_load(masked, tmp_path):
-    X, model = masked
-    again = RobustAutoencoder(predictor="masked", max_iter=20, random_state=0).fit(X)
-    np.testing.assert_array_equal(again.score_samples(X), model.score_samples(X))
-    model.save(tmp_path / "m.rae")
-    np.testing.assert_array_equal(load(tmp_path / "m.rae").score_samples(X), model.score_samples(X))
-
-
-def test_masked_drops_rows_by_their_distance_as_wholes(rng):
-    X = correlated(rng, n=300, d=6)
-    X[:45] = 8 + 0.01 * rng.normal(size=(45, 6))
-    model = RobustAutoencoder(predictor="masked", max_iter=10, random_state=0).fit(X)
-    y = np.arange(300) < 45
-    assert auprc(y, -model.score_samples(X)) > 0.95
-
-
-def test_masked_takes_one_column_and_widths(rng):
-    assert np.isfinite(
-        RobustAutoencoder(predictor="masked", max_iter=2).fit(rng.normal(size=(30, 1))).offset_
-    )
-    X = rng.normal(size=(60, 4))
-    assert RobustAutoencoder(predictor="masked", hidden=(16, 8), max_iter=2).fit(X).hidden_ == (16, 8)
 
 
 def test_thresholds_are_those_of_unseen_rows(rng):

@@ -38,7 +38,7 @@ Drop = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Predictor = Annotated[
-    str | None, option("NAME", "--predictor", help="auto, constant, linear, sigmoid, deep, masked or conv.")
+    str | None, option("NAME", "--predictor", help="auto, constant, linear, sigmoid, deep or conv.")
 ]
 Lam = Annotated[
     str | None, option("VALUE", "--lam", help="Weight of the outlier part: auto, a number or inf.")
