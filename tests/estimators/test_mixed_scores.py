@@ -8,7 +8,7 @@ import pytest
 
 from robustae import RobustAutoencoder
 from robustae.data import MixedTable
-from robustae.report import facts_of
+from robustae.estimators.facts import facts_of
 from robustae.report.page import html_of
 
 NAMES = ("a", "b", "c", "d")

@@ -21,8 +21,9 @@ from threadpoolctl import threadpool_info
 from robustae import RobustAutoencoder, RobustPCA, baselines, datasets, load, metrics
 from robustae.data import MixedTable, read_table
 from robustae.data.streams import row_source
+from robustae.estimators.facts import facts_of
 from robustae.images.repair import MaskedAutoencoder
-from robustae.report import facts_of, write_report
+from robustae.report import write_report
 from robustae.video import separate
 
 N, D = 60, 6

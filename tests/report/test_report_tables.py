@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from chromium import PROGRAM, Chromium
 
-from robustae.report import facts_of, write_report
+from robustae.estimators.facts import facts_of
+from robustae.report import write_report
 from robustae.report.packing import unpack
 from robustae.report.page import html_of
 
@@ -105,7 +106,7 @@ def test_what_a_reader_left_out_is_told_too(numbers):
     assert facts["sources"]["left_out"] == {"when": "text"} and facts["sources"]["slips"] == {"b": "'n.a.'"}
     assert facts["labels"] == [str(5000 + top["row"]) for top in facts["top"]]
     page = html_of([facts])
-    assert "when</b> text" in page and "b</b> &#x27;n.a.&#x27;" in page
+    assert "when</b> text" in page and "b</b> &#39;n.a.&#39;" in page
 
 
 def test_rows_are_called_by_the_column_that_identifies_them(mixed, facts):
@@ -297,7 +298,7 @@ def page(browser, tmp_path, facts):
 
 
 def flagged(page):
-    return int(page.value("document.querySelector('.cut-said').dataset.flagged"))
+    return int(page.value("document.querySelector('.cut-value').dataset.flagged"))
 
 
 def counts(page):
@@ -329,7 +330,7 @@ def test_threshold_slider_moves_everything_with_it(page, facts, place):
 def test_threshold_lies_between_the_rows_it_parts(page, mixed):
     energy = np.sort(-mixed[0].score_samples(mixed[1]))[::-1]
     page.choose(".cut", 500)
-    k, cut = flagged(page), float(page.value("document.querySelector('.cut-said').dataset.threshold"))
+    k, cut = flagged(page), float(page.value("document.querySelector('.cut-value').dataset.threshold"))
     assert energy[k - 1] > cut > energy[k]
 
 

@@ -52,7 +52,7 @@ def opened(chromium, tmp_path):
     def opening(**view):
         write_classroom(tmp_path / "class.html")
         chromium.open(tmp_path / "class.html", **view)
-        chromium.until("document.getElementById('film-said').textContent")
+        chromium.until("document.getElementById('film-value').textContent")
         return chromium
 
     yield opening
@@ -123,7 +123,7 @@ def test_at_infinity_there_is_no_outlier_and_one_line(opened):
     page = opened()
     page.click("#spoil")
     page.choose("#cloud-lam", 100)
-    assert told(page, "cloud-lam-said") == "λ = ∞" and told(page, "cloud-outlying") == "0 of 22"
+    assert told(page, "cloud-lam-value") == "λ = ∞" and told(page, "cloud-outlying") == "0 of 22"
     plain, robust = slopes(page)
     assert plain == robust
 
@@ -138,7 +138,7 @@ def test_alternation_never_raises_the_objective_and_ends_where_the_line_is(opene
         page.click("#step")
         found.append(float(told(page, "cloud-objective")))
     assert np.all(np.diff(found) <= 0) and found[0] > found[-1] >= end
-    assert "N held" in told(page, "cloud-said")
+    assert "N held" in told(page, "cloud-value")
     page.click("#alternate")
     assert float(told(page, "cloud-objective")) == pytest.approx(end, abs=2e-3)
 
@@ -147,9 +147,9 @@ def test_alternation_moves_by_itself_where_motion_is_welcome(opened):
     page = opened(motion="no-preference")
     page.click("#spoil")
     page.click("#alternate")
-    page.until("document.getElementById('cloud-said').textContent.startsWith('Step 3')")
+    page.until("document.getElementById('cloud-value').textContent.startsWith('Step 3')")
     page.click("#reset")
-    assert told(page, "cloud-said") == "" and told(page, "cloud-outlying") == "0 of 22"
+    assert told(page, "cloud-value") == "" and told(page, "cloud-outlying") == "0 of 22"
 
 
 def test_keys_move_the_chosen_point(opened):
@@ -171,7 +171,7 @@ def test_one_residual_is_split_as_the_package_does(opened):
         assert r == pytest.approx(place, abs=0.03)
         N = float(soft_threshold(np.array([r]), lam)[0])
         cost = (r - N) ** 2 + lam * abs(N)
-        said = [float(number) for number in re.findall(r"-?\d+\.\d+", told(page, "one-said"))]
+        said = [float(number) for number in re.findall(r"-?\d+\.\d+", told(page, "one-value"))]
         assert said == pytest.approx([r, N, r - N, cost, r**2], abs=0.006)
 
 
@@ -189,19 +189,19 @@ def test_film_is_split_into_three_parts_that_add_up(opened):
     N = soft_threshold(frames[7] - b, lam)
     coloured = np.ptp(shown[:, :3].astype(int), axis=1)
     assert coloured[N == 0].max() == 0 and coloured[np.abs(N) > 0.1].min() > 10
-    share = float(re.search(r"N ≠ 0 in ([\d.]+) %", told(page, "film-said"))[1])
+    share = float(re.search(r"N ≠ 0 in ([\d.]+) %", told(page, "film-value"))[1])
     assert share == pytest.approx(100 * np.mean(N != 0), abs=0.06)
 
 
 def off(page):
-    return float(re.search(r"off the empty room by ([\d.]+)", told(page, "film-said"))[1])
+    return float(re.search(r"off the empty room by ([\d.]+)", told(page, "film-value"))[1])
 
 
 def test_robust_background_is_nearer_to_the_empty_room_than_the_mean(opened):
     page = opened()
     robust = off(page)
     page.choose("#film-lam", 100)
-    assert "it is the mean, with a ghost" in told(page, "film-said")
+    assert "it is the mean, with a ghost" in told(page, "film-value")
     mean = np.array(page.value("film().map((frame) => [...frame])")).mean(axis=0)
     assert np.allclose(page.value("[...fitRoom().b]"), mean, atol=1e-5)
     assert off(page) > 3 * robust
@@ -216,9 +216,9 @@ def test_who_waits_for_most_of_the_film_is_learned(opened):
 
 def test_film_plays_and_stops(opened):
     page = opened()
-    first = told(page, "frame-said")
+    first = told(page, "frame-value")
     page.click("#play")
-    page.until(f"document.getElementById('frame-said').textContent !== {first!r}")
+    page.until(f"document.getElementById('frame-value').textContent !== {first!r}")
     page.click("#play")
     assert page.value("document.getElementById('play').getAttribute('aria-label')") == "play"
 

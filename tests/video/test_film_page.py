@@ -165,11 +165,11 @@ def test_video_plays_and_the_panels_hold_its_frames(opened, codec, kind):
 def test_slider_moves_the_foreground_and_tells_its_share(opened):
     page = opened()
     shown(page, 0)
-    assert "4 noise deviations, automatic · 8.3 % of this frame" in told(page, "said")
+    assert "4 noise deviations, automatic · 8.3 % of this frame" in told(page, "threshold-value")
     page.choose("#threshold", 25)
     half = panel(page, "foreground")[..., 3] > 0
     assert half.sum() == SIDE**2 / 2 and half[16 + SIDE // 2 : 16 + SIDE, :SIDE].all()
-    assert "25 noise deviations · 4.2 % of this frame" in told(page, "said")
+    assert "25 noise deviations · 4.2 % of this frame" in told(page, "threshold-value")
     page.choose("#threshold", SCALE)
     assert not panel(page, "foreground")[..., 3].any()
     page.click("#automatic")

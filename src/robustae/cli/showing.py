@@ -47,7 +47,8 @@ def report(
     estimator = running.fitted(table, settings) if model is None else running.loaded(model)
     table = running.rows_for(estimator, table)
     running.show_left_out(table)
-    from robustae.report import facts_of, write_report
+    from robustae.estimators.facts import facts_of
+    from robustae.report import write_report
 
     facts = facts_of(estimator, table.values, title=data.name, source=table, worst=WORST)
     write_report(out, [facts], f"Robust autoencoder: {data.name}")

@@ -1,6 +1,5 @@
-"""One self-contained HTML page about a fitted model: facts first, then charts and page drawn from them."""
+"""Self-contained HTML pages drawn from facts, which are plain dicts; nothing here knows an estimator."""
 
-from robustae.report.facts import Facts, facts_of
 from robustae.report.page import write_report
 
-__all__ = ["Facts", "facts_of", "write_report"]
+__all__ = ["write_report"]

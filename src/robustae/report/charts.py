@@ -1,16 +1,16 @@
-"""Facts drawn as SVG charts; colours come from the page's style sheet."""
+"""Where the parts of a chart lie, in the units of its SVG, which charts.html draws."""
 
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
-__all__ = ["activity", "histogram", "number", "training"]
+__all__ = ["activity", "cell", "expected", "histogram", "number", "percent", "training"]
 
 Facts = dict[str, Any]
 Mark = tuple[float, str]  # where a tick sits, what it says
 
-COUNTS = (1, 10, 50, 200, 1000, 5000, 20_000, 100_000, 1_000_000)  # rows told on the axis of a histogram
+COUNTS = (1, 10, 50, 200, 1000, 5000, 20_000, 100_000, 1_000_000)  # rows marked on the axis of a histogram
+LONGEST = 48  # letters of a cell
 WIDTH, HEIGHT = 480, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, WIDTH - 14, 24, HEIGHT - 40
 
@@ -20,7 +20,7 @@ def number(value: Any, digits: int = 3) -> str:
     if value is None:
         return "–"
     if isinstance(value, str | bool):
-        return escape(str(value))
+        return str(value)
     if value < 0:
         return f"−{number(-value, digits)}"
     if value < 1e7 and (value == int(value) or value >= 1000):
@@ -28,6 +28,28 @@ def number(value: Any, digits: int = 3) -> str:
     if 1e-3 <= value < 1e7:
         return f"{value:.{max(0, digits - 1 - math.floor(math.log10(value)))}f}"
     return _power(f"{value:.{digits - 1}e}")
+
+
+def percent(share: float) -> str:
+    """Return a share in at most three digits."""
+    return f"{100 * share:.2g}\u00a0%" if share < 0.1 else f"{100 * share:.0f}\u00a0%"
+
+
+def cell(value: Any) -> str:
+    """Return a cell as written, cut where it is long; a dash for nothing."""
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"{value[: LONGEST - 1]}…"
+    if isinstance(value, str | bool | None) or not (value == int(value) or 1e-4 <= abs(value) < 1e7):
+        return number(value, 5)
+    return f"{value:.7g}" if abs(value) < 1e7 else f"{value:.0f}" if abs(value) < 1e15 else number(value, 5)
+
+
+def expected(value: Any) -> str:
+    """Return what a cell was expected to be, in four digits."""
+    if not isinstance(value, float):
+        return cell(value)
+    text = number(value, 4)
+    return text if "e" in text or "." not in text else text.rstrip("0").rstrip(".")
 
 
 class Axis:
@@ -78,26 +100,19 @@ def _power(text: str) -> str:
     return text.replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 
 
-def _frame(x_marks: Sequence[Mark], y_marks: Sequence[Mark], x_name: str, y_name: str) -> str:
-    below = (f'<text x="{at:.1f}" y="{BOTTOM + 17}" class="mid">{text}</text>' for at, text in x_marks)
-    beside = (
-        f'<line x1="{LEFT}" x2="{RIGHT}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>'
-        f'<text x="{LEFT - 7}" y="{at + 4:.1f}" class="end">{text}</text>'
-        for at, text in y_marks
-    )
-    names = (
-        f'<text x="{RIGHT}" y="{HEIGHT - 5}" class="end name">{escape(x_name)}</text>'
-        f'<text x="{LEFT}" y="{TOP - 10}" class="name">{escape(y_name)}</text>'
-    )
-    return "".join(below) + "".join(beside) + names
+def _chart(title: str, x_marks: Sequence[Mark], y_marks: Sequence[Mark], x_name: str, y_name: str) -> Facts:
+    return {
+        "title": title,
+        "size": (WIDTH, HEIGHT),
+        "frame": (LEFT, RIGHT, TOP, BOTTOM),
+        "x_marks": [(round(at, 1), text) for at, text in x_marks],
+        "y_marks": [(round(at, 1), text) for at, text in y_marks],
+        "x_name": x_name,
+        "y_name": y_name,
+    }
 
 
-def _svg(body: str, title: str) -> str:
-    name = escape(title)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">{body}</svg>'
-
-
-def histogram(scores: Facts) -> str:
+def histogram(scores: Facts) -> Facts:
     """Anomaly scores with the threshold; rows beyond it in the colour of outliers.
 
     Counts go by their square root, so that a few anomalies stay visible beside many normal rows.
@@ -107,47 +122,48 @@ def histogram(scores: Facts) -> str:
     y = Axis(0, math.sqrt(max(a + b for a, b in pairs)), (BOTTOM, TOP))
     counts = [count for count in COUNTS if math.sqrt(count) <= y.high][-4:]
     y_marks = [(y(math.sqrt(count)), _short(count)) for count in counts]
-    frame = _frame(x.marks(), y_marks, "anomaly score", "rows (square-root scale)")
-    bars = []
-    for low, high, (normal, anomalous) in zip(edges, edges[1:], pairs, strict=False):
-        for base, count, style in ((0, normal, "normal"), (normal, anomalous, "outlier")):
-            said = f"{count} rows, score {low:.3g} to {high:.3g}"
-            bars.append(_bar(x(low), x(high), y(math.sqrt(base + count)), y(math.sqrt(base)), style, said))
-    body = f'{frame}<g class="bars">{"".join(bars)}</g>{_threshold(x, scores["threshold"])}'
-    return _svg(body, "Histogram of the anomaly scores")
-
-
-def _bar(left: float, right: float, top: float, bottom: float, style: str, said: str) -> str:
-    if bottom == top:
-        return ""
-    return (
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{max(right - left - 1, 0.5):.1f}" '
-        f'height="{bottom - top:.1f}" class="fill-{style}"><title>{said}</title></rect>'
+    bars = [
+        _bar((x(low), x(high)), (y(math.sqrt(base + count)), y(math.sqrt(base))), style)
+        | {"title": f"{count} rows, score {low:.3g} to {high:.3g}"}
+        for low, high, (normal, anomalous) in zip(edges, edges[1:], pairs, strict=False)
+        for base, count, style in ((0, normal, "normal"), (normal, anomalous, "outlier"))
+        if count
+    ]
+    chart = _chart(
+        "Histogram of the anomaly scores", x.marks(), y_marks, "anomaly score", "rows (square-root scale)"
     )
+    return chart | {"bars": bars, "threshold": _threshold(x, scores["threshold"])}
 
 
-def _threshold(x: Axis, value: float) -> str:
-    if not x.low <= value <= x.high:
-        return ""
-    at, said = x(value), f"threshold {number(value)}"
-    return (
-        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 6}" y2="{BOTTOM}" class="threshold"/>'
-        f'<text x="{max(at, LEFT + 310):.1f}" y="{TOP - 10}" class="end mark">{said}</text>'
-    )
+def _bar(across: tuple[float, float], down: tuple[float, float], style: str) -> Facts:
+    (left, right), (top, bottom) = across, down
+    width, height = max(right - left - 1, 0.5), bottom - top
+    sides = {"x": left, "y": top, "width": width, "height": height}
+    return {"style": style} | {name: round(value, 1) for name, value in sides.items()}
 
 
-def training(history: Sequence[float]) -> str:
+def _threshold(x: Axis, value: float) -> Facts | None:
+    return {"at": round(x(value), 1), "value": value} if x.low <= value <= x.high else None
+
+
+def training(history: Sequence[float]) -> Facts:
     """The objective J by iteration, logarithmic where it falls by more than a factor of ten."""
     low, high = min(history), max(history)
     log = low > 0 and high / low > 10
     margin = max(0.05 * (high - low), 0.005 * abs(high))  # a fall of less than a percent looks like one
     y = Axis(low * 0.9 if log else low - margin, high * 1.1 if log else high + margin, (BOTTOM, TOP), log)
     x = Axis(0, max(len(history) - 1, 1), (LEFT, RIGHT))
-    points = " ".join(f"{x(k):.1f},{y(value):.1f}" for k, value in _thinned(history))
     few = history if len(history) < 25 else []
-    dots = "".join(f'<circle cx="{x(k):.1f}" cy="{y(value):.1f}" r="3"/>' for k, value in enumerate(few))
-    curve = f'<polyline points="{points}" class="curve"/><g class="fill-normal">{dots}</g>'
-    return _svg(_frame(_whole(x), y.marks(4), "iteration", "objective J") + curve, "Objective by iteration")
+    chart = _chart("Objective by iteration", _whole(x), y.marks(4), "iteration", "objective J")
+    return chart | {
+        "line": _line(history, x, y),
+        "dots": [(round(x(k), 1), round(y(value), 1)) for k, value in enumerate(few)],
+    }
+
+
+def _line(values: Sequence[float], x: Axis, y: Axis) -> str:
+    """Points of a curve as SVG writes them."""
+    return " ".join(f"{x(k):.1f},{y(value):.1f}" for k, value in _thinned(values))
 
 
 def _whole(x: Axis) -> list[Mark]:
@@ -161,13 +177,10 @@ def _thinned(values: Sequence[float], at_most: int = 400) -> list[tuple[int, flo
     return [(k, values[k]) for k in kept]
 
 
-def activity(shares: Sequence[float]) -> str:
+def activity(shares: Sequence[float]) -> Facts:
     """Share of each frame in the mask, with a cursor that the page moves."""
     x = Axis(0, max(len(shares) - 1, 1), (LEFT, RIGHT))
     y = Axis(0, max(*shares, 1e-6) * 1.08, (BOTTOM, TOP))
-    line = " ".join(f"{x(k):.1f},{y(value):.1f}" for k, value in _thinned(shares))
     percent = [(y(v), f"{100 * v:.3g} %") for v in _ticks(0, y.high, 4)]
-    body = _frame(_whole(x), percent, "frame", "share of the pixels in the mask")
-    area = f'<polygon points="{x(0):.1f},{BOTTOM} {line} {x(len(shares) - 1):.1f},{BOTTOM}" class="area"/>'
-    cursor = f'<line x1="{LEFT}" x2="{LEFT}" y1="{TOP}" y2="{BOTTOM}" class="cursor"/>'
-    return _svg(f'{body}{area}<polyline points="{line}" class="curve"/>{cursor}', "Activity by frame")
+    chart = _chart("Activity by frame", _whole(x), percent, "frame", "share of the pixels in the mask")
+    return chart | {"line": _line(shares, x, y), "filled": round(x(len(shares) - 1), 1)}

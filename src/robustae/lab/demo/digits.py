@@ -8,8 +8,8 @@ import numpy as np
 from robustae.baselines import comparison_methods
 from robustae.datasets import load_digits_anomalies
 from robustae.estimators.autoencoder import RobustAutoencoder
+from robustae.estimators.facts import facts_of
 from robustae.metrics import auprc, auroc, precision_at
-from robustae.report import facts_of
 
 __all__ = ["digits_part"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from robustae.datasets import Dataset, fetch_restaurant, load_walkway
 from robustae.estimators.autoencoder import RobustAutoencoder
-from robustae.report import facts_of
+from robustae.estimators.facts import facts_of
 from robustae.utils.checks import NotFound
 
 __all__ = ["film_parts"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from robustae.datasets import load_breast_cancer_cells
 from robustae.estimators.autoencoder import RobustAutoencoder
-from robustae.report import facts_of
+from robustae.estimators.facts import facts_of
 
 __all__ = ["measurements_part"]
 

@@ -96,7 +96,7 @@ let ticking = 0;
 function stopSteps() {
   clearInterval(ticking);
   cloud.steps = null;
-  byId("cloud-said").textContent = "";
+  byId("cloud-value").textContent = "";
 }
 
 function step() {
@@ -105,7 +105,7 @@ function step() {
   if (forN) cloud.steps = {line: now.line, N: residuals(points, now.line).map((r) => soft(r, cloudLam())), count};
   else cloud.steps = {line: lineWithout(points, now.N), N: now.N, count};
   const what = forN ? "N by soft-thresholding, the line held" : "the line by least squares, N held";
-  byId("cloud-said").textContent = `Step ${count}: ${what}.`;
+  byId("cloud-value").textContent = `Step ${count}: ${what}.`;
   cloudPlot.paint();
 }
 

@@ -85,13 +85,13 @@ function lambdaSlider(id, low, high, start, changed) {
   Object.assign(slider, {min: 0, max: steps, step: 1});
   slider.value = Math.round(Math.log(start / low) / Math.log(high / low) * (steps - 1));
   const lam = () => (Number(slider.value) === steps ? Infinity : low * (high / low) ** (slider.value / (steps - 1)));
-  const told = () => {
+  const report = () => {
     const text = `λ = ${lambdaText(lam())}`;
-    byId(`${id}-said`).textContent = text;
+    byId(`${id}-value`).textContent = text;
     slider.setAttribute("aria-valuetext", text);
   };
-  slider.addEventListener("input", () => { told(); changed(); });
-  told();
+  slider.addEventListener("input", () => { report(); changed(); });
+  report();
   return lam;
 }
 

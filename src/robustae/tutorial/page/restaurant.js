@@ -83,8 +83,8 @@ function paintFilm() {
   paintPixels("film-n", N, diverging(1.4));
   paintPixels("film-noise", X.map((v, j) => v - b[j] - N[j]), diverging(5));
   const share = N.reduce((sum, v) => sum + (v !== 0), 0) / N.length;
-  byId("frame-said").textContent = `frame ${t + 1} of ${FRAMES}`;
-  byId("film-said").textContent = `N ≠ 0 in ${percent(share)} of this frame. ` +
+  byId("frame-value").textContent = `frame ${t + 1} of ${FRAMES}`;
+  byId("film-value").textContent = `N ≠ 0 in ${percent(share)} of this frame. ` +
     `The background is off the empty room by ${error.toFixed(3)} (root mean square)${verdict(lam, share)}`;
 }
 

@@ -37,12 +37,12 @@ function deadZone(plot, lam) {
 
 function tellOne(lam) {
   const two = (value) => (Object.is(value, -0) ? 0 : value).toFixed(2);
-  byId("one-said").textContent =
+  byId("one-value").textContent =
     `r = ${two(one.r)}: N = ${two(soft(one.r, lam))}, and the weights feel ${two(clip(one.r, lam / 2))}. ` +
     `It costs ${two(envelope(one.r, lam))}; squared it would be ${two(one.r ** 2)}.`;
   for (const {canvas} of [thresholdPlot, costPlot]) {
     canvas.setAttribute("aria-valuenow", two(one.r));
-    canvas.setAttribute("aria-valuetext", byId("one-said").textContent);
+    canvas.setAttribute("aria-valuetext", byId("one-value").textContent);
   }
 }
 

@@ -1,16 +1,17 @@
-"""What a report says about a table: columns, cells, the most anomalous rows, and what the page recomputes."""
+"""Facts of a table: columns, cells, the most anomalous rows, and what the page recomputes."""
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from robustae.report.cellmap import CellTally, cell_map, tally
-from robustae.report.export import exported
-from robustae.report.outlying import lam_slider, trim_slider
-from robustae.report.packing import pack
-from robustae.report.seen import MOST_CELLS, Look, by_column, look_at, residuals, spread, take
+from robustae.estimators.facts.cellmap import CellTally, cell_map, tally
+from robustae.estimators.facts.cells import MOST_CELLS, Cells, by_column, cells_of, residuals, spread, take
+from robustae.estimators.facts.sliders import lam_slider, trim_slider
+from robustae.report.packing import pack, pack_json
 from robustae.utils.checks import InputError
 from robustae.utils.json import plain
 
@@ -19,13 +20,15 @@ __all__ = ["table_facts"]
 Facts = dict[str, Any]
 
 MOST_COLUMNS = 40  # shown of the most anomalous rows
-MOST_SAMPLED = 5000  # rows from which the columns' scales are told
+MOST_SAMPLED = 5000  # rows from which the columns' scales are estimated
 MOST_ENERGIES = 100_000  # scores inlined, from the highest down
+MOST_EXPORTED = 200_000  # cells inlined for download
+LEAST_EXPORTED = 50  # rows
 CELLS_PER_ROW = 3  # cells named for each anomalous row
 
 
 @dataclass(frozen=True)
-class Seen:
+class ScoredTable:
     """A table, its rows in order of their energies, and the names of its rows and columns."""
 
     model: Any
@@ -67,23 +70,23 @@ def _text(value: Any) -> str:
 def table_facts(model: Any, X: Any, energy: np.ndarray, names: Any, source: Any, worst: int) -> Facts:
     """Facts of a table, of which `source` (a `sources.Table`) may tell what was left out in reading."""
     order = np.argsort(-energy, kind="stable")
-    seen = Seen(model, X, energy, order, _names(model, names), _labels(model, X, source))
-    shown, cells = order[:worst], tally(model, X, order, seen.used)
-    part, worst_rows = take(X, shown), look_at(model, X, shown)
+    table = ScoredTable(model, X, energy, order, _names(model, names), _labels(model, X, source))
+    shown, cells = order[:worst], tally(model, X, order, table.used)
+    part, worst_rows = take(X, shown), cells_of(model, X, shown)
     return {
-        "read": _read(seen, cells),
+        "read": _read(table, cells),
         "by_others": getattr(model, "predictor_name_", None) != "constant",
-        "sources": _sources(seen, source),
-        "flagged": _share(cells.flagged.sum(), len(energy) * len(seen.used)),
-        "labels": [seen.label(row) for row in shown],
-        "causes": _causes(seen, worst_rows),
-        "columns": _columns(seen, cells),
-        "map": _map(seen, worst_rows),
-        "cells": cell_map(cells, seen.names, _row_labels(seen)),
+        "sources": _sources(table, source),
+        "flagged": _share(cells.flagged.sum(), len(energy) * len(table.used)),
+        "labels": [table.label(row) for row in shown],
+        "causes": _causes(table, worst_rows),
+        "columns": _columns(table, cells),
+        "map": _map(table, worst_rows),
+        "cells": cell_map(cells, table.names, _row_labels(table)),
         "slider": lam_slider(model, part),
         "trim": trim_slider(model, X, part),
-        "threshold": _threshold(seen),
-        "export": exported(seen),
+        "threshold": _threshold(table),
+        "export": _exported(table),
     }
 
 
@@ -117,59 +120,59 @@ def _labels(model: Any, X: Any, source: Any) -> Any:
     return None if index is None or type(index).__name__ == "RangeIndex" else index.to_numpy()
 
 
-def _row_labels(seen: Seen) -> list[str]:
-    n = len(seen.energy)
-    return [seen.label(row) for row in range(n)] if seen.labels is not None and n <= 1000 else []
+def _row_labels(table: ScoredTable) -> list[str]:
+    n = len(table.energy)
+    return [table.label(row) for row in range(n)] if table.labels is not None and n <= 1000 else []
 
 
-def _read(seen: Seen, cells: CellTally) -> Facts:
-    n, d, missing = len(seen.energy), len(seen.names), int(cells.missing.sum())
+def _read(table: ScoredTable, cells: CellTally) -> Facts:
+    n, d, missing = len(table.energy), len(table.names), int(cells.missing.sum())
     return {"rows": n, "columns": d, "missing": missing, "missing_share": missing / (n * d)}
 
 
-def _sources(seen: Seen, source: Any) -> Facts:
+def _sources(table: ScoredTable, source: Any) -> Facts:
     """How many columns there are of each kind, and what is left out or taken as missing, with reasons."""
-    of_all = seen.kinds
-    kinds = [of_all[j] for j in seen.used]
+    of_all = table.kinds
+    kinds = [of_all[j] for j in table.used]
     left_out = {} if source is None else dict(source.dropped)
     return {
-        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds), key=kinds.count, reverse=True)},
-        "left_out": left_out | ({} if seen.plan is None else seen.plan.left_out),
+        "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))},
+        "left_out": left_out | ({} if table.plan is None else table.plan.left_out),
         "slips": {} if source is None else dict(source.slips),
     }
 
 
-def _columns(seen: Seen, cells: CellTally) -> list[Facts]:
+def _columns(table: ScoredTable, cells: CellTally) -> list[Facts]:
     """By column used: kind, what is missing or flagged, how far its values lie off; most flagged first."""
-    n = len(seen.energy)
-    rows = spread(n, min(MOST_SAMPLED, MOST_CELLS // len(seen.names)))
-    look, scales = look_at(seen.model, seen.X, rows), _scales(seen, rows)
-    kinds = seen.kinds
+    n = len(table.energy)
+    rows = spread(n, min(MOST_SAMPLED, MOST_CELLS // len(table.names)))
+    sampled, scales = cells_of(table.model, table.X, rows), _scales(table, rows)
+    kinds = table.kinds
     facts = [
         {
-            "name": seen.names[j],
+            "name": table.names[j],
             "kind": kinds[j],
             "missing": cells.missing[j] / n,
             "flagged": cells.flagged[j] / max(n - cells.missing[j], 1),
-            "differs": _differs(look, j) if kinds[j] in ("boolean", "category") else None,
+            "differs": _differs(sampled, j) if kinds[j] in ("boolean", "category") else None,
         }
         | scales.get(j, {"residual_scale": None, "unexplained": None})
-        for j in seen.used
+        for j in table.used
     ]
     return sorted(facts, key=lambda column: -column["flagged"])
 
 
-def _differs(look: Look, j: int) -> float:
+def _differs(cells: Cells, j: int) -> float:
     """Share of a category's cells whose level is not the likeliest."""
-    pairs = zip(look.observed[j], look.expected[j], look.missing[:, j], strict=True)
+    pairs = zip(cells.observed[j], cells.expected[j], cells.missing[:, j], strict=True)
     differ = [str(a).strip() != str(b).strip() for a, b, missing in pairs if not missing]
     return sum(differ) / max(len(differ), 1)
 
 
-def _scales(seen: Seen, rows: np.ndarray) -> dict[int, Facts]:
+def _scales(table: ScoredTable, rows: np.ndarray) -> dict[int, Facts]:
     """Robust scale of the residuals of numbers and dates, alone and as a share of the column's own."""
-    found = residuals(seen.model, take(seen.X, rows))
-    kinds = seen.kinds
+    found = residuals(table.model, take(table.X, rows))
+    kinds = table.kinds
     measured = [k for k, j in enumerate(found.index) if kinds[j] in ("number", "date")]
     off = found.values[:, measured] - found.expected[:, measured]
     values = found.values[:, measured]
@@ -191,19 +194,19 @@ def _median(values: np.ndarray) -> np.ndarray:
     return np.nanmedian(np.where(np.isnan(values).all(0), 0.0, values), axis=0)
 
 
-def _map(seen: Seen, look: Look) -> Facts:
+def _map(table: ScoredTable, cells: Cells) -> Facts:
     """The worst rows cell by cell, those columns first that deviate most."""
-    weight = np.abs(look.deviations).max(0)[seen.used]
-    shown = seen.used[np.argsort(-weight, kind="stable")[:MOST_COLUMNS]]
+    weight = np.abs(cells.deviations).max(0)[table.used]
+    shown = table.used[np.argsort(-weight, kind="stable")[:MOST_COLUMNS]]
     return {
-        "rows": look.rows,
-        "columns": [seen.names[j] for j in shown],
-        "of_columns": len(seen.used),
+        "rows": cells.rows,
+        "columns": [table.names[j] for j in shown],
+        "of_columns": len(table.used),
         "index": shown,
-        "observed": _by_row(look.observed, look.missing, shown),
-        "expected": _by_row(look.expected, np.zeros_like(look.missing), shown),
-        "deviations": look.deviations[:, shown],
-        "flagged": look.flagged[:, shown],
+        "observed": _by_row(cells.observed, cells.missing, shown),
+        "expected": _by_row(cells.expected, np.zeros_like(cells.missing), shown),
+        "deviations": cells.deviations[:, shown],
+        "flagged": cells.flagged[:, shown],
     }
 
 
@@ -211,28 +214,62 @@ def _by_row(columns: list[np.ndarray], missing: np.ndarray, shown: np.ndarray) -
     return [[None if gone[j] else plain(columns[j][i]) for j in shown] for i, gone in enumerate(missing)]
 
 
-def _causes(seen: Seen, look: Look) -> list[list[Facts]]:
+def _causes(table: ScoredTable, cells: Cells) -> list[list[Facts]]:
     """For each worst row the flagged cells that weigh most in its score."""
-    account = seen.model.explain(take(seen.X, look.rows))
-    places = {name: j for j, name in enumerate(seen.names)}
-    found: list[list[Facts]] = [[] for _ in look.rows]
+    account = table.model.explain(take(table.X, cells.rows))
+    places = {name: j for j, name in enumerate(table.names)}
+    found: list[list[Facts]] = [[] for _ in cells.rows]
     for i, column, share in zip(*(account[key] for key in ("row", "column", "share")), strict=True):
         j = places[column] if isinstance(column, str) else int(column)
-        found[i].append({"share": float(share)} | _cell(seen, look, i, j))
+        found[i].append({"share": float(share)} | _cell(table, cells, i, j))
     return [sorted(cells, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for cells in found]
 
 
-def _cell(seen: Seen, look: Look, i: int, j: int) -> Facts:
+def _cell(table: ScoredTable, cells: Cells, i: int, j: int) -> Facts:
     return {
-        "column": seen.names[j],
-        "observed": plain(look.observed[j][i]),
-        "expected": plain(look.expected[j][i]),
-        "deviations": look.deviations[i, j],
+        "column": table.names[j],
+        "observed": plain(cells.observed[j][i]),
+        "expected": plain(cells.expected[j][i]),
+        "deviations": cells.deviations[i, j],
     }
 
 
-def _threshold(seen: Seen) -> Facts:
+def _threshold(table: ScoredTable) -> Facts:
     """The highest scores, by which the page moves the threshold."""
-    flagged = int((seen.energy > -seen.model.offset_).sum())
-    held = min(max((len(seen.energy) + 1) // 2, flagged), MOST_ENERGIES)
-    return {"energies": pack(seen.energy[seen.order[:held]])}
+    flagged = int((table.energy > -table.model.offset_).sum())
+    held = min(max((len(table.energy) + 1) // 2, flagged), MOST_ENERGIES)
+    return {"energies": pack(table.energy[table.order[:held]])}
+
+
+# The most anomalous rows as lines of CSV -------------------------------------------------------------
+
+
+def _exported(table: ScoredTable) -> Facts:
+    """Header and lines, the highest score first: row, score, flagged cells, and the row as written."""
+    most = max(LEAST_EXPORTED, MOST_EXPORTED // len(table.names))
+    rows = table.order[:most]
+    part = take(table.X, rows)
+    columns, flagged = by_column(table.model, part), np.asarray(table.model.flags(part), dtype=bool)
+    named = table.labels is not None and table.plan is None
+    lines = [
+        _line(
+            [row, *([table.label(row)] if named else []), table.energy[row]]
+            + ["; ".join(table.names[j] for j in np.flatnonzero(flagged[i]))]
+            + [column[i] for column in columns]
+        )
+        for i, row in enumerate(rows)
+    ]
+    header = ["row", *(["name"] if named else []), "score", "flagged", *table.names]
+    return {"header": _line(header), "rows": len(lines), "lines": pack_json(lines)}
+
+
+def _line(cells: list[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow([_written(cell) for cell in cells])
+    return out.getvalue()
+
+
+def _written(value: Any) -> str:
+    """Numbers in as many digits as give them back."""
+    value = plain(value)
+    return "" if value is None else repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Rows as a fitted model sees them, cell by cell, with the values as they are written."""
+"""Rows and what a fitted model expects in them, cell by cell, with the values as they are written."""
 
 import math
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "Look",
+    "Cells",
     "Residuals",
     "by_column",
-    "look_at",
+    "cells_of",
     "matrix",
     "residuals",
     "runs",
@@ -19,11 +19,11 @@ __all__ = [
     "take",
 ]
 
-MOST_CELLS = 4_000_000  # looked at in one go
+MOST_CELLS = 4_000_000  # worked on at once
 
 
 @dataclass(frozen=True)
-class Look:
+class Cells:
     """Some rows of a table; d counts its source columns.
 
     Attributes
@@ -64,12 +64,12 @@ class Residuals:
     index: np.ndarray
 
 
-def look_at(model: Any, X: Any, rows: np.ndarray) -> Look:
-    """Look at some rows of X."""
+def cells_of(model: Any, X: Any, rows: np.ndarray) -> Cells:
+    """Cells at some rows of X."""
     from robustae.fit.mixed import missing_of
 
     part = take(X, rows)
-    return Look(
+    return Cells(
         rows,
         by_column(model, part),
         _in_digits(model, by_column(model, model.reconstruct(part))),

@@ -1,4 +1,4 @@
-"""What a report says, as a plain JSON-able dict: computed here once, drawn elsewhere."""
+"""Facts about data and a fitted model, as a plain JSON-able dict that `robustae.report` draws."""
 
 import math
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from robustae.report.outlying import film_slider, lam_slider
+from robustae.estimators.facts.cells import matrix, runs, spread, take
+from robustae.estimators.facts.sliders import film_slider, lam_slider
+from robustae.estimators.facts.tables import table_facts
 from robustae.report.packing import pack
-from robustae.report.seen import matrix, runs, spread, take
-from robustae.report.tables import table_facts
 from robustae.utils.checks import InputError, one_of
 from robustae.utils.json import plain
 
@@ -36,7 +36,7 @@ def facts_of(
     worst: int = 12,
     cut: float | None = None,
 ) -> Facts:
-    """Collect what there is to say about data seen by a fitted model.
+    """Collect the facts of data under a fitted model.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def facts_of(
     title, lead : str
         Heading of the section and a sentence or two below it.
     kind : {"auto", "table", "images", "film"}
-        What a row is; "auto" says images where the model was fitted to images, else table. A film
+        What a row is; "auto" is images where the model was fitted to images, else table. A film
         is images in order of time.
     names : sequence of str, optional
         Names of the columns, where X has none.
     source : sources.Table, optional
-        What X was read from: it tells which columns were left out, and what rows are called.
+        What X was read from: which columns were left out, and what rows are called.
     worst : int
         Number of most anomalous rows shown in detail.
     cut : float, optional

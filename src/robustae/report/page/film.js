@@ -4,7 +4,7 @@
 
 const FILM = JSON.parse(document.getElementById("facts").textContent);
 const {fps, activity} = FILM;
-// Panels are worked on at the size they are looked at: full size would cost ten times as much for nothing seen.
+// Panels are worked on at the size they are shown in: full size would cost ten times as much for nothing visible.
 const scale = Math.min(1, 640 / FILM.width);
 const width = Math.round(FILM.width * scale), height = Math.max(1, Math.round(FILM.height * scale));
 const last = activity.frame.length - 1;
@@ -55,7 +55,7 @@ function load() {
 
 function jump(frame) {
   wanted = Math.max(0, Math.min(last, Math.round(frame)));
-  tell(wanted);
+  report(wanted);
   if (!video.seeking) seek();
 }
 
@@ -92,7 +92,7 @@ function follow(show) {
 
 function show(frame) {
   sheet.drawImage(video, 0, 0);
-  if (!video.seeking && wanted === null) tell(Math.max(0, Math.min(last, frame)));
+  if (!video.seeking && wanted === null) report(Math.max(0, Math.min(last, frame)));
   paint();
 }
 
@@ -186,9 +186,9 @@ function outline(mask, k, reach) {
     up >= 0 && !mask[up] || down < mask.length && !mask[down];
 }
 
-// What is told --------------------------------------------------------------------------------------------------
+// What is reported --------------------------------------------------------------------------------------------------
 
-function tell(frame) {
+function report(frame) {
   at = frame;
   const time = clock(activity.seconds[at]), share = percent(activity.share[at]);
   const flagged = activity.flagged[at] ? ", flagged" : "";
@@ -211,7 +211,7 @@ function outlines(boxes) {
 function tellThreshold(share) {
   const own = threshold === FILM.threshold ? ", automatic" : "";
   const text = `${Number(threshold.toPrecision(3))} noise deviations${own} · ${percent(share)} of this frame`;
-  find("said").textContent = text;
+  find("threshold-value").textContent = text;
   find("threshold").setAttribute("aria-valuetext", text);
 }
 
@@ -288,7 +288,7 @@ function steer() {
   find("on").addEventListener("click", () => step(1));
   find("speed").addEventListener("change", event => { video.playbackRate = Number(event.target.value); });
   find("loop").addEventListener("change", event => { video.loop = event.target.checked; });
-  find("boxed").addEventListener("change", () => tell(at));
+  find("boxed").addEventListener("change", () => report(at));
   document.addEventListener("keydown", keyed);
 }
 
@@ -340,6 +340,6 @@ steer();
 steerThreshold();
 for (const context of [reader, ...FILM.panels.map(({name}) => canvas(name))])
   if (context) Object.assign(context.canvas, {width, height});
-tell(0);
+report(0);
 follow(show);
 load();

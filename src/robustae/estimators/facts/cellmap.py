@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from robustae.estimators.facts.cells import matrix, runs, take
 from robustae.report.packing import pack
-from robustae.report.seen import matrix, runs, take
 
 __all__ = ["CellTally", "cell_map", "tally"]
 

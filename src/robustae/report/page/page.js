@@ -1,4 +1,4 @@
-// Finishes what the page cannot say in HTML: pictures, films, and N at any lambda, from the inlined facts.
+// Finishes what the page cannot show in HTML: pictures, films, and N at any lambda, from the inlined facts.
 
 const FACTS = JSON.parse(document.getElementById("facts").textContent);
 
@@ -64,14 +64,14 @@ function paintMask(canvas, shape, flagged) {
 
 // The lambda slider: logarithmic, starts exactly at the fitted value, calls `changed` with each new one.
 function lambdaSlider(part, slider, most, changed) {
-  const input = part.querySelector(".lam"), said = part.querySelector(".lam-said");
+  const input = part.querySelector(".lam"), output = part.querySelector(".lam-value");
   const fitted = slider.lam === null ? Infinity : slider.lam;
   const top = 2 * most * 1.02 || 1, bottom = Math.min(top / 1000, fitted / 20);
   const place = lam => 1000 * Math.log(Math.min(Math.max(lam, bottom), top) / bottom) / Math.log(top / bottom);
   const go = (lam, own) => {
     const nonzero = changed(lam);
-    said.textContent = `${lam === Infinity ? "∞" : brief(lam)}${own ? " (fitted)" : ""} · N ≠ 0 in ${percent(nonzero)}`;
-    Object.assign(said.dataset, {lam, share: nonzero});
+    output.textContent = `${lam === Infinity ? "∞" : brief(lam)}${own ? " (fitted)" : ""} · N ≠ 0 in ${percent(nonzero)}`;
+    Object.assign(output.dataset, {lam, share: nonzero});
   };
   let lam = fitted;
   const reset = () => { lam = fitted; input.value = place(lam); go(lam, true); };
@@ -129,7 +129,7 @@ async function startFilm(part, facts) {
     const frame = film.frames[k], x = left + (right - left) * frame / Math.max(last, 1);
     ends.setAttribute("x1", x);
     ends.setAttribute("x2", x);
-    part.querySelector(".frame-said").textContent = `${frame} · ${percent(film.activity[frame])} in the mask`;
+    part.querySelector(".frame-value").textContent = `${frame} · ${percent(film.activity[frame])} in the mask`;
     again();
   };
   const busiest = film.frames.reduce((best, f, k) => film.activity[f] > film.activity[film.frames[best]] ? k : best, 0);
@@ -167,6 +167,6 @@ window.robustae.ready = Promise.all([...document.querySelectorAll("section")].ma
   const facts = FACTS[part.dataset.part];
   if (START[facts.kind]) window.robustae.outliers[part.dataset.part] = await START[facts.kind](part, facts);
 })).catch(error => {
-  const said = Object.assign(document.createElement("p"), {className: "say", textContent: `Pictures could not be drawn: ${error.message}`});
-  document.querySelector("main").prepend(said);
+  const output = Object.assign(document.createElement("p"), {className: "note", textContent: `Pictures could not be drawn: ${error.message}`});
+  document.querySelector("main").prepend(output);
 });

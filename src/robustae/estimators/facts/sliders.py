@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from robustae.estimators.facts.cells import residuals, runs, take
 from robustae.penalties import L1, NoPenalty, Penalty, SourceColumns, Trimmed
 from robustae.report.packing import pack
-from robustae.report.seen import residuals, runs, take
 from robustae.stats.scaling import ColumnScaling
 
 __all__ = ["film_slider", "lam_slider", "trim_slider"]

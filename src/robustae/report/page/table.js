@@ -54,9 +54,9 @@ function startThreshold(part, facts, energies, lines) {
     while (!own && k > 0 && k < held && energies[k] === energies[k - 1]) k++;  // equal scores go together
     flagged = k;
     const threshold = own ? scores.threshold : between(k), some = Math.min(k, lines.length);
-    const said = part.querySelector(".cut-said");
-    said.textContent = `${many(k)} of ${many(n)} (${percent(k / n)})${own ? ", as fitted" : ""}`;
-    Object.assign(said.dataset, {flagged: k, threshold});
+    const output = part.querySelector(".cut-value");
+    output.textContent = `${many(k)} of ${many(n)} (${percent(k / n)})${own ? ", as fitted" : ""}`;
+    Object.assign(output.dataset, {flagged: k, threshold});
     drawScores(chart, scores, k, threshold);
     tile.querySelector("b").textContent = many(k);
     tile.querySelector("small").textContent = `${percent(k / n)} of the rows`;
@@ -66,7 +66,7 @@ function startThreshold(part, facts, energies, lines) {
     });
     save.disabled = !some;
     save.textContent = `Download ${many(some)} ${some === 1 ? "row" : "rows"} (CSV)`;
-    part.querySelector(".save-said").textContent = some < k
+    part.querySelector(".save-value").textContent = some < k
       ? `The page holds the ${many(some)} rows of the highest scores; robustae score writes all.` : "";
   };
   const reset = () => {
@@ -87,7 +87,7 @@ function startThreshold(part, facts, energies, lines) {
 }
 
 // Lines beside an element or a point of it; nothing hides the tip.
-function tell(heading, lines, box) {
+function showTip(heading, lines, box) {
   const tip = document.getElementById("tip");
   tip.hidden = !heading;
   if (!heading) return;
@@ -131,25 +131,25 @@ function startCellMap(part, facts, orders) {
     }
     return marks;
   };
-  const said = share => single ? `${brief(3 + 7 * Math.max(0, share - 0.4) / 0.6)}${share >= 1 ? " or more" : ""} deviations`
+  const amount = share => single ? `${brief(3 + 7 * Math.max(0, share - 0.4) / 0.6)}${share >= 1 ? " or more" : ""} deviations`
     : percent(share);
   const point = event => {
     const box = canvas.getBoundingClientRect();
     const r = Math.floor((event.clientY - box.top) / box.height * rows), c = Math.floor((event.clientX - box.left) / box.width * columns);
-    if (r < 0 || c < 0 || r >= rows || c >= columns) return tell("");
+    if (r < 0 || c < 0 || r >= rows || c >= columns) return showTip("");
     const shares = [0, 1, 2].map(layer => orders[choice.value][3 * (r * columns + c) + layer] / 255);
     const first = c * cells.column_step, last = Math.min(first + cells.column_step, cells.names.length) - 1;
     const where = choice.value === "score" ? "by score, rank" : "row";
     const lines = ["above by", "below by", "missing"].map((word, layer) => shares[layer]
-      && (single ? layer < 2 ? `${word} ${said(shares[layer])}` : word : `${["above", "below", "missing"][layer]}: ${said(shares[layer])}`));
-    tell(first === last ? cells.names[first] : `${cells.names[first]} to ${cells.names[last]}`, [
+      && (single ? layer < 2 ? `${word} ${amount(shares[layer])}` : word : `${["above", "below", "missing"][layer]}: ${amount(shares[layer])}`));
+    showTip(first === last ? cells.names[first] : `${cells.names[first]} to ${cells.names[last]}`, [
       `${where} ${choice.value === "score" && single ? r + 1 : range(r, cells.row_step, facts.read.rows)}`,
       choice.value === "file" ? cells.labels[r] : "", ...lines, shares.some(Boolean) ? "" : "as expected",
     ], {left: event.clientX, right: event.clientX, top: event.clientY, bottom: event.clientY + 8});
   };
   canvas.addEventListener("pointermove", point);
   canvas.addEventListener("pointerdown", point);
-  canvas.addEventListener("pointerleave", () => tell(""));
+  canvas.addEventListener("pointerleave", () => showTip(""));
   choice.addEventListener("change", draw);
   dark.addEventListener("change", draw);
   draw();
@@ -164,11 +164,11 @@ function shrunk(R, lam, weights, columns, aside) {
 
 // The share slider: rows whose energy is beyond that share's cutoff are set aside.
 function trimSlider(part, trim, changed) {
-  const input = part.querySelector(".trim"), said = part.querySelector(".trim-said");
+  const input = part.querySelector(".trim"), output = part.querySelector(".trim-value");
   const go = (share, cutoff, own) => {
     const aside = trim.energies.flatMap((energy, i) => energy > cutoff ? [i] : []);
-    said.textContent = `${percent(share)}${own ? " (fitted)" : ""} · ${aside.length} of the ${trim.energies.length} above`;
-    said.dataset.aside = aside.length;
+    output.textContent = `${percent(share)}${own ? " (fitted)" : ""} · ${aside.length} of the ${trim.energies.length} above`;
+    output.dataset.aside = aside.length;
     changed(aside);
   };
   const reset = () => {
@@ -194,17 +194,17 @@ function startOutliers(part, facts, R) {
   const grid = part.querySelector(".map");
   grid.addEventListener("pointerover", event => {
     const cell = event.target.closest("td");
-    if (!cell) return tell("");
-    const {i, j} = cell.dataset, seen = map.observed[i][j], off = map.deviations[i][j];
-    tell(map.columns[j], [
+    if (!cell) return showTip("");
+    const {i, j} = cell.dataset, observed = map.observed[i][j], off = map.deviations[i][j];
+    showTip(map.columns[j], [
       nth(i, facts),
-      seen === null ? "missing" : `observed ${brief(seen)}`,
+      observed === null ? "missing" : `observed ${brief(observed)}`,
       map.expected[i][j] === null ? "" : `expected ${brief(map.expected[i][j])}`,
-      seen === null ? "" : `${brief(Math.abs(off))} deviations${map.flagged[i][j] ? ", flagged" : ""}`,
-      N && seen !== null ? `N ${brief(N[at(cell)])} (scaled)` : "",
+      observed === null ? "" : `${brief(Math.abs(off))} deviations${map.flagged[i][j] ? ", flagged" : ""}`,
+      N && observed !== null ? `N ${brief(N[at(cell)])} (scaled)` : "",
     ], cell.getBoundingClientRect());
   });
-  grid.addEventListener("pointerleave", () => tell(""));
+  grid.addEventListener("pointerleave", () => showTip(""));
   return () => N;
 }
 
@@ -213,6 +213,6 @@ async function startTable(part, facts) {
   const [energies, lines, file, score] = await Promise.all(packed.map(unpack));
   startThreshold(part, facts, energies, lines);
   startCellMap(part, facts, {file, score});
-  addEventListener("scroll", () => tell(""), {passive: true, capture: true});
+  addEventListener("scroll", () => showTip(""), {passive: true, capture: true});
   return startOutliers(part, facts, facts.slider ? await unpack(facts.slider.residuals) : null);
 }
