@@ -16,8 +16,9 @@ import numpy as np
 from benchmarks.leaks import memory
 from benchmarks.measuring import write
 from benchmarks.spoiling import commands, guided, spoilt
-from robustae import RobustAutoencoder, artifact, load
+from robustae import RobustAutoencoder, load
 from robustae.datasets.synthetic import planted_rows
+from robustae.fit import artifact
 
 SETTINGS = ("--predictor", "linear", "--set", "hidden=3", "--epochs", "20")
 ONE = (sys.executable, "-m", "robustae")

@@ -13,12 +13,13 @@ import pytest
 from sklearn.ensemble import IsolationForest
 from typer.testing import CliRunner
 
-from robustae import RobustAutoencoder, scoring
+from robustae import RobustAutoencoder
 from robustae.cli import scoring as command
 from robustae.cli.app import app
 from robustae.data import read_table
 from robustae.data.streams import row_source
 from robustae.datasets.synthetic import planted_rows
+from robustae.estimators import scoring
 from robustae.estimators.scoring import score_batches, score_source
 from robustae.utils.checks import InputError
 from robustae.utils.progress import Pace

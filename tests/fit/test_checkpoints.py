@@ -11,7 +11,8 @@ import pytest
 from ranks import answers, started, together
 from source_fits import FEW, QUICK, state, table, users
 
-from robustae import RobustAutoencoder, artifact, load
+from robustae import RobustAutoencoder, load
+from robustae.fit import artifact
 from robustae.fit.distributed import PeerLost
 from robustae.penalties import L1, Trimmed
 from robustae.utils.checks import InputError
