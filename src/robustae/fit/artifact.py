@@ -164,8 +164,13 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], descripti
         If the place cannot be written to, or the description is larger than `read` takes.
     """
     text = json.dumps(description, sort_keys=True)
+    arrays = {name: _little_endian(values) for name, values in arrays.items()}
     metadata = {KEY: str(FORMAT), "description": text, "sha256": _digest(arrays, text)}
     write_bytes(Path(path), _bytes(arrays, metadata))
+
+
+def _little_endian(values: np.ndarray) -> np.ndarray:
+    return values.astype(values.dtype.newbyteorder("<"), copy=False)
 
 
 def _bytes(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
@@ -173,7 +178,7 @@ def _bytes(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     entries: dict[str, Any] = {"__metadata__": metadata}
     parts, end = [], 0
     for name in sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name)):  # aligned
-        values = arrays[name].astype(arrays[name].dtype.newbyteorder("<"), copy=False)
+        values = arrays[name]
         parts.append(values.tobytes())
         begin, end = end, end + values.nbytes
         code = CODES[values.dtype]
