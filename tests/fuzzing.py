@@ -52,10 +52,11 @@ def outcome(work: Callable[[], Any]) -> str:
     return "fine"
 
 
-def tally(check: str, told: Counter) -> None:
+def tally(check: str, told: Counter, seconds: float = 0.0, mib: float = 0.0) -> None:
     """Keep what became of the trials of a check, where the long form asks for it."""
     if LEDGER:
-        counts = {"check": check, "trials": told.total(), "fine": told["fine"]}
+        counts: dict[str, Any] = {"check": check, "trials": told.total(), "fine": told["fine"]}
+        counts |= {"seconds": seconds, "mib": mib} if mib else {}
         with open(LEDGER, "a", encoding="utf-8") as file:
             file.write(json.dumps(counts) + "\n")
 

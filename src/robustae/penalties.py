@@ -382,6 +382,8 @@ class Trimmed(Penalty):
     uses_lam, drops_rows = False, True
 
     def __init__(self, share: float = 0.25, inner: Penalty | None = None, cutoff: float | None = None):
+        if isinstance(inner, Trimmed):  # work would double with each
+            raise InputError("penalty: Trimmed(inner=...) trims once: its inner penalty must not trim.")
         self.share = share
         self.inner = inner
         self.cutoff = cutoff

@@ -226,7 +226,11 @@ def test_arrays_larger_than_the_file_are_refused(part, value, originals, tmp_pat
 def test_a_description_that_is_none_is_refused(tmp_path):
     deep = "[" * 5000 + "]" * 5000
     for text in ("", "null", "[]", '"members"', "{", '{"members": []}', deep, '{"state": ' + deep + "}"):
-        metadata = {"robustae": "1", "description": text, "sha256": artifact._digest({}, text)}
+        metadata = {
+            "robustae": str(artifact.FORMAT),
+            "description": text,
+            "sha256": artifact._digest({}, text),
+        }
         (tmp_path / "m").write_bytes(with_header(json.dumps({"__metadata__": metadata}).encode(), b""))
         for read in (load, load_scene):
             with pytest.raises(InputError) as caught:

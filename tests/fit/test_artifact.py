@@ -8,6 +8,9 @@ import naive
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from sklearn.preprocessing import StandardScaler
 
 from robustae import RobustAutoencoder, load
@@ -16,6 +19,10 @@ from robustae.utils.checks import InputError
 
 X = naive.planted(n=80, d=12, rank=2, share=0.05)[0]
 QUICK = {"hidden": 2, "max_iter": 10, "random_state": 0}
+KINDS = (hnp.floating_dtypes(sizes=(16, 32, 64)), hnp.integer_dtypes(), hnp.unsigned_integer_dtypes())
+arrays_of_any_kind = hnp.arrays(
+    st.one_of(*KINDS, hnp.boolean_dtypes()), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
+)
 METHODS = ["score_samples", "decision_function", "predict", "predict_proba", "reconstruct", "outliers"]
 METHODS += ["repaired", "cell_scores", "flags"]
 FITTED = [
@@ -204,20 +211,44 @@ def test_a_path_without_a_model_is_refused(tmp_path):
     refusal(tmp_path)
 
 
-def test_a_model_of_a_future_version_says_so(saved):
-    """Written by tomorrow's program: everything in order, the number of the format higher."""
+@pytest.mark.parametrize(("number", "said"), [(0, "earlier"), (1, "earlier"), (3, "later"), (10**8, "later")])
+def test_a_model_of_another_version_is_refused_by_its_age(number, said, saved, monkeypatch):
+    """Everything in order, only the number of the format differs."""
     from robustae.fit import artifact
 
-    later = saved.with_name("later")
-    original = artifact.FORMAT
-    artifact.FORMAT = original + 1
-    try:
-        fitted(predictor="linear").save(later)
-    finally:
-        artifact.FORMAT = original
-    sentence = refusal(later)
-    assert "newer" in sentence or "version" in sentence
+    other = saved.with_name("other")
+    monkeypatch.setattr(artifact, "FORMAT", number)
+    fitted(predictor="linear").save(other)
+    monkeypatch.undo()
+    assert f"{said} version" in refusal(other)
     assert load(saved).score_samples(X).shape == (len(X),)
+
+
+@settings(max_examples=60)
+@given(
+    arrays=st.dictionaries(st.text(min_size=1, max_size=6), arrays_of_any_kind, max_size=5), text=st.text()
+)
+def test_arrays_of_every_kind_and_shape_come_back(tmp_path_factory, arrays, text):
+    from robustae.fit import artifact
+
+    path = tmp_path_factory.mktemp("arrays") / "m"
+    artifact.write(path, arrays, {"said": text})
+    again, description = artifact.read(path)
+    assert description == {"said": text} and again.keys() == arrays.keys()
+    for name, values in arrays.items():
+        assert again[name].shape == values.shape
+        assert again[name].dtype == values.dtype.newbyteorder("=")
+        assert again[name].tobytes() == values.astype(again[name].dtype).tobytes()
+
+
+@pytest.mark.parametrize("kind", ["linear", "members", "groups"])
+def test_the_same_model_gives_the_same_bytes(kind, tmp_path):
+    model = fitted(**SETTINGS[kind])
+    model.save(tmp_path / "a")
+    model.save(tmp_path / "b")
+    fitted(**SETTINGS[kind]).save(tmp_path / "c")
+    load(tmp_path / "a").save(tmp_path / "d")
+    assert len({(tmp_path / name).read_bytes() for name in "abcd"}) == 1
 
 
 # ---------------------------------------------------------------- the user's own module

@@ -14,6 +14,8 @@ __all__ = ["vetted"]
 # Deviations from the centre, in every column, of the rows that are scored. What has as many rows by chance
 # is found out by another number of them.
 TRIED = ((-2.0, 0.0, 2.0), (-1.0, 1.0))
+MOST_GAIN = 100  # powers of ten: of all weights' sizes, multiplied
+MOST_DIGITS = 3  # in the number of digits after the point
 NUMBERS = ("mu_", "objective_", "offset_")
 COUNTS = ("n_iter_", "n_features_in_")
 
@@ -27,6 +29,11 @@ def vetted(estimator: Any) -> None:
         To be said by `artifact.believed`.
     """
     _check_state(estimator)
+    if estimator.plan_ is not None:
+        _check_plan(estimator.plan_, len(estimator.models_[0].fill))
+    if estimator.predictor_name_:
+        for model in estimator.models_:
+            _check_gain(model)
     with np.errstate(all="ignore"):
         for model in estimator.models_:
             found = [part for deviations in TRIED for part in _tried(model, estimator.plan_, deviations)]
@@ -68,10 +75,35 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
 
 
+def _check_plan(plan: Columns, encoded: int) -> None:
+    """Refuse columns that would be encoded as more numbers than the model has, or written as long texts."""
+    for column in plan.columns:
+        texts = (column.name, column.kind, column.why, column.form)
+        if not all(isinstance(text, str) for text in texts) or type(column.own) is not int:
+            raise TypeError("a column is none")
+        if column.graded and not 1 <= column.own <= len(column.levels) == len(column.shares):
+            raise ValueError(f"column {column.name[:40]!r} has other levels than it says")
+        if column.kind == "number" and column.form and not _is_short(column.form):
+            raise ValueError(f"column {column.name[:40]!r} has no such digits")
+    if sum(column.width for column in plan.columns) != encoded:
+        raise ValueError(f"the columns of the table are not encoded as {encoded}")
+
+
+def _is_short(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS
+
+
+def _check_gain(model: Model) -> None:
+    """Refuse weights whose products overflow, wherever they happen to cancel."""
+    sizes = [float(values.double().norm()) for values in model.predictor.state_dict().values()]
+    if not np.isfinite(sizes).all() or np.log10(np.maximum(sizes, 1)).sum() > MOST_GAIN:
+        raise ValueError("its weights are too large")
+
+
 def _width(estimator: Any) -> int:
     if estimator.plan_ is not None:
         return len(estimator.plan_.columns)
-    return len(estimator.models_[0].scaling.location)
+    return len(estimator.models_[0].fill)
 
 
 def _tried(model: Model, plan: Columns | None, deviations: tuple[float, ...]) -> list[np.ndarray]:

@@ -1,13 +1,16 @@
 """A saved model: one file of named arrays and JSON (the safetensors format), nothing executed on load.
 
 The header's metadata holds the version of the layout, a description in JSON and a SHA-256 over it and
-all arrays, so that a truncated, altered or foreign file is refused with a sentence.
+all arrays, so that a truncated, altered or foreign file is refused with a sentence. The same model gives the
+same bytes. What a file may ask for is bounded by what it brings: its header is limited before it is parsed,
+and nothing is built that would take more than the arrays that came.
 """
 
 import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,10 +41,22 @@ __all__ = [
     "write",
 ]
 
-FORMAT = 1  # raised when older readers could not understand the file
+FORMAT = 2  # raised when older readers could not understand the file
 KEY = "robustae"
+ENTRY = b'"data_offsets"'  # in a header, of each array
 BY_COLUMN_OR_ONE = ("lam", "widening")
 LARGEST = 1e150  # of any number in a model: its square is finite
+LONGEST_HEADER = 2**25  # bytes: parsed, JSON takes some ten times as many
+MOST_PARTS = 2**18  # lists and objects in a header: each takes 60 to 240 bytes, and 2 in the file
+MOST_ARRAYS = 10_000
+MOST_MEMBERS = 200  # each is tried when it is read
+CODES = {
+    np.dtype(kind): code
+    for kind, code in {
+        "<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "<i2": "I16", "i1": "I8",
+        "<u8": "U64", "<u4": "U32", "<u2": "U16", "u1": "U8", "?": "BOOL",
+    }.items()
+}  # fmt: skip
 
 
 def plain(value: Any) -> Any:
@@ -96,6 +111,8 @@ def portable(model: Model) -> bool:
 
 def pack(models: list[Model], state: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays and the description of fitted models; `state` is the estimator's own."""
+    if len(models) > MOST_MEMBERS:
+        raise InputError(f"n_estimators: at most {MOST_MEMBERS} fits are saved together, not {len(models)}.")
     arrays: dict[str, np.ndarray] = {}
     members = []
     for number, model in enumerate(models):
@@ -137,17 +154,52 @@ def _digest(arrays: dict[str, np.ndarray], description: str) -> str:
     total = hashlib.sha256(description.encode())
     for name in sorted(arrays):
         total.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())
-        total.update(np.ascontiguousarray(arrays[name]).tobytes())
+        total.update(arrays[name].tobytes())
     return total.hexdigest()
 
 
 def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], description: dict[str, Any]) -> None:
-    """Write the artifact to `path`, whole or not at all."""
-    from safetensors.numpy import save
+    """Write the artifact to `path`, whole or not at all.
 
+    Raises
+    ------
+    InputError
+        If the place cannot be written to, or the description is larger than `read` takes.
+    """
     text = json.dumps(description, sort_keys=True)
+    arrays = {name: _little_endian(values) for name, values in arrays.items()}
     metadata = {KEY: str(FORMAT), "description": text, "sha256": _digest(arrays, text)}
-    write_bytes(Path(path), save(arrays, metadata))
+    write_bytes(Path(path), _bytes(arrays, metadata))
+
+
+def _little_endian(values: np.ndarray) -> np.ndarray:
+    return values.astype(values.dtype.newbyteorder("<"), copy=False)
+
+
+def _bytes(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+    """The safetensors format, the same bytes for the same parts: its own writer shuffles the metadata."""
+    entries: dict[str, Any] = {"__metadata__": metadata}
+    parts, end = [], 0
+    for name in sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name)):  # aligned
+        values = arrays[name]
+        parts.append(values.tobytes())
+        begin, end = end, end + values.nbytes
+        code = CODES[values.dtype]
+        entries[name] = {"dtype": code, "shape": list(values.shape), "data_offsets": [begin, end]}
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    _check_header(header, "the model cannot be saved")
+    header += b" " * (-len(header) % 8)
+    return b"".join([len(header).to_bytes(8, "little"), header, *parts])
+
+
+def _check_header(header: bytes, refusal: str) -> None:
+    """Refuse JSON that would take much more memory, parsed, than it has bytes, and very many arrays."""
+    parts = header.count(b"[") + header.count(b"{")
+    if len(header) > LONGEST_HEADER or parts > MOST_PARTS or header.count(ENTRY) > MOST_ARRAYS:
+        raise InputError(
+            f"{refusal}: its description is longer than {LONGEST_HEADER // 2**20} MiB, or has more than "
+            f"{MOST_PARTS} parts or {MOST_ARRAYS} arrays (columns, levels, members)."
+        )
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -158,24 +210,44 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     NotFound
         If there is no such file.
     InputError
-        If it is truncated, altered, not a model of this package, or of a later layout.
+        If it is truncated, altered, not a model of this package, or of another layout.
     """
     path = Path(path)
     if not path.is_file():
         raise NotFound(
             f"model {str(path)!r} is not there." if not path.is_dir() else f"model {str(path)!r} is a folder."
         )
-    data = path.read_bytes()
-    metadata = _metadata(path, data)
-    if metadata[KEY] != str(FORMAT):
-        raise InputError(
-            f"model {str(path)!r} was written by a later version of robustae: upgrade to read it."
-        )
-    arrays = _tensors(path, data)
+    with open(path, "rb") as file:
+        head = _head(path, file)
+        metadata = _metadata(path, head)
+        _check_format(path, int(metadata[KEY]))
+        arrays = _tensors(path, head + file.read())
     if _digest(arrays, metadata["description"]) != metadata["sha256"]:
         raise InputError(f"model {str(path)!r} is damaged: its checksum does not agree.")
     with believed():
         return arrays, _mapping(json.loads(metadata["description"]))
+
+
+def _head(path: Path, file: Any) -> bytes:
+    """The length of the header, and the header: no more of a foreign file is read."""
+    length = file.read(8)
+    size = int.from_bytes(length, "little")
+    header = file.read(min(size, LONGEST_HEADER + 1))
+    if size <= os.fstat(file.fileno()).st_size:
+        _check_header(header, f"model {str(path)!r} is not read")
+    return length + header
+
+
+def _check_format(path: Path, found: int) -> None:
+    if found > FORMAT:
+        raise InputError(
+            f"model {str(path)!r} was written by a later version of robustae: upgrade to read it."
+        )
+    if found < FORMAT:
+        raise InputError(
+            f"model {str(path)!r} was written by an earlier version of robustae, which this one does not "
+            "read: fit it again."
+        )
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -202,13 +274,12 @@ def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
 
 
-def _metadata(path: Path, data: bytes) -> dict[str, str]:
+def _metadata(path: Path, head: bytes) -> dict[str, str]:
     """The header's metadata, read before anything else is believed."""
     try:
-        length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        metadata = json.loads(head[8:])["__metadata__"]
         if (
-            not metadata[KEY].isdecimal()
+            not re.fullmatch("[0-9]{1,9}", metadata[KEY])
             or not isinstance(metadata["description"], str)
             or "sha256" not in metadata
         ):
@@ -241,14 +312,19 @@ def unpack(
         If the model holds a user's own module and `predictor` is not given, or does not fit.
     """
     state = {name: revived(value) for name, value in description["state"].items()}
-    models = []
-    for number, member in enumerate(description["members"]):
-        prefix = f"member{number}."
-        own = {
-            name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)
-        }
-        models.append(_model(own, member, state, predictor))
-    return models, state
+    members = description["members"]
+    if not isinstance(members, list) or len(members) > MOST_MEMBERS:
+        raise ValueError(f"its members are no list of at most {MOST_MEMBERS}")
+    own = _by_member(arrays)
+    return [_model(own[f"member{k}"], member, state, predictor) for k, member in enumerate(members)], state
+
+
+def _by_member(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in arrays.items():
+        member, _, part = name.partition(".")
+        found.setdefault(member, {})[part] = values
+    return found
 
 
 def _model(
@@ -300,10 +376,9 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
         raise InputError(
             "this model was fitted with your own module: load(path, predictor=...) needs it again."
         )
-    hidden = state["hidden_"]
-    widths = hidden if isinstance(hidden, tuple) else (hidden,)
+    widths = state["hidden_"] if isinstance(state["hidden_"], tuple) else (state["hidden_"],)
     if isinstance(chosen, str):
-        _check_widths(chosen, widths, state["image_shape_"], arrays)
+        _check_widths(chosen, widths, state["image_shape_"], len(arrays["location"]), weights)
     with torch.random.fork_rng(devices=[]):
         module = build(chosen, len(arrays["location"]), widths, state["image_shape_"], torch.Generator())
     try:
@@ -314,13 +389,21 @@ def _module(arrays: dict[str, np.ndarray], state: dict[str, Any], predictor: Any
     return module.eval().requires_grad_(False)
 
 
-def _check_widths(name: str, widths: Any, image_shape: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Refuse what would take more memory than the weights that came: no file may claim it."""
-    columns = len(arrays["location"])
-    if image_shape is not None and math.prod(image_shape) != columns:
+def _check_widths(
+    name: str, widths: Any, image_shape: Any, columns: int, weights: dict[str, torch.Tensor]
+) -> None:
+    """Refuse what would take more memory than the weights that came: no file may claim it.
+
+    A layer has at least a weight for each unit, and a tensor: so neither its width nor the number of layers
+    exceeds what is there.
+    """
+    if columns < 1:
+        raise ValueError("a model of no columns")
+    if image_shape is not None and (min(image_shape) < 1 or math.prod(image_shape[:4]) != columns):
         raise ValueError(f"image_shape {image_shape} does not make {columns} columns")
+    given = sum(values.numel() for values in weights.values())
+    if not all(0 <= width <= given for width in widths) or len(widths) > len(weights):
+        raise InputError("the saved weights do not fit its predictor.")
     kind = named(name)
-    least = 0 if kind is None else kind.least_weights(columns, widths, image_shape)
-    given = sum(values.size for part, values in arrays.items() if part.startswith("predictor."))
-    if min(widths, default=0) < 0 or least > given:
+    if kind is not None and kind.least_weights(columns, widths, image_shape) > given:
         raise InputError("the saved weights do not fit its predictor.")
