@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from robustae import RobustAutoencoder
-from robustae.datasets.synthetic import moving_scene
+from robustae.datasets import moving_scene
 from robustae.metrics import best_f1
 from robustae.video import separate
 

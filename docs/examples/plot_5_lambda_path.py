@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from robustae import RobustAutoencoder
-from robustae.datasets.synthetic import planted, subspace_error
+from robustae.datasets import planted, subspace_error
 
 data = planted(n=300, d=30, rank=3, share=0.05, size=8, random_state=1)
 settings = {"predictor": "linear", "hidden": 3, "random_state": 0}

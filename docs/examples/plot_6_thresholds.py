@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from robustae import RobustAutoencoder
-from robustae.datasets.synthetic import planted_rows
+from robustae.datasets import planted_rows
 
 SHARES = (0.0, 0.01, 0.05, 0.2)
 

@@ -16,8 +16,26 @@ from robustae.datasets.public import (
     fetch_usps,
 )
 from robustae.datasets.sequences import VideoSequence, fetch_video_sequence, video_sequences
+from robustae.datasets.synthetic import (
+    Planted,
+    Scene,
+    moving_scene,
+    planted,
+    planted_rows,
+    subspace_error,
+    with_missing,
+    with_wrong_cells,
+)
 
 __all__ = [
+    "with_wrong_cells",
+    "with_missing",
+    "subspace_error",
+    "planted_rows",
+    "planted",
+    "moving_scene",
+    "Scene",
+    "Planted",
     "Dataset",
     "VideoSequence",
     "fetch_adbench",
