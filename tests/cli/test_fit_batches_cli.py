@@ -50,11 +50,11 @@ def test_a_label_is_left_out_and_columns_keep_their_names(folder):
 
 
 def test_what_does_not_fit_into_memory_is_read_in_batches(folder, monkeypatch):
-    from robustae.cli import streaming
+    from robustae.cli import fit as command
 
     small = ("fit", "t.npy", "--model", "m.rae", "--predictor", "linear", "--set", "hidden=2")
     assert "epochs" not in facts(folder, *small)
-    monkeypatch.setattr(streaming, "_free", lambda: 100_000)
+    monkeypatch.setattr(command, "_free", lambda: 100_000)
     assert "epochs" in facts(folder, *small)
 
 

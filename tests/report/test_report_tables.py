@@ -463,7 +463,7 @@ def test_one_command_makes_the_page_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["tabular/hypothyroid.csv", "cellwise/TopGear.csv"])
 def test_real_files_have_a_page(data_home, browser, tmp_path, name):
-    from robustae.cli import running
+    from robustae.cli import _running as running
 
     table = running.read(data_home / name)
     facts = facts_of(fitted(table.values), table.values, source=table, worst=20)

@@ -1,5 +1,5 @@
-"""The command line: one page per group of commands, nothing heavy imported before it is needed."""
+"""The command line: a module for each command, named like it, and a few that all of them use (_*)."""
 
-from robustae.cli.app import app, main
+from robustae.cli._app import app, main
 
 __all__ = ["app", "main"]

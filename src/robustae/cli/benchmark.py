@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from robustae.cli import options, running
-from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
+from robustae.cli import _options as options
+from robustae.cli import _running as running
+from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.checks import InputError, one_of
 from robustae.utils.progress import shown
 from robustae.utils.signals import handled
-
-__all__ = ["COMMANDS"]
 
 KEPT = "Interrupted: what was measured is kept, and the same command goes on from there."
 NO_PICTURES = "No pictures: they need matplotlib, pip install 'robustae[plot]'."
@@ -26,34 +25,40 @@ def benchmark(
         str,
         typer.Argument(
             metavar="NAME",
-            help="detection, inductive, denoising, subtle, lambda (the paper's); video; "
-            "tables, contamination, thresholds, cells, named-cells (of tables); or all.",
+            help="The experiment: detection, inductive, denoising, subtle or lambda (the paper's); video; "
+            "tables, contamination, thresholds, cells or named-cells (on tables); or all.",
             show_default=False,
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for tables and pictures.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write tables and pictures to.")
     ] = Path("benchmark"),
     quick: Annotated[
-        bool, typer.Option("--quick", help="Small data that come along: shows that it runs.")
+        bool, typer.Option("--quick", help="Use small sample data, only to see that the experiment runs.")
     ] = False,
     draws: Annotated[
         int | None,
-        typer.Option("--draws", metavar="NUMBER", min=1, help="Draws of each set.", show_default=False),
+        typer.Option(
+            "--draws",
+            metavar="NUMBER",
+            min=1,
+            help="How many random draws are made of each data set.",
+            show_default=False,
+        ),
     ] = None,
     method: Annotated[
-        list[str] | None, options.option("NAME", "--method", help="Only this one; may be repeated.")
+        list[str] | None, options.option("NAME", "--method", help="Run only this method; may be repeated.")
     ] = None,
     set_: Annotated[
-        list[str] | None, options.option("NAME", "--set", help="Only this data set; may be repeated.")
+        list[str] | None, options.option("NAME", "--set", help="Use only this data set; may be repeated.")
     ] = None,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Run experiments, the paper's and others: every method, many draws.
+    """Repeat the experiments that compare this method with others.
 
-    Real data are looked for under ROBUSTAE_DATA; sets that are not there are left out.
-    What was measured is kept: the same command again goes on where it was cut short.
+    Public data are searched in the folder that the environment variable ROBUSTAE_DATA names; sets that are
+    not there are left out. Results are kept: the same command goes on where it was interrupted.
     """
     from robustae.lab import EXPERIMENTS, Plan, experiment
     from robustae.lab.runner import check_names
@@ -130,6 +135,3 @@ def _progress(name: str) -> Iterator[Callable[[int, int, dict[str, Any]], None]]
 
 def _words(key: dict[str, Any]) -> str:
     return ", ".join(f"draw {part}" if title == "draw" else str(part) for title, part in key.items())
-
-
-COMMANDS = (benchmark,)

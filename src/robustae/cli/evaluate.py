@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robustae.cli import options, running
+from robustae.cli import _options as options
+from robustae.cli import _running as running
 from robustae.utils.checks import InputError
 
 if TYPE_CHECKING:
     from robustae.data import Table
 
-__all__ = ["COMMANDS"]
-
-BEST = 10  # rows looked at for P@10
+BEST = 10  # rows counted for P@10
 MEASURES = {"auprc": "AUPRC", "auroc": "AUROC", "p_at_10": "P@10"}
 OURS, PLAIN = "robust autoencoder", "plain autoencoder"
 
@@ -25,19 +24,32 @@ Scorer = Callable[[Any], Any]
 def evaluate(
     data: options.Data,
     label: Annotated[
-        str, options.option("COLUMN", "--label", help="Says which rows are anomalies (name or position).")
+        str,
+        options.option(
+            "COLUMN",
+            "--label",
+            help="Column (name or position) that marks known anomalies; not used in the fit.",
+        ),
     ],
     model: options.MaybeModel = None,
     positive: Annotated[
-        str | None, options.option("VALUE", "--positive", help="What the label says of anomalies, if not 1.")
+        str | None,
+        options.option("VALUE", "--positive", help="Value of the label that marks anomalies, if not 1."),
     ] = None,
     normal: Annotated[
         str | None,
         options.option(
-            "VALUE", "--normal", help="What the label says of normal rows; all else is anomalous."
+            "VALUE",
+            "--normal",
+            help="Value of the label that marks normal rows; all other values mark anomalies.",
         ),
     ] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Also try the usual methods.")] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Also measure other methods, such as the isolation forest, on the same rows."
+        ),
+    ] = False,
     drop: options.Drop = None,
     predictor: options.Predictor = None,
     lam: options.Lam = None,
@@ -46,10 +58,9 @@ def evaluate(
     set_: options.Set = None,
     json: options.Json = False,
 ) -> None:
-    """Say how well known anomalies are found.
+    """Measure how well known anomalies are found.
 
-    The label is seen by no method.
-    Without --model each method is fitted to the same rows that it then ranks, labels aside.
+    No method is given the label. Without --model each method is fitted to the rows that it then ranks.
     """
     given = options.chosen(predictor, lam, image_shape)
     if model is not None and (set_ or any(value is not None for value in given.values())):
@@ -124,6 +135,3 @@ def _lines(facts: dict[str, Any], name: str) -> list[str]:
         f"{name}: {facts['rows']} rows, {share} anomalies.",
         *running.show_table(("method", *MEASURES.values(), "seconds"), [*rows, chance]),
     ]
-
-
-COMMANDS = (evaluate,)

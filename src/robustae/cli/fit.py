@@ -1,15 +1,22 @@
-"""robustae fit."""
+"""robustae fit: a model of rows, in memory or in batches."""
 
+import os
 import sys
 import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from robustae.cli import options, running, streaming
+from robustae.cli import _options as options
+from robustae.cli import _running as running
+from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
+from robustae.utils.signals import interrupting
 
-__all__ = ["COMMANDS"]
+SHARE = 8  # into so many parts free memory is cut, of which rows may take one: fits need several times that
 
 
 def fit(
@@ -17,17 +24,20 @@ def fit(
         list[Path],
         typer.Argument(
             metavar="DATA...",
-            help="Rows: CSV, Parquet, .npy or .npz. Several files or a folder are read in batches.",
+            help="The table to fit to: CSV, Parquet, .npy or .npz. Several files, or a folder, are read in "
+            "batches.",
             show_default=False,
         ),
     ],
-    model: Annotated[Path, options.option("FILE", "--model", "-m", help="Where to write the model.")],
+    model: Annotated[Path, options.option("FILE", "--model", "-m", help="File to write the model to.")],
     label: options.Label = None,
     drop: options.Drop = None,
     contamination: Annotated[
         str | None,
         options.option(
-            "SHARE", "--contamination", help="Anomalies, from 0 to 0.5; auto (as left out) if unknown."
+            "SHARE",
+            "--contamination",
+            help="Share of anomalies in DATA, from 0 to 0.5; auto (the default) if it is not known.",
         ),
     ] = None,
     predictor: options.Predictor = None,
@@ -37,30 +47,41 @@ def fit(
     set_: options.Set = None,
     checkpoint: Annotated[
         Path | None,
-        options.option("DIR", "--checkpoint", help="Where the state of a fit in batches is kept."),
+        options.option(
+            "DIR",
+            "--checkpoint",
+            help="Folder to which a fit in batches saves its state, so that it can go on after a stop.",
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint, if there is one.")
+        bool,
+        typer.Option("--resume", help="Go on from the state in the folder of --checkpoint, if there is one."),
     ] = False,
     spill: Annotated[
-        Path | None, options.option("DIR", "--spill", help="Keep the rows in float32 here, for later fits.")
+        Path | None,
+        options.option(
+            "DIR",
+            "--spill",
+            help="Folder to keep the decoded rows in (as float32), so that later fits start faster.",
+        ),
     ] = None,
     stream: Annotated[
-        bool, typer.Option("--stream", help="Read in batches, as is done for what memory cannot hold.")
+        bool, typer.Option("--stream", help="Read DATA in batches even if it fits into memory.")
     ] = False,
     epochs: Annotated[
         int | None,
-        options.option("NUMBER", "--epochs", help="Times that rows in batches are gone through.", min=0),
+        options.option("NUMBER", "--epochs", help="How often a fit in batches goes through all rows.", min=0),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress and all settings.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Fit a model to rows, anomalies among them or not.
+    """Fit a model to a table, whether it contains anomalies or not.
 
     For instance: robustae fit sensors.csv --model sensors.rae --label broken --set hidden=4
 
-    Several files, a folder, or more than memory holds are read in batches, also by several processes
-    (torchrun --nproc-per-node 2 -m robustae fit ...), and a fit that was stopped goes on with --resume.
+    Several files, a folder, or a table larger than memory are read in batches, also by several processes
+    (torchrun --nproc-per-node 2 -m robustae fit ...). A fit in batches that was stopped goes on with
+    --resume.
     """
     settings = options.settings_of(
         set_,
@@ -71,7 +92,7 @@ def fit(
     )
     told = {"verbose": int(verbose or sys.stderr.isatty())} | settings
     way = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
-    if streaming.wanted(data, stream or epochs is not None or any(way.values())):
+    if _in_batches_wanted(data, stream or epochs is not None or any(way.values())):
         return _in_batches(data, model, [*([] if label is None else [label]), *(drop or [])], told, way, json)
     _in_memory(data[0], model, label, drop, told, verbose, json)
 
@@ -84,13 +105,13 @@ def _in_batches(
     way: dict[str, Any],
     json: bool,
 ) -> None:
-    first = streaming.first_process()
+    first = _first_process()
     for path in data if first else ():
         running.place_for(model, path)
-    estimator, seconds, speed = streaming.fitted(data, left_out, settings, way)
+    estimator, seconds, speed = _fitted(data, left_out, settings, way)
     if first:
         estimator.save(model)
-        streaming.show(streaming.facts_of(estimator, seconds, speed, model), json, data)
+        _show_batches(_facts_of_batches(estimator, seconds, speed, model), json, data)
 
 
 def _in_memory(
@@ -147,4 +168,122 @@ def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[st
     ]
 
 
-COMMANDS = (fit,)
+# In batches: more than memory holds, by one process or several ------------------------------------
+
+
+def _first_process() -> bool:
+    """Whether this is the one process, or the first of several, which alone prints and writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _in_batches_wanted(data: Sequence[Path], asked: bool) -> bool:
+    """Whether the data are to be read in batches: asked for, several files, or more than fits into memory."""
+    return asked or int(os.environ.get("WORLD_SIZE", "1")) > 1 or running.is_large(data, _free() // SHARE)
+
+
+def _free() -> int:
+    """Bytes of memory that are free; no bound where that is not told."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return 2**62
+
+
+def _fitted(
+    data: Sequence[Path], left_out: Sequence[str], settings: dict[str, Any], way: dict[str, Any]
+) -> tuple[Any, float, float]:
+    """Fit a model to files; return it, the seconds it took, and the rows a second gone through in epochs.
+
+    All processes end with one sentence where one of them is lost.
+    """
+    with _one_message():
+        from robustae import RobustAutoencoder
+        from robustae.data.streams import row_source
+        from robustae.fit.distributed import leave
+
+        begin, steps = time.perf_counter(), _Steps()
+        source = row_source([str(path) for path in data], drop=list(left_out))
+        if _first_process():
+            running.say_left_out(getattr(source, "dropped", {}), {})
+        model = RobustAutoencoder(**settings).fit_source(source, progress=steps, **way)
+        leave()  # while all are there: not at the end of an interpreter whose peers are gone
+    return model, time.perf_counter() - begin, steps.speed
+
+
+class _Steps:
+    """When steps were taken, and up to which row."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+        self._last = 0.0, 0
+
+    def __call__(self, what: str, rows: int, of: int | None) -> None:
+        if what == "fit":
+            self._last = time.perf_counter(), rows
+            self._first = self._first or self._last
+
+    @property
+    def speed(self) -> float:
+        """Rows a second; nan where there were less than two steps."""
+        if self._first is None or self._last[0] == self._first[0]:
+            return float("nan")
+        return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
+
+
+@contextmanager
+def _one_message() -> Iterator[None]:
+    """Ctrl-C keeps the fit so far; what all processes would say alike the first one says."""
+    from robustae.fit.distributed import PeerLost
+    from robustae.utils.checks import InputError
+
+    try:
+        with warnings.catch_warnings(), interrupting():
+            if not _first_process():
+                warnings.simplefilter("ignore")
+            yield
+    except PeerLost as error:
+        typer.echo(f"Failed: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    except InputError:
+        if _first_process():
+            raise
+        raise typer.Exit(MISUSED) from None
+
+
+def _facts_of_batches(model: Any, seconds: float, speed: float, out: Path) -> dict[str, Any]:
+    """Return what is told of a fit; flagged rows are those of an evenly spread hundred thousand."""
+    energies = model._energies_of_fit[0]
+    share = float((-energies < model.offset_).mean())
+    return {
+        **running.facts_of_fit(model),
+        "rows": model.n_samples_fit_,
+        "epochs": model.n_iter_,
+        "share_flagged": share,
+        "looked_at": len(energies),
+        "seconds": seconds,
+        "rows_per_second": speed,
+        "interrupted": model.status_.startswith("interrupted"),
+        "model": str(out),
+    }
+
+
+def _lines_of_batches(facts: dict[str, Any], data: Sequence[Path]) -> list[str]:
+    name = data[0].name if len(data) == 1 else f"{len(data)} files"
+    rows, columns = (running.counted(facts[f"{noun}s"], noun) for noun in ("row", "column"))
+    speed = f", {facts['rows_per_second']:,.0f} rows/s" if facts["rows_per_second"] > 0 else ""
+    looked_at = running.counted(facts["looked_at"], "row")
+    return [
+        f"Fitted {name}: {rows}, {columns}, {facts['seconds']:.2f} s{speed}.",
+        f"  status    {facts['status']}",
+        f"  fit       {running.line_of_fit(facts)}",
+        f"  flagged   {running.percent(facts['share_flagged'])} of {looked_at} looked at",
+        f"  model     {facts['model']}",
+    ]
+
+
+def _show_batches(facts: dict[str, Any], json: bool, data: Sequence[Path]) -> None:
+    """Print them, in the first process, and leave with the exit code of a fit that was interrupted."""
+    running.show(facts, json, _lines_of_batches(facts, data))
+    if facts["interrupted"]:
+        raise typer.Exit(INTERRUPTED)

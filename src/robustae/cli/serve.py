@@ -6,46 +6,75 @@ from typing import Annotated
 
 import typer
 
-from robustae.cli import options
+from robustae.cli import _options as options
 from robustae.utils.checks import InputError, need
-
-__all__ = ["COMMANDS"]
 
 MIB = 2**20
 
 
 def serve(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Written by fit.", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="The model file, written by robustae fit.", show_default=False),
+    ],
     host: Annotated[
-        str, typer.Option("--host", metavar="NAME", help="Where to listen; 0.0.0.0 is everywhere.")
+        str,
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="Address to listen at; 0.0.0.0 accepts requests from other machines.",
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", metavar="NUMBER", min=0, max=65535, help="0 takes a free one.")
+        int,
+        typer.Option(
+            "--port", metavar="NUMBER", min=0, max=65535, help="Port to listen at; 0 takes a free one."
+        ),
     ] = 8080,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="NUMBER", min=1, help="Processes, one for each core.")
+        int,
+        typer.Option(
+            "--workers",
+            metavar="NUMBER",
+            min=1,
+            help="Number of processes that score requests at the same time, at most one per core.",
+        ),
     ] = 1,
     token_file: Annotated[
         Path | None,
-        options.option("FILE", "--token-file", help="Holds the token that requests must bring."),
+        options.option(
+            "FILE", "--token-file", help="File with the secret token that every request must carry."
+        ),
     ] = None,
     max_rows: Annotated[
-        int, typer.Option("--max-rows", metavar="NUMBER", min=1, help="Rows in a request.")
+        int,
+        typer.Option("--max-rows", metavar="NUMBER", min=1, help="Largest number of rows in one request."),
     ] = 100_000,
     max_bytes: Annotated[
-        int, typer.Option("--max-bytes", metavar="NUMBER", min=1, help="Size of a request.")
+        int,
+        typer.Option("--max-bytes", metavar="NUMBER", min=1, help="Largest size of one request in bytes."),
     ] = 16 * MIB,
     max_seconds: Annotated[
-        float, typer.Option("--max-seconds", metavar="SECONDS", min=0.001, help="Until the answer.")
+        float,
+        typer.Option(
+            "--max-seconds", metavar="SECONDS", min=0.001, help="Longest time that one request may take."
+        ),
     ] = 30.0,
     queue: Annotated[
-        int, typer.Option("--queue", metavar="NUMBER", min=1, help="Requests in hand, of each worker.")
+        int,
+        typer.Option(
+            "--queue",
+            metavar="NUMBER",
+            min=1,
+            help="Number of requests that may wait in each worker; further ones are refused.",
+        ),
     ] = 64,
 ) -> None:
-    """Serve a model over HTTP: rows in, scores out.
+    """Answer HTTP requests with the scores of the rows they carry.
 
-    Open Inference Protocol V2 (JSON tensors), Arrow streams and CSV. Only this machine is listened to unless
-    --host says otherwise. A token is taken from --token-file, else from the variable ROBUSTAE_TOKEN.
+    Rows come as JSON tensors (Open Inference Protocol V2), as an Arrow stream or as CSV. Without --host, only
+    programs on this machine can send requests. The token is read from --token-file, else from the environment
+    variable ROBUSTAE_TOKEN.
     """
     need("serve", "fastapi", "robustae serve")
     from robustae.deploy.serve import Limits
@@ -66,6 +95,3 @@ def _token(file: Path | None) -> str | None:
     if not token or not token.isascii() or not token.isprintable():
         raise InputError(f"--token-file {str(file)!r} must hold one line of letters, digits and signs.")
     return token
-
-
-COMMANDS = (serve,)

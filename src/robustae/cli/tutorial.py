@@ -5,32 +5,39 @@ from typing import Annotated
 
 import typer
 
-from robustae.cli import options, running
+from robustae.cli import _options as options
+from robustae.cli import _running as running
 from robustae.utils.checks import InputError
 from robustae.utils.signals import interrupting
-
-__all__ = ["COMMANDS"]
 
 
 def tutorial(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Folder for the notebooks.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder to write the notebooks to.", show_default=False),
     ] = None,
     page: Annotated[
-        Path | None, options.option("FILE", "--page", help="Write the classroom page, too (.html).")
+        Path | None,
+        options.option("FILE", "--page", help="Also write the page for the classroom, to this HTML file."),
     ] = None,
     serve: Annotated[
-        bool, typer.Option("--serve", help="Show the classroom page to a browser on this machine.")
+        bool,
+        typer.Option(
+            "--serve", help="Show the page for the classroom to a browser on this machine, until Ctrl-C."
+        ),
     ] = False,
-    solutions: Annotated[bool, typer.Option("--solutions", help="Fill in the exercises.")] = False,
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="Write notebooks with the exercises already solved.")
+    ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Less data, fewer steps: shows that they run.")
+        bool,
+        typer.Option("--quick", help="Write notebooks that run quickly, on less data and with fewer steps."),
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Write the hands-on lessons: notebooks to DIR, and a page with moving pictures.
+    """Write the lessons: notebooks with exercises, and an interactive page.
 
-    Notebooks that have been worked in are never replaced.
+    Notebooks that were changed since they were written are never replaced.
     """
     if folder is None and page is None and not serve:
         raise InputError(
@@ -69,6 +76,3 @@ def _served(found: dict[str, object], lines: list[str], json: bool) -> None:
     with interrupting():
         serve_classroom(tell)
     typer.echo("Ended.", err=True)
-
-
-COMMANDS = (tutorial,)

@@ -6,19 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from robustae.cli import options, running
-from robustae.cli.exits import INTERRUPTED
+from robustae.cli import _options as options
+from robustae.cli import _running as running
+from robustae.cli._running import INTERRUPTED
 from robustae.utils.checks import InputError
 from robustae.utils.progress import shown
 from robustae.utils.signals import interrupting
-
-__all__ = ["COMMANDS"]
 
 Film = Annotated[
     str,
     typer.Argument(
         metavar="FILM",
-        help="A film, a folder of images, .npy or .npz of frames, a camera's number or a URL.",
+        help="The video: a file, a folder of images, frames in .npy or .npz, a camera's number, or a URL.",
         show_default=False,
     ),
 ]
@@ -26,47 +25,78 @@ Film = Annotated[
 
 def video(
     film: Film,
-    out: Annotated[Path, options.option("DIR", "--out", "-o", help="Folder for films, tables and page.")],
+    out: Annotated[
+        Path, options.option("DIR", "--out", "-o", help="Folder to write videos, tables and a page to.")
+    ],
     model: Annotated[
         Path | None,
-        options.option("FILE", "--model", "-m", help="By --save, from the same camera; else fitted."),
+        options.option(
+            "FILE",
+            "--model",
+            "-m",
+            help="A model of the same camera, written with --save; without it one is fitted.",
+        ),
     ] = None,
     save: Annotated[
-        Path | None, options.option("FILE", "--save", help="Write the model, for other clips.")
+        Path | None,
+        options.option(
+            "FILE", "--save", help="File to write the model to, for other videos of the same camera."
+        ),
     ] = None,
     start: Annotated[
-        str | None, options.option("WHEN", "--start", help="First frame: a number, 12.5s or 1:02.")
+        str | None,
+        options.option(
+            "WHEN", "--start", help="Where to start: a frame number, or a time such as 12.5s or 1:02."
+        ),
     ] = None,
     stop: Annotated[
-        str | None, options.option("WHEN", "--stop", help="First frame left out, in the same way.")
+        str | None, options.option("WHEN", "--stop", help="Where to stop, before this frame number or time.")
     ] = None,
-    every: Annotated[int, typer.Option("--every", metavar="NUMBER", min=1, help="One frame in so many.")] = 1,
+    every: Annotated[
+        int, typer.Option("--every", metavar="NUMBER", min=1, help="Use only every NUMBER-th frame.")
+    ] = 1,
     scale: Annotated[
-        str | None, options.option("SIZE", "--scale", help="A factor such as 0.5, or 320x240.")
+        str | None,
+        options.option("SIZE", "--scale", help="Size to work in: a factor such as 0.5, or 320x240."),
     ] = None,
-    gray: Annotated[bool, typer.Option("--gray", help="In grey.")] = False,
+    gray: Annotated[bool, typer.Option("--gray", help="Work in shades of grey instead of colours.")] = False,
     window: Annotated[
-        int | None, options.option("FRAMES", "--window", help="Long recordings: fit anew after so many.")
+        int | None,
+        options.option(
+            "FRAMES", "--window", help="For long recordings: fit a new background after this many frames."
+        ),
     ] = None,
     cut: Annotated[
         float | None,
-        options.option("NUMBER", "--cut", help="Foreground from so many noise deviations (4.5)."),
+        options.option(
+            "NUMBER", "--cut", help="Noise deviations from which a pixel counts as foreground (default 4.5)."
+        ),
     ] = None,
     smooth: Annotated[
-        float | None, options.option("PIXELS", "--smooth", help="Smoothing of the score (1.5 to 4).")
+        float | None,
+        options.option(
+            "PIXELS",
+            "--smooth",
+            help="Width of the filter that smooths the score (default 1.5 to 4, by size).",
+        ),
     ] = None,
     least_blob: Annotated[
-        int | None, options.option("PIXELS", "--least-blob", help="Smallest region that counts.")
+        int | None,
+        options.option(
+            "PIXELS", "--least-blob", help="Area of the smallest region that counts as foreground."
+        ),
     ] = None,
     keep_shadows: Annotated[
-        bool, typer.Option("--keep-shadows", help="Shadows count like everything else.")
+        bool, typer.Option("--keep-shadows", help="Count shadows as foreground.")
     ] = False,
-    masks: Annotated[bool, typer.Option("--masks", help="A PNG mask of every frame, too.")] = False,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Also write the mask of every frame as a PNG image.")
+    ] = False,
     predictor: options.Predictor = None,
     set_: options.Set = None,
     json: options.Json = False,
 ) -> None:
-    """Part a film of a still camera: background, foreground, activity, and a page to look at."""
+    """Separate the video of a fixed camera into background and foreground, and measure activity."""
     _check_places(film, out, save)
     given = {"cut": cut, "smooth": smooth, "least_blob": least_blob}
     mask = {name: value for name, value in given.items() if value is not None} | {"shadows": not keep_shadows}
@@ -131,6 +161,3 @@ def _lines(summary: dict[str, Any], separation: Any, out: Path) -> Iterator[str]
     )
     yield from (f"Note: {note}" for note in summary["notes"])
     yield f"Open {out / 'index.html'} in a browser."
-
-
-COMMANDS = [video]

@@ -9,47 +9,88 @@ from typing import Annotated, Any
 
 import typer
 
-from robustae.cli import options, running
-from robustae.cli.exits import INTERRUPTED
+from robustae.cli import _options as options
+from robustae.cli import _running as running
+from robustae.cli._running import INTERRUPTED
 from robustae.utils.checks import InputError, one_of
 from robustae.utils.signals import ENDING, handled
-
-__all__ = ["COMMANDS"]
 
 
 def watch(
     model: options.Model,
     format_: Annotated[
-        str | None, options.option("KIND", "--format", help="csv or jsonl; else told by the first line.")
+        str | None,
+        options.option(
+            "KIND", "--format", help="Format of the input: csv or jsonl; without it the first line decides."
+        ),
     ] = None,
     to: Annotated[
-        str | None, options.option("KIND", "--to", help="What is written: csv or jsonl; else as it is read.")
+        str | None,
+        options.option(
+            "KIND", "--to", help="Format of the output: csv or jsonl; without it that of the input."
+        ),
     ] = None,
     cells: Annotated[
-        int, typer.Option("--cells", metavar="NUMBER", min=0, help="Worst cells told of each row.")
+        int,
+        typer.Option(
+            "--cells",
+            metavar="NUMBER",
+            min=0,
+            help="How many of the most deviating cells are written for each row.",
+        ),
     ] = 3,
     cut: Annotated[
-        float, typer.Option("--cut", metavar="DEVIATIONS", min=0, help="A cell further off is told.")
+        float,
+        typer.Option(
+            "--cut",
+            metavar="DEVIATIONS",
+            min=0,
+            help="Write only cells that are further than this from what is expected, in noise deviations.",
+        ),
     ] = 3.0,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="That a row waits for others.")
+        float,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            min=0,
+            help="Longest time that a row waits until others are scored together with it.",
+        ),
     ] = 0.05,
-    rows: Annotated[int, typer.Option("--rows", metavar="NUMBER", min=1, help="Rows scored together.")] = 256,
-    longest: Annotated[int, typer.Option("--max-line", metavar="BYTES", min=1, help="Of a line.")] = 2**20,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at a bad line.")] = False,
-    adapt: Annotated[bool, typer.Option("--adapt", help="Go on learning from what comes.")] = False,
+    rows: Annotated[
+        int,
+        typer.Option(
+            "--rows", metavar="NUMBER", min=1, help="Largest number of rows that are scored together."
+        ),
+    ] = 256,
+    longest: Annotated[
+        int, typer.Option("--max-line", metavar="BYTES", min=1, help="Longest line that is accepted.")
+    ] = 2**20,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first line that cannot be read.")
+    ] = False,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Update the model with every batch of rows.")
+    ] = False,
     forget: Annotated[
         float,
-        typer.Option("--forget", metavar="SHARE", min=0, max=1, help="With --adapt: how fast the old fades."),
+        typer.Option(
+            "--forget",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="With --adapt: weight of each new batch against all rows before, from 0 to 1.",
+        ),
     ] = 0.1,
     save: Annotated[
-        Path | None, options.option("FILE", "--save", help="With --adapt: keep the model at the end.")
+        Path | None,
+        options.option("FILE", "--save", help="With --adapt: file to write the updated model to at the end."),
     ] = None,
 ) -> None:
-    """Score rows from standard input as they come, one line out for each.
+    """Score the rows that arrive at standard input, and write one line for each.
 
-    CSV with a line of names, or JSON lines. A bad line is left out, with a sentence on standard error. Rows
-    are counted from 0, bad ones too.
+    The input is CSV with a header, or JSON lines. A line that cannot be read is skipped, with a message on
+    standard error. Rows are counted from 0, skipped ones included.
 
     For instance: tail -f sensors.csv | robustae watch --model sensors.rae --to jsonl
     """
@@ -104,6 +145,3 @@ def _let_go_of_output() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-COMMANDS = (watch,)

@@ -134,12 +134,10 @@ def _sources(table: ScoredTable, source: Any) -> Facts:
     """How many columns there are of each kind, and what is left out or taken as missing, with reasons."""
     of_all = table.kinds
     kinds = [of_all[j] for j in table.used]
+    by_count = sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))
     left_out = {} if source is None else dict(source.dropped)
     return {
-        "kinds": {
-            kind: kinds.count(kind)
-            for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))
-        },
+        "kinds": {kind: kinds.count(kind) for kind in by_count},
         "left_out": left_out | ({} if table.plan is None else table.plan.left_out),
         "slips": {} if source is None else dict(source.slips),
     }

@@ -1,4 +1,4 @@
-"""The program itself: its commands, and how whatever goes wrong is said in a sentence."""
+"""The program itself: its commands, and how errors are reported."""
 
 import os
 import signal
@@ -6,29 +6,21 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from robustae.cli import (
-    benchmark,
-    evaluate,
-    fit,
-    score,
-    serve,
-    showing,
-    tutorial,
-    video,
-    watch,
-)
-from robustae.cli.exits import FAILED, INTERRUPTED, MISUSED
+from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.checks import known_names
 from robustae.utils.signals import handled
 from robustae.utils.version import __version__
 
 __all__ = ["app", "main"]
 
+FIRST = ("demo", "fit", "score", "split", "evaluate", "report")  # listed before the others
 CALLED_OFF = "Interrupted: nothing was written."
 
 
@@ -40,7 +32,7 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        with _short_warnings(), _said():
+        with _short_warnings(), _in_sentences():
             return super().invoke(ctx)
 
 
@@ -50,7 +42,7 @@ def _stop(message: str, code: int) -> typer.Exit:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _in_sentences() -> Iterator[None]:
     """Turn refusals into a sentence and an exit code; ROBUSTAE_DEBUG=1 shows where they come from."""
     if os.environ.get("ROBUSTAE_DEBUG"):
         yield
@@ -88,10 +80,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PAGES = (fit, score, serve, watch, evaluate, video, showing, tutorial, benchmark)
-for page in PAGES:
-    for command in page.COMMANDS:
-        app.command()(command)
+
+
+def _add_commands() -> None:
+    """Add the function that each module beside this one is named after; names with _ are no commands."""
+    from robustae import cli
+
+    found = {module.name for module in iter_modules(cli.__path__) if not module.name.startswith("_")}
+    for name in (*FIRST, *sorted(found - {*FIRST})):
+        app.command()(getattr(import_module(f"robustae.cli.{name}"), name))
+
+
+_add_commands()
 
 
 def _version(wanted: bool) -> None:
@@ -106,10 +106,10 @@ def program(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Find anomalies with robust autoencoders, in tables and images that already contain some.
+    """Find anomalies in tables, images and videos; the data to learn from may contain some.
 
-    A first look: robustae demo. Then: robustae fit data.csv --model data.rae, and robustae score
-    data.csv --model data.rae.
+    To try it: robustae demo. With a table of your own: robustae fit data.csv --model data.rae, then
+    robustae score data.csv --model data.rae.
     """
 
 

@@ -15,41 +15,76 @@ def option(metavar: str, *names: str, help: str, **more: Any) -> Any:
 
 
 Data = Annotated[
-    Path, typer.Argument(metavar="DATA", help="Rows: CSV, Parquet, .npy or .npz.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="DATA", help="The table to use: a CSV, Parquet, .npy or .npz file.", show_default=False
+    ),
 ]
 DataFiles = Annotated[
     list[Path],
     typer.Argument(
         metavar="DATA...",
-        help="Rows: CSV, Parquet, .npy or .npz; several files or a folder are read in batches.",
+        help="The table to use: CSV, Parquet, .npy or .npz. Several files, or a folder, are read in batches.",
         show_default=False,
     ),
 ]
-Model = Annotated[Path, option("FILE", "--model", "-m", help="A model written by fit.")]
+Model = Annotated[Path, option("FILE", "--model", "-m", help="The model file, written by robustae fit.")]
 MaybeModel = Annotated[
-    Path | None, option("FILE", "--model", "-m", help="A model written by fit; else one is fitted to DATA.")
+    Path | None,
+    option(
+        "FILE",
+        "--model",
+        "-m",
+        help="The model file, written by robustae fit; without it a model is fitted to DATA.",
+    ),
 ]
 Label = Annotated[
     str | None,
-    option("COLUMN", "--label", help="Says which rows are anomalies (name or position); never trained on."),
+    option(
+        "COLUMN", "--label", help="Column (name or position) that marks known anomalies; not used in the fit."
+    ),
 ]
 Drop = Annotated[
-    list[str] | None, option("COLUMN", "--drop", help="Left out, as an identifier; may be repeated.")
+    list[str] | None,
+    option("COLUMN", "--drop", help="Column to leave out, such as an identifier; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Predictor = Annotated[
-    str | None, option("NAME", "--predictor", help="auto, constant, linear, sigmoid, deep or conv.")
+    str | None,
+    option(
+        "NAME", "--predictor", help="The kind of autoencoder: auto, constant, linear, sigmoid, deep or conv."
+    ),
 ]
 Lam = Annotated[
-    str | None, option("VALUE", "--lam", help="Weight of the outlier part: auto, a number or inf.")
+    str | None,
+    option(
+        "VALUE",
+        "--lam",
+        help="The penalty on outliers, lambda: auto, a number, or inf for none (a plain autoencoder).",
+    ),
 ]
 ImageShape = Annotated[
-    str | None, option("H,W[,C]", "--image-shape", help="Height, width, channels of images given as rows.")
+    str | None,
+    option(
+        "H,W[,C]",
+        "--image-shape",
+        help="Height, width and channels of images whose pixels are columns, such as 28,28.",
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="NUMBER", min=0, help="Makes a fit repeatable.")]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        metavar="NUMBER",
+        min=0,
+        help="Seed of the random numbers: the same seed gives the same result.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
-    option("NAME=VALUE", "--set", help="Any parameter of RobustAutoencoder; may be repeated."),
+    option(
+        "NAME=VALUE", "--set", help="Any parameter of RobustAutoencoder, such as hidden=4; may be repeated."
+    ),
 ]
 
 _WORDS = {"inf": float("inf"), "infinity": float("inf"), "true": True, "false": False}

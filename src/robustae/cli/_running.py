@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from robustae.utils.checks import InputError
-from robustae.utils.json import plain
 
 if TYPE_CHECKING:
     from robustae.data import Table
 
 __all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "MISUSED",
     "counted",
     "facts_of_fit",
     "fitted",
@@ -32,6 +34,8 @@ __all__ = [
     "show_table",
     "without",
 ]
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
 
 
 def without(data: Path, label: str | None, drop: Iterable[str] | None) -> "Table":
@@ -193,6 +197,8 @@ def short(value: float) -> str:
 def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
     """Print the facts as JSON, or the lines that tell them."""
     if as_json:
+        from robustae.utils.json import plain
+
         typer.echo(json.dumps(plain(facts, infinite=True), allow_nan=False, ensure_ascii=False))
     else:
         typer.echo("\n".join(lines))
