@@ -1,12 +1,12 @@
 """Files in: CSV, Parquet, .npy and .npz as one array of numbers, or as columns of every kind."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from robustae.data.cells import RARE, is_missing, numbers_of
-from robustae.data.formats import ENDINGS, ending_of, format_of
+from robustae.data.formats import ENDINGS, ending_of, read_files
 from robustae.data.identifiers import index_reason
 from robustae.data.mixed import MixedTable
 from robustae.data.options import ReadOptions
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def read_table(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Sequence[Path],
     label: str | int | None = None,
     *,
     positive: str | None = None,
@@ -50,8 +50,8 @@ def read_table(
 
     Parameters
     ----------
-    path : str or path
-        CSV (separated by commas, semicolons, tabs or bars; with a header or without; also packed by gzip),
+    path : str or path, or a list of paths
+        One file, or several of the same columns. CSV (separated by commas, semicolons, tabs or bars; with a header or without; also packed by gzip),
         JSON lines, a spreadsheet (.xlsx), Parquet, .npy, or .npz (the array X, or the only one with rows
         and columns). Empty cells, NA, N/A, NaN, ?, null, - and . are missing, true and false are 1 and 0.
         Where columns are all plain numbers they make a matrix, else they are kept as written (a
@@ -80,10 +80,10 @@ def read_table(
         One sentence: a file that is missing (NotFound), empty, ragged or no table at all, a label
         that is not there or not two-valued, no column left.
     """
-    file, options = _existing(path), options or ReadOptions()
-    with readable(path):
-        request = Request(label, tuple(drop), options.identifier)
-        table, labels = format_of(file).whole(file, request, options)
+    files = [_existing(path)] if isinstance(path, str | os.PathLike) else [_existing(one) for one in path]
+    options = options or ReadOptions()
+    with readable(files[0]):
+        table, labels = read_files(files, Request(label, tuple(drop), options.identifier), options)
     table = without_index(table)
     return table if label is None else replace(table, labels=two_valued(labels, str(label), positive, normal))
 

@@ -46,6 +46,8 @@ def unreadable(column: Column, values: np.ndarray) -> np.ndarray:
 
 def measured(column: Column, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a column as numbers, NaN where missing or unreadable, and which are unreadable, shape (n,) each."""
+    if column.kind == "number" and values.dtype.kind == "M":
+        return np.full(len(values), np.nan), ~np.isnat(values)
     if column.kind != "boolean":
         return numbers_in(values, spelling_of(column))
     codes = level_codes(column, values)

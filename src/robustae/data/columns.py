@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data.coding import decoded, encoded, unreadable
-from robustae.data.column_kinds import Column, LeftOut, column_of
+from robustae.data.coding import decoded, encoded, measured, unreadable
+from robustae.data.column_kinds import Column, LeftOut, as_measured, column_of
 from robustae.data.mixed import MixedTable
 from robustae.data.spelling import Hints, Spelling, decided, refuse_either
 from robustae.data.texts import unusable
 from robustae.data.values import blank, is_text, plain
 from robustae.utils.checks import InputError
 
-__all__ = ["Columns", "spellings_of"]
+__all__ = ["Columns", "matrix_of", "spellings_of"]
 
 
 @dataclass(frozen=True)
@@ -191,3 +191,22 @@ def _column(entry: dict[str, Any]) -> Column:
     }
     spelling = values.pop("spelling", None)
     return Column(**values, spelling=None if spelling is None else Spelling(**spelling))
+
+
+def matrix_of(table: MixedTable | np.ndarray) -> np.ndarray:
+    """Return a table of nothing but numbers, truth values and dates as numbers, NaN where unreadable.
+
+    Raises
+    ------
+    InputError
+        If a column is text.
+    """
+    if not isinstance(table, MixedTable):
+        return table
+    cells = {name: plain(values) for name, values in table.columns.items()}
+    spellings = spellings_of(table, cells)
+    found = {name: as_measured(name, values, spellings.get(name)) for name, values in cells.items()}
+    for name, column in found.items():
+        if column is None:
+            raise InputError(f"column {name!r} holds text: leave it out.")
+    return np.column_stack([measured(column, cells[name])[0] for name, column in found.items() if column])

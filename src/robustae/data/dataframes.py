@@ -34,13 +34,17 @@ def _dense(frame: Any) -> Any:
     return frame.astype({name: frame.dtypes[name].subtype for name in sparse}) if sparse else frame
 
 
-def is_mixed(frame: Any) -> bool:
-    """Whether a frame has a column of anything but numbers and truth values."""
+def is_mixed(frame: Any, by_name: bool = True) -> bool:
+    """Whether a frame has a column of anything but numbers and truth values, or (by name) of row numbers."""
     import narwhals as nw
 
-    if any(not (dtype.is_numeric() or dtype == nw.Boolean) for dtype in frame.schema.values()):
+    plain = [
+        dtype.is_numeric() and not dtype.is_decimal() or dtype == nw.Boolean
+        for dtype in frame.schema.values()
+    ]
+    if not all(plain):
         return True
-    return _numbers_rows(frame)
+    return by_name and _numbers_rows(frame)
 
 
 def _numbers_rows(frame: Any) -> bool:
@@ -136,4 +140,3 @@ def frame_like(frame: Any, table: MixedTable) -> Any:
 
 def _plain(values: np.ndarray) -> Any:
     return values.tolist() if values.dtype.kind == "O" else values
-

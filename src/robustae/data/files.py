@@ -74,7 +74,7 @@ def _inside(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.rglob("*") if _is_data(file.relative_to(folder), file))
     kinds = sorted({ending_of(file) for file in files})
     if not files:
-        raise NotFound(f"the folder {str(folder)!r} holds no {', '.join(ENDINGS)} file.")
+        raise NotFound(f"the folder {str(folder)!r} holds no file of data ({', '.join(ENDINGS)}).")
     if len({format_of(file).name for file in files}) > 1:
         pattern = str(folder / f"*{kinds[0]}")
         raise InputError(

@@ -17,9 +17,9 @@ from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable
 from robustae.data.spelling import decided, refuse_either
 from robustae.data.table import slipped
+from robustae.data.tabular import CellFile
 from robustae.data.text import TextFile
 from robustae.data.values import is_text, plain
-from robustae.data.tabular import CellFile
 
 __all__ = ["CellPart"]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from robustae.data.cells import numbers_of
 from robustae.data.dialect import Dialect
+from robustae.data.joining import same_columns
 from robustae.data.mixed import MixedTable
 from robustae.data.numerals import is_either
 from robustae.data.options import ReadOptions
@@ -18,7 +19,7 @@ from robustae.data.text import Block
 from robustae.data.values import is_text, plain
 from robustae.utils.checks import InputError, known_names
 
-__all__ = ["CellFile", "read_whole"]
+__all__ = ["CellFile", "Chained", "read_whole"]
 
 
 class CellFile(Protocol):
@@ -40,6 +41,34 @@ class CellFile(Protocol):
     def blocks(self) -> Iterator[Block]:
         """Yield lines and cells by column, some rows at a time."""
         ...
+
+
+class Chained:
+    """Files of the same columns as one."""
+
+    def __init__(self, files: Sequence[CellFile]):
+        self._files = files
+        first = files[0]
+        self.path, self.columns, self.named, self.sample = (
+            first.path,
+            first.columns,
+            first.named,
+            first.sample,
+        )
+        self.dialect, self.suffix = first.dialect, first.suffix
+        self.note = "; ".join(dict.fromkeys(file.note for file in files if file.note))
+        self._at = [same_columns(file.columns, self.columns, file.path, self.path) for file in files]
+
+    @property
+    def about_rows(self) -> int:
+        """Rows in all, estimated."""
+        return sum(file.about_rows for file in self._files)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield lines and cells by column, file by file."""
+        for file, at in zip(self._files, self._at, strict=True):
+            for lines, cells in file.blocks():
+                yield lines, [cells[j] for j in at]
 
 
 class _Column:

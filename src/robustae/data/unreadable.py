@@ -11,21 +11,27 @@ from robustae.data.spelling import Spelling
 from robustae.data.table import slipped
 from robustae.utils.checks import InputError
 
-__all__ = ["Unreadable", "refuse_other_spelling", "say_unreadable"]
+__all__ = ["Unreadable", "numbers_by"]
 
 
 class Unreadable(UserWarning):
     """Cells of columns of numbers or dates that are neither, and count as missing."""
 
 
-def say_unreadable(plan: Columns, table: MixedTable) -> None:
-    """Say which cells count as missing because they cannot be read.
+def numbers_by(plan: Columns, table: MixedTable) -> np.ndarray:
+    """Return a table as numbers by a plan, shape (n, D); which cells cannot be read is said.
 
     Raises
     ------
     InputError
-        Where they are more than a tenth of a column's cells, or the share that the table allows.
+        Where they are many, or the table is written in another form than the plan's.
     """
+    _refuse_other_spelling(plan, table)
+    _say_unreadable(plan, table)
+    return plan.encode(table)
+
+
+def _say_unreadable(plan: Columns, table: MixedTable) -> None:
     for name, cells in plan.unreadable(table).items():
         first = slipped(table.columns[name], cells, None)
         count, share = int(cells.sum()), float(cells.mean())
@@ -38,7 +44,7 @@ def say_unreadable(plan: Columns, table: MixedTable) -> None:
         warnings.warn(f"{what} and count as missing.", Unreadable, stacklevel=4)
 
 
-def refuse_other_spelling(plan: Columns, table: MixedTable) -> None:
+def _refuse_other_spelling(plan: Columns, table: MixedTable) -> None:
     """Refuse a table that is clearly written in another form than the plan's, though its cells could be read."""
     if table.spellings is None:
         return

@@ -8,11 +8,12 @@ import numpy as np
 
 from robustae.data import MixedTable
 from robustae.data.coding import written
+from robustae.data.column_kinds import Column
 from robustae.data.columns import Columns
 from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, replaced
 from robustae.data.kinds import Kind, kind_of
 from robustae.data.rows import Rows, checked, dense, read_rows
-from robustae.data.unreadable import refuse_other_spelling, say_unreadable
+from robustae.data.unreadable import numbers_by
 from robustae.fit.levels import deviations, log_cells, trusting
 from robustae.fit.model import Block, Model
 from robustae.stats.scales import Weight, quantile
@@ -161,26 +162,33 @@ def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: 
     plan = None if reset else getattr(estimator, "plan_", None)
     X = dense(X)
     frame = frame_of(X)
-    table = _mixed(X, frame, plan) if reset or plan is not None else None
-    if table is None:
-        return _numbers(estimator, X if frame is None else frame.to_native(), image_shape, reset)
+    table = _mixed(X, frame, plan, reset)
+    if table is None or plan is None and not reset:
+        native = X if frame is None else frame.to_native()
+        return _numbers(estimator, native if table is None else table, image_shape, reset)
     if image_shape is not None:
         raise InputError("image_shape is for images, and X is a table with columns that are not numbers.")
     plan = _planned(estimator, table) if plan is None else plan
     plan = plan.read_as(table.hints)
     table = _matched(table, plan)
-    refuse_other_spelling(plan, table)
-    say_unreadable(plan, table)
-    values = checked(plan.encode(table))
+    values = checked(numbers_by(plan, table))
     return MixedRows(values, (len(values), len(plan.columns)), frame, None, table, plan)
 
 
 def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool) -> Rows:
-    if isinstance(X, MixedTable):
-        raise InputError("the model was fitted on numbers alone, and X is a table with other columns.")
     if reset:
         estimator.plan_ = None
+    if isinstance(X, MixedTable):
+        X = _as_numbers(estimator, X)
     return read_rows(estimator, X, image_shape, reset)
+
+
+def _as_numbers(estimator: Any, table: MixedTable) -> np.ndarray:
+    """A table of cells for a model of plain numbers, which are to be written as such, or as is said."""
+    names = getattr(estimator, "feature_names_in_", table.columns)
+    plan = Columns(tuple(Column(str(name), "number") for name in names)).read_as(table.hints)
+    table = _matched(table, plan)
+    return numbers_by(plan, table)
 
 
 def settled(
@@ -217,11 +225,11 @@ def missing_of(estimator: Any, X: Any) -> np.ndarray:
     return rows.shaped(rows.values != rows.values)
 
 
-def _mixed(X: Any, frame: Any, plan: Columns | None) -> MixedTable | None:
+def _mixed(X: Any, frame: Any, plan: Columns | None, reset: bool = False) -> MixedTable | None:
     """Return X by columns where it is a mixed table, or must be one for the plan."""
     if isinstance(X, MixedTable):
         return X
-    if frame is not None and (plan is not None or is_mixed(frame)):
+    if frame is not None and (plan is not None or is_mixed(frame, by_name=reset)):
         return of_frame(frame)
     if plan is None or frame is not None:
         return None
