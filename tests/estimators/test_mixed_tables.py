@@ -387,7 +387,7 @@ def test_numbers_alone_are_seen_as_before(rng):
     )
     with pytest.raises(InputError, match="'yes': 50 of 50 cells cannot be read"):
         model.score_samples(numbers.assign(yes="text"))
-    with pytest.raises(InputError, match="'age', which the fit did not know"):
+    with pytest.raises(InputError, match="'number', which the fit did not know"):
         model.score_samples(MixedTable(people()))
     assert model.plan_ is None
     np.testing.assert_array_equal(encoded(array), array)

@@ -95,7 +95,7 @@ def _numbers(arrow: Any, column: Any) -> np.ndarray:
     if types.is_date(kind) or types.is_timestamp(kind):
         return days_of(column.cast(arrow.timestamp("us"), safe=False).to_numpy(zero_copy_only=False))
     if types.is_time(kind):
-        column = column.cast(arrow.time64("ns"), safe=False).cast(arrow.duration("ns"))
+        column = column.cast(arrow.time64("us"), safe=False).cast(arrow.int64()).cast(arrow.duration("us"))
     if types.is_time(kind) or types.is_duration(kind):
         return hours_of(column.cast(arrow.duration("us"), safe=False).to_numpy(zero_copy_only=False))
     if types.is_boolean(kind) or types.is_decimal(kind):

@@ -11,9 +11,9 @@ import numpy as np
 from robustae.data.batches import after, chosen, of_about, places
 from robustae.data.column_kinds import Column
 from robustae.data.formats import ENDINGS, ending_of, format_of
-from robustae.data.identifiers import index_reason
 from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable, similar
+from robustae.data.table import unused_reason
 from robustae.utils.checks import InputError, NotFound
 
 __all__ = ["FileSource", "decoded_bytes", "files_of", "rows_of_files"]
@@ -162,7 +162,7 @@ class FileSource:
     def _row_numbers(self) -> dict[str, str]:
         """Columns that only number the rows, as the first ones tell, and why; none if no other is left."""
         head = next(self._parts[0].batches(self.columns, HEAD), np.empty((0, len(self.columns))))[:HEAD]
-        why = {name: index_reason(name, values) for name, values in zip(self.columns, head.T, strict=True)}
+        why = {name: unused_reason(name, values) for name, values in zip(self.columns, head.T, strict=True)}
         found = {name: reason for name, reason in why.items() if reason}
         return found if len(found) < len(self.columns) else {}
 

@@ -108,7 +108,7 @@ def without_index(table: Table) -> Table:
     """Leave out named columns of numbers that only number the rows, or hold nothing, unless no other is left."""
     if table.mixed or not table.named:
         return table
-    why = {name: _reason(name, table.values[:, j]) for j, name in enumerate(table.columns)}
+    why = {name: unused_reason(name, table.values[:, j]) for j, name in enumerate(table.columns)}
     kept = [j for j, name in enumerate(table.columns) if not why[name]]
     if not kept or len(kept) == len(table.columns):
         return table
@@ -122,7 +122,8 @@ def without_index(table: Table) -> Table:
     )
 
 
-def _reason(name: str, values: np.ndarray) -> str:
+def unused_reason(name: str, values: np.ndarray) -> str:
+    """Why a column of numbers is of no use: it only numbers the rows, or is empty; empty where it is of use."""
     return "every cell is missing" if np.isnan(values).all() else index_reason(name, values)
 
 
