@@ -153,10 +153,17 @@ def test_what_spreadsheets_write_is_read(encoding, delimiter, end, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-32"])
-def test_other_encodings_are_named(encoding, tmp_path):
+def test_other_encodings_are_read(encoding, tmp_path):
     (tmp_path / "t.csv").write_bytes(("länge,b\n" + "1,2\n" * 30).encode(encoding))
+    assert outcomes(tmp_path / "t.csv") == ["fine", "fine"]
+    table = read_whole(tmp_path / "t.csv")
+    assert table.columns == ["länge", "b"] and bool(table.notes) == (encoding == "latin-1")
+
+
+def test_what_is_no_text_in_any_encoding_is_named(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"a,b\n" + b"1,\x81\x01\n" * 30)
     for said in outcomes(tmp_path / "t.csv"):
-        assert "UTF-8" in said or "is not text" in said
+        assert "UTF-8" in said and "--encoding" in said
 
 
 # --- spoilt files -----------------------------------------------------------------------------------

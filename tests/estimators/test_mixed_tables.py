@@ -153,8 +153,8 @@ def test_declared_categories_of_numbers_are_categories():
 
 
 def test_what_is_neither_is_left_out_and_said():
-    column = kind([dt.timedelta(hours=i % 5) for i in range(30)])
-    assert (column.kind, column.why) == ("other", "of type timedelta")
+    column = kind([1j * (i % 5) for i in range(30)])
+    assert (column.kind, column.why) == ("other", "of type complex")
     assert kind([[1], None, [2, 3]] * 9).kind == "other"
 
 
@@ -377,8 +377,7 @@ def test_saved_and_loaded(model, X, tmp_path):
 def test_numbers_alone_are_seen_as_before(rng):
     pandas = pytest.importorskip("pandas")
     values = rng.normal(size=(50, 3))
-    numbers = pandas.DataFrame(values, columns=["a", "b", "id"])
-    numbers["id"] = rng.permutation(50) % 7
+    numbers = pandas.DataFrame(values, columns=["a", "b", "c"])
     numbers["yes"] = values[:, 0] > 0
     model = RobustAutoencoder(**QUICK).fit(numbers)
     assert model.plan_ is None and not hasattr(model, "columns_")
@@ -386,10 +385,9 @@ def test_numbers_alone_are_seen_as_before(rng):
     np.testing.assert_array_equal(
         model.score_samples(numbers), RobustAutoencoder(**QUICK).fit(array).score_samples(array)
     )
-    assert isinstance(model.repaired(numbers), np.ndarray)
-    with pytest.raises(ValueError):
+    with pytest.raises(InputError, match="'yes': 50 of 50 cells cannot be read"):
         model.score_samples(numbers.assign(yes="text"))
-    with pytest.raises(InputError, match="numbers alone"):
+    with pytest.raises(InputError, match="'number', which the fit did not know"):
         model.score_samples(MixedTable(people()))
     assert model.plan_ is None
     np.testing.assert_array_equal(encoded(array), array)

@@ -109,8 +109,8 @@ def rows_for(model: Any, table: "Table") -> "Table":
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
         table = match_columns(table, [str(name) for name in names])
-    if table.mixed:
-        table = _numbers_only(table, names is not None)
+    elif table.mixed:
+        table = _numbers_only(table)
     d = math.prod(table.values.shape[1:])
     if d != model.n_features_in_:
         hint = "; name those to leave out by --label or --drop" if d > model.n_features_in_ else ""
@@ -133,21 +133,12 @@ def _planned(plan: Any, table: "Table") -> "Table":
     return match_columns(replace(table, values=as_mixed(table), named=True), names)
 
 
-def _numbers_only(table: "Table", named: bool) -> "Table":
-    """Leave out the columns of a mixed table that are no numbers, unless the model has them by name."""
-    from dataclasses import replace
+def _numbers_only(table: "Table") -> "Table":
+    """Leave out the columns of a mixed table that are text, for a model that knows no names."""
+    from robustae.data import match_columns
 
-    import numpy as np
-
-    from robustae.data.values import floats_of
-
-    numbers = {name: floats_of(values) for name, values in table.values.columns.items()}
-    kept = {name: values for name, values in numbers.items() if values is not None}
-    dropped = {name: "text" for name in table.columns if name not in kept}
-    if dropped and (named or not kept):
-        raise InputError(f"the model takes column {next(iter(dropped))!r} as numbers, and it holds text.")
-    values = np.column_stack(list(kept.values()))
-    return replace(table, values=values, columns=list(kept), dropped=table.dropped | dropped)
+    text = [name for name, how in (table.values.spellings or {}).items() if how is None]
+    return match_columns(table, [name for name in table.columns if name not in text]) if text else table
 
 
 def facts_of_fit(model: Any) -> dict[str, Any]:

@@ -1,32 +1,31 @@
 """Files in: CSV, Parquet, .npy and .npz as one array of numbers, or as columns of every kind."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from robustae.data.binary import read_npy, read_npz, read_parquet
+from robustae.data.cells import RARE, is_missing, numbers_of
+from robustae.data.formats import ENDINGS, ending_of, read_files
 from robustae.data.identifiers import index_reason
 from robustae.data.mixed import MixedTable
+from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable, similar
 from robustae.data.table import (
-    RARE,
     Request,
     Table,
     as_mixed,
-    is_missing,
     match_columns,
-    numbers_of,
     two_valued,
     without_index,
 )
-from robustae.data.text import read_text
 from robustae.utils.checks import InputError, NotFound
 
 __all__ = [
     "ENDINGS",
     "RARE",
     "MixedTable",
+    "ReadOptions",
     "Table",
     "as_mixed",
     "index_reason",
@@ -37,28 +36,27 @@ __all__ = [
     "two_valued",
 ]
 
-ENDINGS = (".csv", ".parquet", ".npy", ".npz")
-_READERS = {".npy": read_npy, ".npz": read_npz, ".parquet": read_parquet, ".pq": read_parquet}
-
 
 def read_table(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Sequence[Path],
     label: str | int | None = None,
     *,
     positive: str | None = None,
     normal: str | None = None,
     drop: Iterable[str | int] = (),
+    options: ReadOptions | None = None,
 ) -> Table:
     """Read a table, or images, from a file.
 
     Parameters
     ----------
-    path : str or path
-        CSV (also with semicolons, then decimal commas too, or tabs; with a header or without),
-        Parquet, .npy, or .npz (the array X, or the only one with rows and columns). Empty cells, NA,
-        N/A, NaN, ?, null, - and . are missing, true and false are 1 and 0. Where any other text is
-        more than a tenth of a column's cells all columns are kept as written (a `MixedTable`); less
-        of it counts as missing.
+    path : str or path, or a list of paths
+        One file, or several of the same columns. CSV (separated by commas, semicolons, tabs or bars; with a header or without; also packed by gzip),
+        JSON lines, a spreadsheet (.xlsx), Parquet, .npy, or .npz (the array X, or the only one with rows
+        and columns). Empty cells, NA, N/A, NaN, ?, null, - and . are missing, true and false are 1 and 0.
+        Where columns are all plain numbers they make a matrix, else they are kept as written (a
+        `MixedTable`), with how each is written, found out from all its cells: decimal and thousands mark,
+        unit, order of dates.
     label : str or int, optional
         Name or position of the column (in .npz also the array) that says which rows are
         anomalies. It is never part of `values`.
@@ -69,6 +67,8 @@ def read_table(
         The value of the label that means normal; every other one then means anomaly.
     drop : iterable of str or int
         More columns to leave out, by name or position.
+    options : ReadOptions, optional
+        What is known of how the file is written.
 
     Returns
     -------
@@ -80,10 +80,10 @@ def read_table(
         One sentence: a file that is missing (NotFound), empty, ragged or no table at all, a label
         that is not there or not two-valued, no column left.
     """
-    file = _existing(path)
-    read = _READERS.get(file.suffix.lower(), read_text)
-    with readable(path):
-        table, labels = read(file, Request(label, tuple(drop)))
+    files = [_existing(path)] if isinstance(path, str | os.PathLike) else [_existing(one) for one in path]
+    options = options or ReadOptions()
+    with readable(files[0]):
+        table, labels = read_files(files, Request(label, tuple(drop), options.identifier), options)
     table = without_index(table)
     return table if label is None else replace(table, labels=two_valued(labels, str(label), positive, normal))
 
@@ -91,7 +91,7 @@ def read_table(
 def _existing(path: str | os.PathLike[str]) -> Path:
     file = Path(path).expanduser()
     if file.is_dir():
-        inside = sorted(entry.name for entry in file.iterdir() if entry.suffix.lower() in ENDINGS)
+        inside = sorted(entry.name for entry in file.iterdir() if ending_of(entry) in ENDINGS)
         hint = f", for instance {inside[0]!r}" if inside else ""
         raise InputError(f"{str(path)!r} is a folder: name one file in it{hint}.")
     if not file.exists():

@@ -61,6 +61,7 @@ class NpyPart:
     """One .npy file; mapped anew for each batch, so that what was read does not stay in memory."""
 
     named = False
+    kinds: dict[str, Any] = {}
 
     def __init__(self, path: Path):
         self.path = path
@@ -71,6 +72,9 @@ class NpyPart:
     def _mapped(self) -> np.ndarray:
         with unreadable(self.path):
             return np.load(self.path, mmap_mode="r", allow_pickle=False)
+
+    def read_like(self, kinds: dict[str, Any]) -> None:
+        """Columns have types: nothing is to be found out."""
 
     def check(self, columns: list[str]) -> None:
         """All columns are numbers."""

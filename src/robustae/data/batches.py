@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data.table import position
+from robustae.data.values import days_of, hours_of
 from robustae.utils.checks import InputError, need, suggestion
 
 __all__ = ["after", "chosen", "is_numeric", "of_about", "of_arrow", "places", "refuse_kind"]
@@ -14,7 +15,8 @@ __all__ = ["after", "chosen", "is_numeric", "of_about", "of_arrow", "places", "r
 def is_numeric(types: Any, kind: Any) -> bool:
     """Whether a column of this Arrow type can be numbers: numbers, truth values, dates and times."""
     kinds = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null)
-    return any(is_kind(kind) for is_kind in (*kinds, types.is_date, types.is_timestamp))
+    times = (types.is_date, types.is_timestamp, types.is_time, types.is_duration)
+    return any(is_kind(kind) for is_kind in (*kinds, *times))
 
 
 def refuse_kind(name: str, kind: str, where: str) -> None:
@@ -57,7 +59,7 @@ def chosen(
 def of_arrow(batch: Any, where: str = "the data") -> np.ndarray:
     """Return the columns of an Arrow RecordBatch as numbers, shape (m, d), contiguous down the columns.
 
-    Truth values are 0 and 1, dates and times seconds since 1970, NULL is NaN. float32 where that holds
+    Truth values are 0 and 1, dates days since 1970, times hours, NULL is NaN. float32 where that holds
     all columns exactly, else float64.
 
     Raises
@@ -91,8 +93,11 @@ def _numbers(arrow: Any, column: Any) -> np.ndarray:
     if types.is_null(kind):
         return np.full(len(column), np.nan)
     if types.is_date(kind) or types.is_timestamp(kind):
-        ticks = column.cast(arrow.timestamp("us"), safe=False).cast(arrow.int64())
-        return ticks.to_numpy(zero_copy_only=False) / 1e6
+        return days_of(column.cast(arrow.timestamp("us"), safe=False).to_numpy(zero_copy_only=False))
+    if types.is_time(kind):
+        column = column.cast(arrow.time64("us"), safe=False).cast(arrow.int64()).cast(arrow.duration("us"))
+    if types.is_time(kind) or types.is_duration(kind):
+        return hours_of(column.cast(arrow.duration("us"), safe=False).to_numpy(zero_copy_only=False))
     if types.is_boolean(kind) or types.is_decimal(kind):
         column = column.cast(arrow.uint8() if types.is_boolean(kind) else arrow.float64())
     return column.to_numpy(zero_copy_only=False)

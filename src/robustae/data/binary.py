@@ -87,6 +87,7 @@ def _is_number(types: Any, kind: Any) -> bool:
 
 def _unusable(types: Any, schema: Any) -> dict[str, str]:
     kinds = (types.is_string, types.is_large_string, types.is_date, types.is_timestamp, types.is_dictionary)
+    kinds += (types.is_time, types.is_duration, types.is_string_view)
     dropped = {
         column.name: f"of type {column.type}"
         for column in schema

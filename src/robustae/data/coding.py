@@ -1,16 +1,25 @@
 """One column's cells as numbers and back."""
 
-import datetime as dt
 from typing import Any
 
 import numpy as np
 
-from robustae.data import numbers_of
 from robustae.data.column_kinds import Column
+from robustae.data.spelling import MS_PER_DAY, Spelling
 from robustae.data.texts import parts_of
-from robustae.data.values import MS_PER_DAY, dates_of, days_of, is_level_missing, plain
+from robustae.data.values import is_level_missing, numbers_in, plain
 
-__all__ = ["UNSEEN", "classes_of", "decoded", "encoded", "level_codes", "written"]
+__all__ = [
+    "UNSEEN",
+    "classes_of",
+    "decoded",
+    "encoded",
+    "level_codes",
+    "measured",
+    "spelling_of",
+    "unreadable",
+    "written",
+]
 
 UNSEEN = -3.0  # in every column of a category whose level the fit did not meet: on the far side of all levels
 NO_LEVEL, UNKNOWN = -1, -2
@@ -27,24 +36,22 @@ def encoded(column: Column, values: np.ndarray) -> np.ndarray:
         return parts_of(_as_objects(values))
     if column.graded:
         return _one_hot(column, level_codes(column, values))
-    return (_dates(values) if column.kind == "date" else _numbers(values))[:, None]
+    return measured(column, values)[0][:, None]
 
 
-def _numbers(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind != "O":
-        return values.astype(np.float64)
-    return numbers_of(["" if cell is None else str(cell) for cell in values])[0]
+def unreadable(column: Column, values: np.ndarray) -> np.ndarray:
+    """Return which cells of a column of numbers, truth values or dates are neither that nor missing, shape (n,)."""
+    return measured(column, plain(values))[1]
 
 
-def _dates(values: np.ndarray) -> np.ndarray:
-    dates = dates_of(values)
-    return days_of(dates) if dates is not None else np.array([_day(cell) for cell in values])
-
-
-def _day(cell: Any) -> float:
-    """A cell that is no date is missing."""
-    dates = dates_of(np.array([cell], dtype=object)) if isinstance(cell, str) else None
-    return np.nan if dates is None else float(days_of(dates)[0])
+def measured(column: Column, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a column as numbers, NaN where missing or unreadable, and which are unreadable, shape (n,) each."""
+    if column.kind == "number" and values.dtype.kind == "M":
+        return np.full(len(values), np.nan), ~np.isnat(values)
+    if column.kind != "boolean":
+        return numbers_in(values, spelling_of(column))
+    codes = level_codes(column, values)
+    return np.where(codes < 0, np.nan, codes), codes == UNKNOWN
 
 
 def _as_objects(values: np.ndarray) -> np.ndarray:
@@ -57,6 +64,8 @@ def level_codes(column: Column, values: np.ndarray) -> np.ndarray:
     """Return the place of each cell among the levels, -1 where missing, -2 where the fit did not meet it."""
     values = _as_objects(plain(values))
     place: dict[Any, int] = {}
+    if column.kind == "boolean":
+        place |= {code: code for code in range(2)}
     for code, level in enumerate(column.levels):
         place |= dict.fromkeys(_TRUTHS.get(str(level).lower(), ()), code)
     place |= {level: code for code, level in enumerate(column.levels)}
@@ -95,6 +104,10 @@ def decoded(column: Column, cells: np.ndarray) -> np.ndarray:
     """Return numbers, dates, or for levels the one of the largest value; None for a column left out."""
     if column.why or column.kind == "text":
         return np.full(len(cells), None, dtype=object)
+    if column.kind == "boolean":
+        found = _levels(column)[(cells[:, 0] > 0.5).astype(int)]
+        found[np.isnan(cells[:, 0])] = None
+        return _truths(found)
     if column.graded:
         values = class_values(cells)
         found = _levels(column)[values.argmax(1)]
@@ -122,18 +135,32 @@ def _from_days(days: np.ndarray, form: str) -> np.ndarray:
 
 
 def written(column: Column, values: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Return decoded cells in the type and form of `like`, the column that came in."""
+    """Return decoded cells in the type and form of `like`, the cells that they replace."""
     if column.kind == "number" and like.dtype.kind in "iu":
         limits = np.iinfo(like.dtype)
         return np.clip(np.rint(values), limits.min, limits.max).astype(like.dtype)
     if values.dtype.kind == "M" and like.dtype.kind == "M":
         return values.astype(like.dtype)
-    if like.dtype.kind != "O" or column.graded:
+    if like.dtype.kind != "O" or not column.measured or column.kind == "boolean":
         return values
-    return np.array([_spelt(column.form, value) for value in values.tolist()], dtype=object)
+    return np.array([_spelt(column, *pair) for pair in zip(values, like, strict=True)], dtype=object)
 
 
-def _spelt(form: str, value: Any) -> Any:
-    if isinstance(value, float):
-        return f"{value:.{int(form or 6)}f}"
-    return value.isoformat() if isinstance(value, (dt.date, dt.datetime)) else value
+def _spelt(column: Column, value: Any, like: Any) -> Any:
+    """A value as its column is written; typed where the cell that it replaces is."""
+    if value != value:
+        return None
+    if like is None or isinstance(like, str):
+        return spelling_of(column).write(value)
+    return value.item() if column.kind == "number" else value.astype("datetime64[us]").item()
+
+
+def spelling_of(column: Column) -> Spelling:
+    """How the cells of a column are written: plainly, where the fit met no texts."""
+    if column.spelling is not None:
+        return column.spelling
+    if column.kind == "date":
+        return Spelling(
+            "date", order="ymd", like="2000-01-01" if column.form == "date" else "2000-01-01T00:00"
+        )
+    return Spelling(digits=int(column.form or 6))

@@ -2,22 +2,32 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from robustae.data import index_reason
-from robustae.data.values import MS_PER_DAY, dates_of, days_of, floats_of, foreign, is_level_missing
+from robustae.data.identifiers import index_reason
+from robustae.data.spelling import MS_PER_DAY, Spelling
+from robustae.data.values import blank, foreign, is_level_missing, numbers_in
 
-__all__ = ["Column", "LeftOut", "column_of"]
+__all__ = ["Column", "LeftOut", "as_measured", "column_of"]
 
 MOST_LEVELS = 50  # of a category that get a column of their own
 RARE_LEVEL = 0.005  # share of the rows below which levels are pooled
 COVERED = 0.5  # of the rows must hold levels that recur, else the column is text
 TELLING = 20  # rows from which texts that differ in each are no accident
 TEXT_PARTS = 8  # numbers that stand for a text
-TRUTHS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
+# Words for 0 and 1, in this order.
+TRUTHS = (
+    ("false", "true"),
+    ("no", "yes"),
+    ("f", "t"),
+    ("n", "y"),
+    ("nein", "ja"),
+    ("non", "oui"),
+    ("off", "on"),
+)
 
 
 class LeftOut(UserWarning):
@@ -32,21 +42,23 @@ class Column:
     ----------
     name : str
     kind : str
-        "number", "boolean", "category", "date" (days since 1970), "text" (many different texts), or
-        left out: "identifier", "constant", "empty", "other".
+        "number" (times in hours), "boolean" (0 and 1), "category", "date" (days since 1970), "text" (many
+        different texts), or left out: "identifier", "constant", "empty", "other".
     why : str
         Why it is left out; empty where it is used.
     levels : tuple
-        Values of a category or boolean as written, the commonest first.
+        Values of a category as written, the commonest first; of a boolean that of 0 and that of 1.
     shares : tuple of float
         Their shares of the rows where they are not missing.
     own : int
-        How many of the levels are told apart; the rarer ones are pooled.
+        How many of the levels of a category have columns of their own; the rarer ones share one.
     form : str
         How numbers and dates are written: digits after the point (0 for whole numbers), "date" or
         "datetime"; may be empty.
     trust : float
         Weight of the prediction against `shares` in the probabilities of levels.
+    spelling : Spelling or None
+        How the cells are written, where the fit met texts.
     """
 
     name: str
@@ -57,11 +69,28 @@ class Column:
     own: int = 0
     form: str = ""
     trust: float = 0.9
+    spelling: Spelling | None = None
 
     @property
     def graded(self) -> bool:
         """Whether it holds levels."""
-        return self.kind in ("boolean", "category")
+        return self.kind == "category"
+
+    @property
+    def measured(self) -> bool:
+        """Whether it is one column of numbers."""
+        return self.kind in ("number", "boolean", "date")
+
+    @property
+    def taken_for(self) -> str:
+        """What it was taken for, in words."""
+        form = self.spelling.form if self.spelling else ""
+        return f"{self.kind} ({form})" if form else self.kind
+
+    @property
+    def kind_of_values(self) -> str:
+        """What its values are, used or not, where they are numbers or dates."""
+        return "date" if self.form in ("date", "datetime") else "number"
 
     def in_digits(self, values: np.ndarray) -> np.ndarray:
         """Return numbers with a digit more than they are written with, where that is known: as means have."""
@@ -79,70 +108,96 @@ class Column:
         return self.own - 1 + (len(self.levels) > self.own) if self.graded else 1
 
 
-def column_of(name: str, values: np.ndarray, category: bool, text_usable: str) -> Column:
+def column_of(
+    name: str, values: np.ndarray, category: bool, text_usable: str, spelling: Spelling | None = None
+) -> Column:
     """Tell the kind of a column, shape (n,).
 
     Parameters
     ----------
     name : str
     values : array, shape (n,)
-        As `reading.plain` gives it.
+        As `values.plain` gives it.
     category : bool
-        Whether it is said to be a category.
+        Whether it is given as a category.
     text_usable : str
         Why texts cannot be used; empty where they can.
+    spelling : Spelling, optional
+        How its texts are written, where they are numbers or dates.
     """
     if kind := foreign(values):
         return Column(name, "other", f"of type {kind}")
-    if not category and values.dtype.kind != "b":
-        found = _measured(name, values)
-        if found is not None:
-            return found
+    if category:
+        return _levelled(name, values, category, text_usable)
+    truths = _truths(name, values)
+    if truths is not None:
+        return truths
+    if values.dtype.kind != "O" or spelling is not None:
+        return _measured(name, values, spelling)
     return _levelled(name, values, category, text_usable)
 
 
-def _measured(name: str, values: np.ndarray) -> Column | None:
-    """Return a column of numbers or dates, None for what is neither."""
-    floats = floats_of(values)
-    if floats is not None:
-        return _checked(name, "number", floats, _decimals(values))
-    dates = dates_of(values)
-    if dates is None:
+def _truths(name: str, values: np.ndarray) -> Column | None:
+    """A column of two truth values in words or as such; None for what is anything else."""
+    if values.dtype.kind not in "bO":
         return None
-    return _checked(name, "date", days_of(dates), "date" if dates.dtype == "datetime64[D]" else "datetime")
-
-
-def _checked(name: str, kind: str, numbers: np.ndarray, form: str) -> Column:
-    seen = numbers[~np.isnan(numbers)]
-    if not len(seen):
-        return Column(name, "empty", "every cell is missing")
-    if (seen == seen[0]).all():
-        return Column(name, "constant", "one value only")
-    why = index_reason(name, numbers if form != "datetime" else np.rint(numbers * MS_PER_DAY))
-    return Column(name, "identifier", why) if why else Column(name, kind, form=form)
-
-
-def _decimals(values: np.ndarray) -> str:
-    """Digits after the point that texts have at most, 0 for whole numbers; empty for other arrays."""
-    if values.dtype.kind != "O":
-        return "0" if values.dtype.kind in "iu" else ""
-    return str(
-        max((len(cell.partition(".")[2].strip()) for cell in values if cell and _is_fixed(cell)), default=0)
+    cells = set(values.tolist() if values.dtype.kind == "b" else values[~is_level_missing(values)].tolist())
+    words = {str(cell).strip().lower(): cell for cell in cells if isinstance(cell, (str, bool))}
+    pair = next((pair for pair in TRUTHS if len(words) == len(cells) == 2 and {*words} == {*pair}), None)
+    return (
+        None if pair is None else Column(name, "boolean", "", tuple(words[word] for word in pair), form="0")
     )
 
 
-def _is_fixed(cell: str) -> bool:
-    return "e" not in cell.lower() and any(sign.isdigit() for sign in cell)
+def as_measured(name: str, values: np.ndarray, spelling: Spelling | None) -> Column | None:
+    """A column of numbers, truth values or dates, constant ones and row numbers too; None for text."""
+    truths = _truths(name, values)
+    if truths is not None or values.dtype.kind == "O" and spelling is None and not blank(values).all():
+        return truths
+    found = _measured(name, values, spelling)
+    dated = values.dtype.kind == "M" or spelling is not None and spelling.kind == "date"
+    return replace(found, kind="date" if dated else "number", why="")
+
+
+def _measured(name: str, values: np.ndarray, spelling: Spelling | None) -> Column:
+    """A column of numbers or dates."""
+    numbers, _ = numbers_in(values, spelling or Spelling())
+    seen = numbers[~np.isnan(numbers)]
+    if not len(seen):
+        return Column(name, "empty", "every cell is missing")
+    is_date = values.dtype.kind == "M" or spelling is not None and spelling.kind == "date"
+    form = _date_form(values, spelling, seen) if is_date else _digits(values, spelling)
+    if (seen == seen[0]).all():
+        return Column(name, "constant", "one value only", form=form, spelling=spelling)
+    why = index_reason(name, numbers if form != "datetime" else np.rint(numbers * MS_PER_DAY))
+    if why:
+        return Column(name, "identifier", why, form=form, spelling=spelling)
+    return Column(name, "date" if is_date else "number", form=form, spelling=spelling)
+
+
+def _date_form(values: np.ndarray, spelling: Spelling | None, days: np.ndarray) -> str:
+    whole = values.dtype == "datetime64[D]" or spelling is not None and ":" not in spelling.like
+    return "date" if whole and (days == np.floor(days)).all() else "datetime"
+
+
+def _digits(values: np.ndarray, spelling: Spelling | None) -> str:
+    """Digits after the decimal mark that texts have at most, 0 for whole numbers; empty for other arrays."""
+    if spelling is None:
+        return "0" if values.dtype.kind in "iu" else ""
+    return str(spelling.digits) if spelling.kind == "number" and not spelling.mixed else ""
 
 
 def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -> Column:
-    missing = np.zeros(len(values), bool) if values.dtype.kind != "O" else is_level_missing(values)
-    counts = Counter(values[~missing].tolist())
+    missing = blank(values)
+    cells = values[~missing].tolist()
+    if len({type(cell) for cell in cells}) > 1:
+        cells = [str(cell) for cell in cells]
+    counts = Counter(cells)
     seen = sum(counts.values())
+    if not counts:
+        return Column(name, "empty", "every cell is missing")
     if len(counts) < 2:
-        return Column(
-            name, *(("constant", "one value only") if counts else ("empty", "every cell is missing"))
-        )
+        return Column(name, "constant", "one value only", tuple(counts))
     if len(counts) == len(values) >= TELLING:
         return Column(name, "identifier", "another text in every row")
     levels = tuple(sorted(counts, key=lambda level: (-counts[level], str(level))))
@@ -150,8 +205,7 @@ def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -
     own = max(1, min(often, MOST_LEVELS))
     if sum(counts[level] for level in levels[:own]) < COVERED * seen and not category:
         return Column(name, "text", text_usable and _many(levels, text_usable))
-    kind = "boolean" if {str(level).strip().lower() for level in levels} in TRUTHS else "category"
-    return Column(name, kind, "", levels, tuple(counts[level] / seen for level in levels), own)
+    return Column(name, "category", "", levels, tuple(counts[level] / seen for level in levels), own)
 
 
 def _many(levels: tuple[Any, ...], text_usable: str) -> str:

@@ -3,19 +3,21 @@
 import json
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from robustae.data import MixedTable
-from robustae.data.coding import decoded, encoded
-from robustae.data.column_kinds import Column, LeftOut, column_of
+from robustae.data.coding import decoded, encoded, measured, unreadable
+from robustae.data.column_kinds import Column, LeftOut, as_measured, column_of
+from robustae.data.mixed import MixedTable
+from robustae.data.spelling import Hints, Spelling, decided, refuse_either
 from robustae.data.texts import unusable
-from robustae.data.values import blank, plain
+from robustae.data.values import blank, is_text, plain
 from robustae.utils.checks import InputError
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "matrix_of", "spellings_of"]
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,38 @@ class Columns:
         InputError
             If no column is of use.
         """
-        why = unusable()
+        why, cells = unusable(), {name: plain(values) for name, values in table.columns.items()}
+        given = table.hints.types
+        graded = table.categories | {name for name, kind in given.items() if kind in ("category", "text")}
+        spellings = spellings_of(table, cells)
         plan = cls(
             tuple(
-                column_of(name, plain(values), name in table.categories, why)
-                for name, values in table.columns.items()
+                column_of(name, values, name in graded, why, spellings.get(name))
+                for name, values in cells.items()
             )
-        )
+        ).with_constants()
+        for column in plan.columns:
+            if column.spelling is not None and not column.why:
+                refuse_either(column.name, column.spelling)
         if not plan.used:
             raise InputError(f"no column can be used: {plan.left_out_said()}.")
         return plan
+
+    @property
+    def only_numbers(self) -> bool:
+        """Whether all columns that are used are numbers, truth values or dates."""
+        return all(self.columns[j].measured for j in self.used)
+
+    def with_constants(self) -> "Columns":
+        """Keep constant numbers beside nothing but numbers, as in a matrix; elsewhere they are left out."""
+        if not self.only_numbers or not self.used:
+            return self
+        kept = [c for c in self.columns if c.kind == "constant" and not c.levels]
+        return self.having({c.name: replace(c, kind=c.kind_of_values, why="") for c in kept})
+
+    def notes(self) -> dict[str, str]:
+        """What should be known about how columns are read."""
+        return {c.name: c.spelling.note for c in self.columns if c.spelling and c.spelling.note and not c.why}
 
     @property
     def names(self) -> list[str]:
@@ -71,11 +95,6 @@ class Columns:
         return np.unique(self.index, return_inverse=True)[1]
 
     @property
-    def only_numbers(self) -> bool:
-        """Whether the columns used are numbers as they are."""
-        return all(self.columns[j].kind == "number" for j in self.used)
-
-    @property
     def left_out(self) -> dict[str, str]:
         """Columns left out, each with the reason."""
         return {column.name: column.why for column in self.columns if column.why}
@@ -90,9 +109,25 @@ class Columns:
         return ", ".join(said) + (f" and {len(self.left_out) - 8} more" if len(self.left_out) > 8 else "")
 
     def warn(self) -> None:
-        """Say which columns are left out."""
+        """Say which columns are left out, and how those are read that could be read otherwise."""
         if self.left_out:
             warnings.warn(f"left out: {self.left_out_said()}.", LeftOut, stacklevel=4)
+        for name, note in self.notes().items():
+            warnings.warn(f"column {name!r}: {note}.", UserWarning, stacklevel=4)
+
+    def unreadable(self, table: MixedTable) -> dict[str, np.ndarray]:
+        """Which cells of the columns of numbers and dates cannot be read, where there are any; shape (n,) each."""
+        found = {
+            self.columns[j].name: unreadable(self.columns[j], table.columns[self.columns[j].name])
+            for j in self.used
+            if self.columns[j].measured
+        }
+        return {name: cells for name, cells in found.items() if cells.any()}
+
+    def read_as(self, hints: Hints) -> "Columns":
+        """Return the plan for a file whose marks or dates are given, whatever they were in the fit."""
+        new = {c.name: _respelled(c, hints) for c in self.columns if c.kind in ("number", "date")}
+        return self.having(new) if hints.decimal or hints.date_order else self
 
     def encode(self, table: MixedTable) -> np.ndarray:
         """Return a table with these columns as numbers, NaN where missing, shape (n, D)."""
@@ -128,6 +163,20 @@ class Columns:
         return cls(tuple(_column(entry) for entry in json.loads(text)))
 
 
+def spellings_of(table: MixedTable, cells: dict[str, np.ndarray]) -> Mapping[str, Spelling | None]:
+    """How the text columns of a table are written: as its reader found, or as its cells show."""
+    if table.spellings is not None:
+        return table.spellings
+    texts = {name: values.tolist() for name, values in cells.items() if is_text(values)}
+    return decided({name: texts[name] for name in texts if name not in table.categories}, table.hints)
+
+
+def _respelled(column: Column, hints: Hints) -> Column:
+    old = column.spelling or Spelling("date" if column.kind == "date" else "number")
+    new = replace(old, decimal=hints.decimal or old.decimal, order=hints.date_order or old.order)
+    return replace(column, spelling=new)
+
+
 def _missing(column: Column, values: np.ndarray | None, n: int) -> np.ndarray:
     if values is None:
         return np.ones(n, dtype=bool)
@@ -140,4 +189,24 @@ def _column(entry: dict[str, Any]) -> Column:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
     }
-    return Column(**values)
+    spelling = values.pop("spelling", None)
+    return Column(**values, spelling=None if spelling is None else Spelling(**spelling))
+
+
+def matrix_of(table: MixedTable | np.ndarray) -> np.ndarray:
+    """Return a table of nothing but numbers, truth values and dates as numbers, NaN where unreadable.
+
+    Raises
+    ------
+    InputError
+        If a column is text.
+    """
+    if not isinstance(table, MixedTable):
+        return table
+    cells = {name: plain(values) for name, values in table.columns.items()}
+    spellings = spellings_of(table, cells)
+    found = {name: as_measured(name, values, spellings.get(name)) for name, values in cells.items()}
+    for name, column in found.items():
+        if column is None:
+            raise InputError(f"column {name!r} holds text: leave it out.")
+    return np.column_stack([measured(column, cells[name])[0] for name, column in found.items() if column])

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data import MixedTable
 from robustae.data.identifiers import index_reason
+from robustae.data.mixed import MixedTable
 
-__all__ = ["frame_of", "is_mixed", "of_frame", "replaced"]
+__all__ = ["cells_of", "frame_of", "is_mixed", "of_frame", "replaced"]
 
 
 def frame_of(X: Any) -> Any:
@@ -16,17 +16,35 @@ def frame_of(X: Any) -> Any:
         return None
     import narwhals as nw
 
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    return frame if isinstance(frame, nw.DataFrame) else None
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if not isinstance(frame, nw.DataFrame):
+        return None
+    return nw.from_native(_dense(frame.to_native()), eager_only=True)
 
 
-def is_mixed(frame: Any) -> bool:
-    """Whether a frame has a column of anything but numbers and truth values."""
+def _dense(frame: Any) -> Any:
+    """A pandas frame without sparse columns, which can be neither changed nor compared cell by cell."""
+    sparse = (
+        [name for name, kind in getattr(frame, "dtypes", {}).items() if hasattr(kind, "fill_value")]
+        if (hasattr(frame, "sparse") or type(frame).__module__.startswith("pandas"))
+        else []
+    )
+    return frame.astype({name: frame.dtypes[name].subtype for name in sparse}) if sparse else frame
+
+
+def is_mixed(frame: Any, by_name: bool = True) -> bool:
+    """Whether a frame has a column of anything but numbers and truth values, or (by name) of row numbers."""
     import narwhals as nw
 
-    if any(not (dtype.is_numeric() or dtype == nw.Boolean) for dtype in frame.schema.values()):
+    plain = [
+        dtype.is_numeric() and not dtype.is_decimal() or dtype == nw.Boolean
+        for dtype in frame.schema.values()
+    ]
+    if not all(plain):
         return True
-    return _numbers_rows(frame)
+    return by_name and _numbers_rows(frame)
 
 
 def _numbers_rows(frame: Any) -> bool:
@@ -34,11 +52,10 @@ def _numbers_rows(frame: Any) -> bool:
     import narwhals as nw
 
     found = [
-        series.dtype.is_integer()
+        series.dtype != nw.Boolean
         and not series.is_null().any()
         and bool(index_reason(str(series.name), series.to_numpy().astype(float)))
         for series in frame.iter_columns()
-        if series.dtype != nw.Boolean
     ]
     return any(found) and not all(found)
 
@@ -48,10 +65,11 @@ def of_frame(frame: Any) -> MixedTable:
     import narwhals as nw
 
     graded = frozenset(str(s.name) for s in frame.iter_columns() if s.dtype in (nw.Categorical, nw.Enum))
-    return MixedTable({str(series.name): _cells(series) for series in frame.iter_columns()}, graded)
+    return MixedTable({str(series.name): cells_of(series) for series in frame.iter_columns()}, graded)
 
 
-def _cells(series: Any) -> np.ndarray:
+def cells_of(series: Any) -> np.ndarray:
+    """Return the cells of a series: numbers, dates, lengths of time, or objects, None where missing."""
     import narwhals as nw
 
     dtype, missing = series.dtype, series.is_null().to_numpy().astype(bool)
@@ -61,6 +79,8 @@ def _cells(series: Any) -> np.ndarray:
         return np.where(missing, np.nan, series.cast(nw.Float64).fill_null(0.0).to_numpy())
     if dtype in (nw.Datetime, nw.Date):
         return _dates(series)
+    if dtype == nw.Duration:
+        return series.to_numpy().astype("timedelta64[us]")
     cells = np.empty(len(missing), dtype=object)
     cells[:] = [None if no else cell for cell, no in zip(series.to_list(), missing, strict=True)]
     return cells

@@ -8,17 +8,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robustae.data.arrays import NpyPart
 from robustae.data.batches import after, chosen, of_about, places
-from robustae.data.identifiers import index_reason
-from robustae.data.lines import TextPart
+from robustae.data.column_kinds import Column
+from robustae.data.formats import ENDINGS, ending_of, format_of
+from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable, similar
-from robustae.data.rowgroups import ParquetPart
+from robustae.data.table import unused_reason
 from robustae.utils.checks import InputError, NotFound
 
 __all__ = ["FileSource", "decoded_bytes", "files_of", "rows_of_files"]
 
-ENDINGS = {".parquet": ParquetPart, ".pq": ParquetPart, ".npy": NpyPart, ".csv": TextPart}
 HEAD = 65_536  # rows looked at to tell the columns that only number the rows
 PathLike = str | os.PathLike[str]
 
@@ -30,6 +29,11 @@ class Part(Protocol):
     named: bool
     columns: list[str]
     n_rows: int | None
+    kinds: dict[str, Column]
+
+    def read_like(self, kinds: dict[str, Column]) -> None:
+        """Read the columns as those of another file."""
+        ...
 
     def check(self, columns: list[str]) -> None:
         """Refuse columns that are no numbers."""
@@ -68,10 +72,10 @@ def _files(path: Path) -> list[Path]:
 def _inside(folder: Path) -> list[Path]:
     """Files of data below a folder, but for hidden ones and the notes of engines (_SUCCESS)."""
     files = sorted(file for file in folder.rglob("*") if _is_data(file.relative_to(folder), file))
-    kinds = sorted({file.suffix.lower() for file in files})
+    kinds = sorted({ending_of(file) for file in files})
     if not files:
-        raise NotFound(f"the folder {str(folder)!r} holds no {', '.join(ENDINGS)} file.")
-    if len({ENDINGS[kind] for kind in kinds}) > 1:
+        raise NotFound(f"the folder {str(folder)!r} holds no file of data ({', '.join(ENDINGS)}).")
+    if len({format_of(file).name for file in files}) > 1:
         pattern = str(folder / f"*{kinds[0]}")
         raise InputError(
             f"the folder {str(folder)!r} holds {' and '.join(kinds)} files: name one kind, as {pattern!r}."
@@ -81,19 +85,23 @@ def _inside(folder: Path) -> list[Path]:
 
 def _is_data(inside: Path, file: Path) -> bool:
     hidden = any(part.startswith((".", "_")) for part in inside.parts)
-    return not hidden and file.suffix.lower() in ENDINGS and file.is_file()
+    return not hidden and ending_of(file) in ENDINGS and file.is_file()
 
 
-def _part(path: Path) -> Part:
+def _part(path: Path, options: ReadOptions) -> Part:
     if not path.is_file():
         raise InputError(f"{str(path)!r} is not a regular file.")
     with readable(path):
-        return ENDINGS.get(path.suffix.lower(), TextPart)(path)
+        found = format_of(path)
+        if found.part is None:
+            raise InputError(f"{str(path)!r} is read as a whole only, not in batches: name it alone.")
+        return found.part(path, options)
 
 
 def decoded_bytes(files: Sequence[Path]) -> int:
     """About how many bytes the rows of these files take in float64."""
-    return sum(8 * rows_of(part) * len(part.columns) for part in map(_part, files))
+    parts = (_part(file, ReadOptions()) for file in files)
+    return sum(8 * rows_of(part) * len(part.columns) for part in parts)
 
 
 def rows_of_files(files: Sequence[Path]) -> int:
@@ -122,11 +130,23 @@ class FileSource:
         An estimate where `n_rows` is None.
     """
 
-    def __init__(self, files: Sequence[Path], columns: Sequence[str] | None = None, drop: Sequence[str] = ()):
-        self._parts = [_part(file) for file in files]
+    def __init__(
+        self,
+        files: Sequence[Path],
+        columns: Sequence[str] | None = None,
+        drop: Sequence[str] = (),
+        options: ReadOptions | None = None,
+        kinds: dict[str, Column] | None = None,
+    ):
+        self._parts = [_part(file, options or ReadOptions()) for file in files]
         first = self._parts[0]
+        for part in self._parts if kinds else ():
+            part.read_like(kinds)
         self.named = first.named
         self.columns = chosen(first.columns, columns, drop, repr(str(first.path)), self.named)
+        first.check(self.columns)
+        for part in self._parts[1:]:
+            part.read_like(first.kinds)
         for part in self._parts:
             self._check(part, None if columns is not None else set(first.columns))
         self.dropped = self._row_numbers() if columns is None and self.named else {}
@@ -134,10 +154,15 @@ class FileSource:
         counts = [part.n_rows for part in self._parts]
         self.n_rows = None if None in counts else sum(count for count in counts if count is not None)
 
+    @property
+    def kinds(self) -> dict[str, Column]:
+        """The columns that are not plain numbers: how they are written in the first file, and so in all."""
+        return {name: self._parts[0].kinds[name] for name in self.columns if name in self._parts[0].kinds}
+
     def _row_numbers(self) -> dict[str, str]:
         """Columns that only number the rows, as the first ones tell, and why; none if no other is left."""
         head = next(self._parts[0].batches(self.columns, HEAD), np.empty((0, len(self.columns))))[:HEAD]
-        why = {name: index_reason(name, values) for name, values in zip(self.columns, head.T, strict=True)}
+        why = {name: unused_reason(name, values) for name, values in zip(self.columns, head.T, strict=True)}
         found = {name: reason for name, reason in why.items() if reason}
         return found if len(found) < len(self.columns) else {}
 

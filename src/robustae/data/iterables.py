@@ -8,6 +8,9 @@ import numpy as np
 
 from robustae.data.arrays import as_floats, flat
 from robustae.data.batches import after, chosen, of_about, of_arrow, places, refuse_kind
+from robustae.data.dataframes import cells_of
+from robustae.data.spelling import Spelling
+from robustae.data.values import numbers_in, plain
 from robustae.utils.checks import InputError
 
 __all__ = ["IterableSource", "once"]
@@ -117,9 +120,8 @@ def _of_frame(frame: Any, columns: list[str]) -> np.ndarray:
 def _of_series(series: Any) -> np.ndarray:
     import narwhals as nw
 
-    if series.dtype in (nw.Datetime, nw.Date):
-        times = series.to_numpy().astype("datetime64[us]")
-        return np.where(np.isnat(times), np.nan, times.astype(np.int64) / 1e6)
+    if series.dtype in (nw.Datetime, nw.Date, nw.Time, nw.Duration):
+        return numbers_in(plain(cells_of(series)), Spelling())[0]
     if not (series.dtype.is_numeric() or series.dtype == nw.Boolean):
         refuse_kind(str(series.name), f"values of type {series.dtype}", WHERE)
     missing = series.is_null().to_numpy().astype(bool)

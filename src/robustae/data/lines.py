@@ -1,51 +1,83 @@
-"""Delimited text as batches of rows: by pyarrow where all cells are plain numbers, else cell by cell."""
+"""Files of cells as batches of numbers: by pyarrow where all cells are plain numbers, else cell by cell."""
 
 import warnings
-from collections.abc import Generator, Iterator, Sequence
-from itertools import islice
-from pathlib import Path
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from robustae.data.batches import of_arrow, places, refuse_kind
+from robustae.data.cells import RARE, numbers_of
+from robustae.data.coding import measured
+from robustae.data.column_kinds import Column, as_measured
+from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable
-from robustae.data.table import RARE, is_missing, number, numbers_of
-from robustae.data.text import layout, opened, slip
+from robustae.data.spelling import decided, refuse_either
+from robustae.data.table import slipped
+from robustae.data.tabular import CellFile
+from robustae.data.text import TextFile
+from robustae.data.values import is_text, plain
 
-__all__ = ["TextPart"]
+__all__ = ["CellPart"]
 
-_BLOCK = 4096  # rows turned into numbers at a time
+HEAD = 5  # blocks from which it is decided how columns are written
 _BYTES = 1 << 22  # that pyarrow parses at a time
-_MISSING = ["", "NA", "na", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "?", "null", "NULL", "None", "-", "."]
+_MISSING = ["", "NA", "na", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "?", "null", "NULL", "-", "."]
 
 
-class TextPart:
-    """One file."""
+class CellPart:
+    """One file of cells.
+
+    Attributes
+    ----------
+    kinds : dict of str to Column
+        What the columns hold and how they are written: as the first rows show, or as another file's.
+    """
 
     n_rows = None  # not known before reading
 
-    def __init__(self, path: Path):
-        self.path = path
-        self._layout = layout(path)
-        self.columns = self._layout.names
-        self.named = self._layout.named
+    def __init__(self, file: CellFile, options: ReadOptions):
+        self.path, self.columns, self.named = file.path, file.columns, file.named
+        self._file, self._options = file, options
+        self._given: dict[str, Column] = {}
 
     @property
     def about_rows(self) -> int:
-        """Rows in all, as the first lines tell."""
-        sample = [sum(map(len, row)) + len(row) for row in self._layout.sample] or [1]
-        return max(1, round(self.path.stat().st_size * len(sample) / sum(sample)))
+        """Rows in all, estimated."""
+        return self._file.about_rows
+
+    def read_like(self, kinds: dict[str, Column]) -> None:
+        """Read the columns as those of another file."""
+        self._given = kinds
+
+    @cached_property
+    def kinds(self) -> dict[str, Column]:
+        """Those columns that are numbers, truth values or dates."""
+        with readable(self.path):
+            blocks = [cells for _, cells in islice(self._file.blocks(), HEAD)]
+        values = {
+            name: plain(_objects(chain(*(cells[j] for cells in blocks))))
+            for j, name in enumerate(self.columns)
+        }
+        texts = {name: cells.tolist() for name, cells in values.items() if is_text(cells)}
+        spellings = decided(texts, self._options.hints(self._file.dialect.delimiter))
+        found = {name: as_measured(name, cells, spellings.get(name)) for name, cells in values.items()}
+        return {name: column for name, column in found.items() if column is not None} | self._given
 
     def check(self, columns: list[str]) -> None:
-        """Refuse columns whose first cells are no numbers."""
-        where = repr(str(self.path))
-        for name, j in zip(columns, places(columns, self.columns, where), strict=True):
-            cells = [row[j] for row in self._layout.sample if len(row) > j]
-            texts = [cell for cell in cells if number(cell) is None]
-            if len(texts) > RARE * sum(not is_missing(cell) for cell in cells):
-                refuse_kind(name, f"text ({texts[0].strip()[:40]!r})", where)
+        """Refuse columns that are no numbers, truth values or dates."""
+        for name, j in zip(columns, places(columns, self.columns, repr(str(self.path))), strict=True):
+            column = self.kinds.get(name)
+            if column is None:
+                cells = [row[j] for row in self._file.sample if len(row) > j and row[j] not in (None, "")]
+                refuse_kind(
+                    name, f"text ({str(cells[0]).strip()[:40] if cells else ''!r})", repr(str(self.path))
+                )
+            elif column.spelling is not None:
+                refuse_either(name, column.spelling)
 
     def batches(self, columns: list[str], rows: int, start: int = 0) -> Iterator[np.ndarray]:
         """Yield the rows; `start` is 0, for rows of text have no known place."""
@@ -57,7 +89,7 @@ class TextPart:
     def _quick(self, columns: list[str]) -> Generator[np.ndarray, None, int | None]:
         """Yield rows while pyarrow takes each cell for a number or missing; return how many, if not all."""
         done, arrow = 0, _arrow()
-        if arrow is None:
+        if arrow is None or not self._plain(columns):
             return done
         try:
             for batch in self._parsed(arrow, columns):
@@ -67,52 +99,75 @@ class TextPart:
             return done
         return None
 
+    def _plain(self, columns: list[str]) -> bool:
+        """Whether pyarrow reads these columns as we do."""
+        file = self._file
+        plain_text = (
+            isinstance(file, TextFile) and file.dialect.encoding == "utf-8" and file.path.suffix != ".gz"
+        )
+        found = [self.kinds.get(name) for name in columns]
+        return plain_text and all(
+            one is not None and one.kind == "number" and not _marked(one) for one in found
+        )
+
     def _parsed(self, arrow: Any, columns: list[str]) -> Iterator[Any]:
-        csv, found = arrow.csv, self._layout
+        csv, skipped = arrow.csv, self._file.preamble + self.named
         cells = csv.ConvertOptions(
             column_types=dict.fromkeys(columns, arrow.float64()),
             include_columns=columns,
             null_values=_MISSING,
         )
-        file = csv.ReadOptions(block_size=_BYTES, column_names=found.names, skip_rows=int(found.named))
-        lines = csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True)
+        file = csv.ReadOptions(block_size=_BYTES, column_names=self.columns, skip_rows=skipped)
+        lines = csv.ParseOptions(delimiter=self._file.dialect.delimiter, newlines_in_values=True)
         with csv.open_csv(self.path, file, lines, cells) as batches:
             yield from batches
 
     def _careful(self, columns: list[str], done: int) -> Iterator[np.ndarray]:
         """Yield rows from `done` on, cell by cell."""
         at = places(columns, self.columns, repr(str(self.path)))
-        slips = _Slips(columns, done, str(self.path))
-        with opened(self.path, self._layout.delimiter, self._layout.named) as rows:
-            next(islice(rows, done - 1, done), None) if done else None
-            while block := list(islice(rows, _BLOCK)):
-                lines, cells = zip(*block, strict=True)
-                down = list(zip(*cells, strict=True))
-                yield slips.numbers([down[j] for j in at], lines)
+        slips = _Slips([self.kinds[name] for name in columns], done, str(self.path))
+        for lines, cells in self._file.blocks():
+            if len(lines) > done:
+                yield slips.numbers([cells[j][done:] for j in at], np.array(lines[done:]))
+            done = max(0, done - len(lines))
         slips.tell()
 
 
-class _Slips:
-    """Cells of text in columns of numbers: few are missing values, more make a column of text."""
+def _marked(column: Column) -> bool:
+    """Whether its numbers have marks or units."""
+    found = column.spelling
+    return found is not None and not (found.kind == "number" and found.plain)
 
-    def __init__(self, columns: list[str], rows: int, path: str):
+
+class _Slips:
+    """Cells that are unreadable in columns of numbers: few are missing values, more make a column of text."""
+
+    def __init__(self, columns: list[Column], rows: int, path: str):
         self.columns, self.path = columns, path
         self.seen = np.full(len(columns), rows)
         self.first: dict[str, str] = {}
-        self.count = dict.fromkeys(columns, 0)
+        self.count = dict.fromkeys((column.name for column in columns), 0)
 
-    def numbers(self, cells: Sequence[Sequence[str]], lines: Sequence[int]) -> np.ndarray:
+    def numbers(self, cells: Sequence[Sequence[Any]], lines: np.ndarray) -> np.ndarray:
         """Return columns of cells as rows of numbers."""
         X = np.empty((len(cells), len(lines)))
-        for j, name in enumerate(self.columns):
-            X[j], slips = numbers_of(cells[j])
-            if slips:
-                self.first.setdefault(name, slip(cells[j][slips[0]], lines[slips[0]]))
-            self.count[name] += len(slips)
-            self.seen[j] += len(slips) + np.count_nonzero(X[j] == X[j])
+        for j, column in enumerate(self.columns):
+            X[j], slips = self._column(column, cells[j])
+            name = column.name
+            if slips.any():
+                self.first.setdefault(name, slipped(cells[j], slips, lines).partition(" and ")[0])
+            self.count[name] += int(slips.sum())
+            self.seen[j] += int(slips.sum()) + np.count_nonzero(X[j] == X[j])
             if self.count[name] > RARE * self.seen[j]:
                 refuse_kind(name, self.first[name], repr(self.path))
         return X.T
+
+    def _column(self, column: Column, cells: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        if column.kind == "number" and not _marked(column) and all(isinstance(cell, str) for cell in cells):
+            numbers, slips = numbers_of(cells)
+            if not slips:
+                return numbers, np.zeros(len(cells), bool)
+        return measured(column, plain(_objects(cells)))
 
     def tell(self) -> None:
         """Say what was taken as missing."""
@@ -123,6 +178,13 @@ class _Slips:
     def _of(self, name: str) -> str:
         more = self.count[name] - 1
         return self.first[name] + (f" and {more} more" if more else "")
+
+
+def _objects(cells: Iterable[Any]) -> np.ndarray:
+    found = list(cells)
+    out = np.empty(len(found), dtype=object)
+    out[:] = found
+    return out
 
 
 def _arrow() -> ModuleType | None:

@@ -1,10 +1,13 @@
 """A table whose columns are kept as written: numbers beside texts, truth values and dates."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+
+from robustae.data.cells import RARE
+from robustae.data.spelling import Hints, Spelling
 
 __all__ = ["MixedTable"]
 
@@ -19,11 +22,20 @@ class MixedTable:
         Numbers (NaN where missing), bool, datetime64 (NaT where missing), or objects: what was
         written, None where missing.
     categories : frozenset of str
-        Columns said to be categories, whatever their values are.
+        Columns given as categories, whatever their values are.
+    hints : Hints
+        What the user gives, or the file shows, about how cells are written.
+    spellings : mapping of str to Spelling or None, optional
+        How the text columns of a file are written, as its reader found.
+    most_unreadable : float
+        Share of a column's cells that may be unreadable, and then count as missing.
     """
 
     columns: dict[str, np.ndarray]
     categories: frozenset[str] = frozenset()
+    hints: Hints = field(default_factory=Hints)
+    spellings: Mapping[str, Spelling | None] | None = None
+    most_unreadable: float = RARE
     ndim: ClassVar[int] = 2
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ class ParquetPart:
     """One file."""
 
     named = True
+    kinds: dict[str, Any] = {}
 
     def __init__(self, path: Path):
         self.path = path
@@ -37,6 +38,9 @@ class ParquetPart:
                 yield content
         except arrow.ArrowException as error:
             raise InputError(f"{str(self.path)!r} is not a Parquet file, or a damaged one.") from error
+
+    def read_like(self, kinds: dict[str, Any]) -> None:
+        """Columns have types: nothing is to be found out."""
 
     def check(self, columns: list[str]) -> None:
         """Refuse columns that are no numbers."""

@@ -9,9 +9,10 @@ import numpy as np
 from robustae.data.kinds import Kind, kind_of
 from robustae.utils.checks import InputError
 
-__all__ = ["Rows", "checked", "read_rows", "read_weight", "valid_image_shape"]
+__all__ = ["Rows", "checked", "dense", "read_rows", "read_weight", "valid_image_shape"]
 
 HUGE = 1e100
+MOST_DENSE = 2**27  # cells of a sparse matrix
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,24 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     if values.dtype.kind == "b" or values.dtype in (np.float16, np.longdouble):
         values = values.astype(np.float64)
     return Rows(checked(values), shape if frame is None else values.shape, frame, image_shape)
+
+
+def dense(X: Any) -> Any:
+    """Return a sparse matrix of SciPy as an array, one of another kind as it is.
+
+    Raises
+    ------
+    InputError
+        If it has more than 2^27 cells (1 GiB).
+    """
+    if not hasattr(X, "toarray") or not hasattr(X, "nnz"):
+        return X
+    if X.shape[0] * X.shape[1] > MOST_DENSE:
+        raise InputError(
+            f"X is sparse with {X.shape[0]} x {X.shape[1]} cells, more than {MOST_DENSE} can be made dense: "
+            "leave out columns, or hand in blocks of rows (a function that yields them)."
+        )
+    return X.toarray()
 
 
 def checked(values: np.ndarray) -> np.ndarray:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.cells import is_missing
+from robustae.data.dialect import Dialect
 from robustae.data.identifiers import index_reason
 from robustae.data.mixed import MixedTable
 from robustae.utils.checks import InputError, suggestion
 
-_MISSING = ("", "na", "n/a", "#n/a", "nan", "<na>", "nat", "?", "null", "-", ".")
-RARE = 0.1  # share of a column's cells that may be text, as slips that count as missing
 _LEVELS = ("-", ".")  # markers that are a value of their own in a label, as in + and -
+_WHOLE = re.compile(r"^([+-]?\d+)[.,]0*$")  # 1.0000 is 1
 _NUMBERED = re.compile(r"\s*\[\d+\]$")  # as of a patient, glued to what the row is
-_WORDS = dict.fromkeys(_MISSING, float("nan")) | {"true": 1.0, "false": 0.0}
 
 
 MOST_KINDS = 50  # of a label: beyond, it is a measurement or a name
@@ -41,9 +41,18 @@ class Table:
     suffix : str
         Kind of file: ".csv", ".parquet", ".npy" or ".npz".
     slips : dict of str to str
-        Columns of numbers with a few cells of text, which count as missing, and the first of them.
+        Columns of numbers or dates with a few cells that are neither, which count as missing, and the first
+        of them.
     spare : dict of str to array of shape (n,)
         Columns left out because they only number the rows, for a model that was fitted on them.
+    identifiers : dict of str to array of shape (n,)
+        Columns that name the rows, for results to carry along.
+    lines : int array of shape (n,), or None
+        Where each row stands in the file, the first line being 1; None where there are no lines.
+    dialect : Dialect or None
+        How a text file is written.
+    notes : list of str
+        What should be known about how the file is read.
     """
 
     values: Any
@@ -54,6 +63,10 @@ class Table:
     suffix: str = ".csv"
     slips: dict[str, str] = field(default_factory=dict)
     spare: dict[str, np.ndarray] = field(default_factory=dict)
+    identifiers: dict[str, np.ndarray] = field(default_factory=dict)
+    lines: np.ndarray | None = None
+    dialect: Dialect | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def mixed(self) -> bool:
@@ -71,11 +84,20 @@ class Request:
 
     label: str | int | None = None
     drop: tuple[str | int, ...] = ()
+    identifier: str | None = None
+
+    def identifier_in(self, names: list[str]) -> str | None:
+        """Return the name of the column that names the rows; None where there is none."""
+        if self.identifier is None:
+            return None
+        return names[position(self.identifier, names, "identifier")]
 
     def left_out(self, names: list[str], others: Sequence[str] = ()) -> tuple[dict[str, str], str | None]:
         """Return the columns not to be used, with reasons, and the name of the label's."""
         drop = [wanted for wanted in self.drop if str(wanted) not in others]
         dropped = {names[position(wanted, names, "column")]: "as asked" for wanted in drop}
+        identifier = self.identifier_in(names)
+        dropped |= {} if identifier is None else {identifier: "the identifier"}
         if self.label is None:
             return dropped, None
         label = names[position(self.label, names, "label", others)]
@@ -83,10 +105,10 @@ class Request:
 
 
 def without_index(table: Table) -> Table:
-    """Leave out named columns of numbers that only number the rows, unless no other is left."""
+    """Leave out named columns of numbers that only number the rows, or hold nothing, unless no other is left."""
     if table.mixed or not table.named:
         return table
-    why = {name: index_reason(name, table.values[:, j]) for j, name in enumerate(table.columns)}
+    why = {name: unused_reason(name, table.values[:, j]) for j, name in enumerate(table.columns)}
     kept = [j for j, name in enumerate(table.columns) if not why[name]]
     if not kept or len(kept) == len(table.columns):
         return table
@@ -98,6 +120,21 @@ def without_index(table: Table) -> Table:
         dropped=table.dropped | {name: why[name] for name in spare},
         spare=spare,
     )
+
+
+def unused_reason(name: str, values: np.ndarray) -> str:
+    """Why a column of numbers is of no use: it only numbers the rows, or is empty; empty where it is of use."""
+    return "every cell is missing" if np.isnan(values).all() else index_reason(name, values)
+
+
+def slipped(cells: Sequence[Any], unreadable: np.ndarray, lines: np.ndarray | None) -> str:
+    """The first cell that cannot be read, where it stands, and how many more there are; empty for none."""
+    at = np.flatnonzero(unreadable)
+    if not len(at):
+        return ""
+    where = f"row {at[0]}" if lines is None else f"line {lines[at[0]]}"
+    more = f" and {len(at) - 1} more" if len(at) > 1 else ""
+    return f"text {str(cells[at[0]]).strip()[:40]!r} on {where}{more}"
 
 
 def match_columns(table: Table, names: Sequence[str]) -> Table:
@@ -192,7 +229,7 @@ def _label_text(value: Any) -> str:
     if value is None:
         return ""
     text = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
-    return text.removesuffix(".0")
+    return _WHOLE.sub(r"\1", text)
 
 
 def _without_numbers(texts: list[str]) -> list[str]:
@@ -247,39 +284,3 @@ def _nearest(wanted: str, options: Sequence[str]) -> str:
     """Suggest the nearest of many names, else the first few."""
     hint = suggestion(wanted, options) if options else ""
     return hint if len(options) <= 8 or hint.startswith("did you mean") else suggestion(wanted, options[:8])
-
-
-def number(cell: str) -> float | None:
-    """Return what a cell of text says: a number, NaN where it says missing, None where it is text."""
-    word = cell.strip().lower()
-    if word in _WORDS:
-        return _WORDS[word]
-    try:
-        # float() takes "1_000" for 1000; in data it is an identifier.
-        return None if "_" in word else float(word)
-    except ValueError:
-        return None
-
-
-def numbers_of(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-    """Return cells of text as numbers, and where there is other text instead."""
-    if "_" not in "".join(cells):
-        try:
-            return np.array(list(map(float, cells))), []
-        except ValueError:
-            pass
-    known = {cell: number(cell) for cell in set(cells)}
-    numbers = [known[cell] for cell in cells]
-    return np.array(numbers, dtype=float), [i for i, value in enumerate(numbers) if value is None]
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell of text holds a number."""
-    value = number(cell)
-    return value is not None and value == value
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell of text says that its value is missing."""
-    value = number(cell)
-    return value is not None and value != value

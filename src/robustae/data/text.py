@@ -1,144 +1,156 @@
-"""CSV and its kin: the delimiter and the header are told from the first lines."""
+"""CSV and its kin: encoding, delimiter and header follow from the first lines, unless they are given."""
 
 import codecs
 import csv
+import gzip
 import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-import numpy as np
-
-from robustae.data.mixed import MixedTable
-from robustae.data.table import RARE, Raw, Request, Table, is_number, number, numbers_of
+from robustae.data.cells import is_missing, is_number, number
+from robustae.data.dates import hours_in, is_date
+from robustae.data.dialect import Dialect
+from robustae.data.numerals import parts_of_cell
+from robustae.data.options import ReadOptions
 from robustae.utils.checks import InputError
 
-_DELIMITERS = "\t;,"
+__all__ = ["Block", "TextFile", "delimiter_of", "distinct", "opened_bytes", "with_points"]
+
+_DELIMITERS = "\t;|,"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
-_BLOCK = 4096  # rows turned into numbers at a time
-_HEAD = 1 << 16  # bytes looked at to tell the delimiter and the header
+_SEP_LINE = re.compile(r'"?sep=(.)"?\s*')
+_BLOCK = 4096  # rows at a time
+_HEAD = 1 << 20  # characters of the first lines, at most, from which the layout follows
+_SAMPLE = 50  # lines
+_LONGEST = 1 << 26  # characters of the first line
+_BYTES = 1 << 24  # that must be UTF-8, unless the encoding is given
+_MARKS = (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")
+_OTHER_KINDS = (b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x93NUMPY", b"ARROW1")
 
-Rows = Iterator[tuple[int, list[str]]]
-
-
-class _Column:
-    """One column of a text file, gathered block by block."""
-
-    def __init__(self, name: str, why: str = "", keep_text: bool = False) -> None:
-        self.name, self.why = name, why
-        self.numbers = self.slips = 0
-        self.first_slip = ""
-        self.parts: list[np.ndarray] = []
-        self.texts: list[str] | None = [] if keep_text else None
-
-    def add(self, cells: Sequence[str], lines: Sequence[int]) -> None:
-        if self.texts is not None:
-            self.texts.extend(cells)
-        elif not self.why:
-            self._add_numbers(cells, lines)
-
-    def _add_numbers(self, cells: Sequence[str], lines: Sequence[int]) -> None:
-        numbers, slips = numbers_of(cells)
-        self.parts.append(numbers)
-        self.numbers += len(numbers) - int(np.isnan(numbers).sum())
-        self.slips += len(slips)
-        if slips and not self.first_slip:
-            self.first_slip = slip(cells[slips[0]], lines[slips[0]])
-        if self.slips > RARE * (self.numbers + self.slips):
-            self.why, self.parts = self.first_slip, []
-
-    def slipped(self) -> str:
-        """What was text in a column of numbers."""
-        return self.first_slip + (f" and {self.slips - 1} more" if self.slips > 1 else "")
+# Lines in the file, and the cells column by column.
+Block = tuple[Sequence[int], Sequence[Sequence[Any]]]
 
 
-def slip(cell: str, line: int) -> str:
-    comma = " (decimals need a point)" if number(cell.replace(",", ".", 1)) is not None else ""
-    return f"text {cell.strip()[:40]!r} on line {line}{comma}"
+class TextFile:
+    """One file of delimited text.
+
+    Attributes
+    ----------
+    columns : list of str
+        Names, or positions where there is no header.
+    named : bool
+    dialect : Dialect
+    skipped : int
+        Lines before the first row: those of names, and of the separator.
+    sample : list of list of str
+        The first rows.
+    note : str
+        What should be known about how it is read; empty where nothing.
+    """
+
+    suffix = ".csv"
+
+    def __init__(self, path: Path, options: ReadOptions):
+        self.path = path
+        encoding, self.note = _encoding(path, options)
+        with _opened(path, encoding) as text:
+            given, lines = _first_lines(text, path)
+        self.preamble = int(given is not None)
+        delimiter = options.delimiter or given or delimiter_of(lines)
+        self.dialect = Dialect(delimiter, encoding)
+        rows = [row for row in _reader(lines, delimiter) if row]
+        self.named = _is_header(rows)
+        rows = _without_ends(rows) if self.named else rows
+        self.columns = distinct(rows[0]) if self.named else [str(j) for j in range(len(rows[0]))]
+        self.sample = rows[1:] if self.named else rows
+
+    @property
+    def about_rows(self) -> int:
+        """Rows in all, as the first lines tell."""
+        sample = [sum(map(len, row)) + len(row) for row in self.sample] or [1]
+        return max(1, round(_size(self.path) * len(sample) / max(1, sum(sample))))
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the rows, some at a time."""
+        with _opened(self.path, self.dialect.encoding) as text:
+            for _ in range(self.preamble):
+                next(text)
+            rows = _rows(text, self.dialect.delimiter, len(self.columns), self.preamble)
+            if self.named:
+                next(rows)
+            while block := list(islice(rows, _BLOCK)):
+                lines, cells = zip(*block, strict=True)
+                yield lines, list(zip(*cells, strict=True))
 
 
-@dataclass(frozen=True)
-class Layout:
-    """What sets the cells of a file apart, whether it has a header, its columns, and its first rows."""
-
-    delimiter: str
-    named: bool
-    names: list[str]
-    sample: list[list[str]]
+def opened_bytes(path: Path) -> IO[bytes]:
+    """Open a file, unpacked where it is gzip."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else open(path, "rb")
 
 
-def layout(file: Path) -> Layout:
-    """Tell how a file of delimited text is laid out."""
-    sample, delimiter = _sample(file)
-    named = _is_header(sample)
-    names = _distinct(sample[0]) if named else [str(j) for j in range(len(sample[0]))]
-    return Layout(delimiter, named, names, sample[1:] if named else sample)
-
-
-def read_text(file: Path, request: Request) -> Raw:
-    """Read a file of delimited text: as numbers, or as written where a column holds other text."""
-    found = layout(file)
-    names, named, delimiter = found.names, found.named, found.delimiter
-    dropped, label = request.left_out(names)
-    columns = [_Column(name, dropped.get(name, ""), name == label) for name in names]
-    with opened(file, delimiter, named) as rows:
-        count = _gather(rows, columns)
-    if not count:
-        raise InputError(f"{str(file)!r} has a header and no rows.")
-    kept = [column for column in columns if column.name not in dropped]
-    if not kept:
-        raise InputError(f"{str(file)!r} has no column beside the label and those to drop.")
-    if any(column.why for column in kept):
-        values = MixedTable(_as_written(file, delimiter, named, columns, dropped))
-    else:
-        values = np.column_stack([np.concatenate(column.parts) for column in kept])
-    slips = {column.name: column.slipped() for column in kept if column.slips and not column.why}
-    table = Table(values, [column.name for column in kept], None, dropped, named, ".csv", slips)
-    return table, next((c.texts for c in columns if c.texts is not None), None)
-
-
-def _as_written(
-    file: Path, delimiter: str, named: bool, columns: list[_Column], dropped: dict[str, str]
-) -> dict[str, np.ndarray]:
-    """Read once more, for the texts: only few files need them, and numbers take less room."""
-    texts = [_Column(column.name, column.name, column.name not in dropped) for column in columns]
-    with opened(file, delimiter, named) as rows:
-        _gather(rows, texts)
-    return {column.name: np.array(column.texts, dtype=object) for column in texts if column.texts is not None}
+def _size(path: Path) -> int:
+    """Bytes of text, about: gzip packs tables to a quarter."""
+    return path.stat().st_size * (4 if path.suffix == ".gz" else 1)
 
 
 @contextmanager
-def opened(file: Path, delimiter: str, named: bool) -> Iterator[Rows]:
-    """Open the rows below the header."""
-    with open(file, encoding="utf-8-sig", newline="") as text:
-        rows = _rows(text, delimiter)
-        if named:
-            next(rows)
-        yield rows
+def _opened(path: Path, encoding: str) -> Iterator[IO[str]]:
+    with opened_bytes(path) as binary, io.TextIOWrapper(binary, encoding=encoding, newline="") as text:
+        yield text
 
 
-def _sample(file: Path) -> tuple[list[list[str]], str]:
-    """Return the first rows and what sets their cells apart."""
-    with open(file, "rb") as binary:
-        head = binary.read(_HEAD)
-    if b"\0" in head or head.startswith((b"PK\x03\x04", b"%PDF", b"\x1f\x8b")):
-        raise InputError(f"{str(file)!r} is not text: use CSV, Parquet, .npy or .npz.")
-    # A character cut in two at the end of the head is no fault of the file.
-    text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
-    lines = list(io.StringIO(text, newline=""))  # no other ends of lines than below
-    lines = [line for line in (lines[:-1] if len(head) == _HEAD else lines) if line.strip()][:50]
+def _encoding(path: Path, options: ReadOptions) -> tuple[str, str]:
+    """The encoding of a file, and what to say about it."""
+    with opened_bytes(path) as binary:
+        head = binary.read(4096)
+        marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+        if head.startswith(_OTHER_KINDS) or (b"\0" in head and not (marked or options.encoding)):
+            raise InputError(
+                f"{str(path)!r} is not text: use CSV, JSON lines, Parquet, .xlsx, .npy or .npz (text in UTF-16 "
+                "without its mark: --encoding utf-16-le)."
+            )
+        if options.encoding or marked:
+            return options.encoding or str(marked), ""
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head + binary.read(_BYTES))
+        except UnicodeDecodeError as error:
+            return _western(path, error)
+    return "utf-8", ""
+
+
+def _western(path: Path, error: UnicodeDecodeError) -> tuple[str, str]:
+    try:
+        text = bytes(error.object).decode("cp1252")
+    except UnicodeDecodeError:
+        raise error from None
+    if any(ord(sign) < 32 and sign not in "\t\r\n\x0c" for sign in text):
+        raise error
+    return "cp1252", f"{path.name} is not UTF-8 and is read as Windows-1252 (--encoding names another)"
+
+
+def _first_lines(text: IO[str], path: Path) -> tuple[str | None, list[str]]:
+    """Return the separator that a first line sep=; gives, and the first lines that are not blank."""
+    lines: list[str] = []
+    size = 0
+    while len(lines) < _SAMPLE and size < _HEAD and (line := text.readline(_LONGEST)):
+        size += len(line)
+        if line.strip():
+            lines.append(line)
+    given = _SEP_LINE.fullmatch(lines[0]) if lines else None
+    lines = lines[1:] if given else lines
     if not lines:
-        raise InputError(f"{str(file)!r} is empty.")
-    delimiter = delimiter_of(lines)
-    return [with_points(row, delimiter) for row in _reader(lines, delimiter) if row], delimiter
+        raise InputError(f"{str(path)!r} is empty.")
+    return given and given[1], lines
 
 
 def delimiter_of(lines: list[str]) -> str:
-    """Return what sets the cells of lines apart: tab, semicolon or comma."""
+    """Return what sets the cells of lines apart: tab, semicolon, bar or comma."""
     for delimiter in _DELIMITERS:
         widths = {len(row) for row in _reader(lines, delimiter) if row}
         if len(widths) == 1 and widths != {1}:
@@ -147,25 +159,29 @@ def delimiter_of(lines: list[str]) -> str:
     return max(reversed(_DELIMITERS), key=lambda delimiter: sum(line.count(delimiter) for line in lines))
 
 
-def _reader(lines: IO[str] | list[str], delimiter: str):
+def _reader(lines: IO[str] | list[str], delimiter: str) -> Any:
     return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
 
 
-def _rows(text: IO[str], delimiter: str) -> Rows:
-    """Yield the line number and the cells of each row that is not blank; all of one width."""
+def _rows(text: IO[str], delimiter: str, width: int, before: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the cells of each row that is not blank; all of one width.
+
+    Separators at the end of a line, which set off nothing, do not count.
+    """
     reader = _reader(text, delimiter)
-    width = first = 0
+    first = 0
     for row in reader:
         if not row or (row == [""] and width != 1):
             continue
-        if not width:
-            width, first = len(row), reader.line_num
+        first = first or reader.line_num + before
+        if len(row) > width and not any(map(str.strip, row[width:])):
+            row = row[:width]
         if len(row) != width:
             raise InputError(
-                f"line {reader.line_num} has {len(row)} cells where line {first} has {width} "
+                f"line {reader.line_num + before} has {len(row)} cells where line {first} has {width} "
                 f"(set apart by {delimiter!r}): every line needs the same number."
             )
-        yield reader.line_num, with_points(row, delimiter)
+        yield reader.line_num + before, row
 
 
 def with_points(row: list[str], delimiter: str) -> list[str]:
@@ -176,28 +192,42 @@ def with_points(row: list[str], delimiter: str) -> list[str]:
 
 
 def _is_header(sample: list[list[str]]) -> bool:
-    """Whether the first row has text above numbers, or text and no number at all."""
-    texts = [j for j, cell in enumerate(sample[0]) if number(cell) is None]
-    if texts and not any(map(is_number, sample[0])):
+    """Whether the first row has text above values, or text and no value at all."""
+    texts = [j for j, cell in enumerate(sample[0]) if not is_missing(cell) and not _is_value(cell)]
+    if texts and not any(map(_is_value, sample[0])):
         return True
     below = [row for row in sample[1:] if len(row) == len(sample[0])]
-    return any(is_number(row[j]) for j in texts for row in below)
+    return any(_is_value(row[j]) for j in texts for row in below)
 
 
-def _distinct(names: list[str]) -> list[str]:
+def _is_value(cell: str) -> bool:
+    """Whether a cell holds a number, a date or a time, in whatever form."""
+    if number(cell) is not None:
+        return is_number(cell)
+    found = parts_of_cell(cell)
+    alone = found is not None and (found.unit.lead or not found.unit.tail or not cell.strip()[:1].isalpha())
+    return alone or hours_in(cell) is not None or is_date(cell)
+
+
+def distinct(names: list[str]) -> list[str]:
     """Give a name to the columns without one, and number those that share one."""
     result: list[str] = []
-    for j, name in enumerate(name.strip() or f"column {j}" for j, name in enumerate(names)):
-        taken = [other for other in names[:j] if other.strip() == name]
-        result.append(f"{name}.{len(taken)}" if taken else name)
+    for j, name in enumerate(names):
+        name = name.strip() or f"column {j}"
+        count = sum(other.strip() == name for other in names[:j])
+        result.append(next(free for free in _numbered(name, count) if free not in result))
     return result
 
 
-def _gather(rows: Rows, columns: list[_Column]) -> int:
-    count = 0
-    while block := list(islice(rows, _BLOCK)):
-        lines, cells = zip(*block, strict=True)
-        for column, down in zip(columns, zip(*cells, strict=True), strict=True):
-            column.add(down, lines)
-        count += len(block)
-    return count
+def _numbered(name: str, count: int) -> Iterator[str]:
+    if not count:
+        yield name
+    yield from (f"{name}.{number}" for number in range(max(count, 1), 1_000_000))
+
+
+def _without_ends(rows: list[list[str]]) -> list[list[str]]:
+    """Leave off names that are empty at the end, where no row has cells there."""
+    width = len(rows[0]) - next((j for j, name in enumerate(reversed(rows[0])) if name.strip()), 0)
+    if any(cell.strip() for row in rows[1:] for cell in row[width:]):
+        return rows
+    return [row[:width] for row in rows]

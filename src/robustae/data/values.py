@@ -6,62 +6,88 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data import RARE, is_missing, numbers_of
+from robustae.data.cells import is_missing
+from robustae.data.dates import hours_in
+from robustae.data.spelling import MS_PER_DAY, Spelling, in_utc
 
-__all__ = ["blank", "dates_of", "days_of", "floats_of", "foreign", "is_level_missing", "plain"]
+__all__ = ["blank", "days_of", "foreign", "hours_of", "is_level_missing", "is_text", "numbers_in", "plain"]
 
-MS_PER_DAY = 86_400_000
+_HOUR = np.timedelta64(1, "h")
 
 
 def plain(values: np.ndarray) -> np.ndarray:
-    """Give objects of one type their array: numbers, truth values, dates; else texts, None where missing."""
+    """Give cells of one type their array: numbers, truth values, dates, hours; else objects, None where missing."""
+    if values.dtype.kind == "m":
+        return hours_of(values)
+    if values.dtype.kind in "US":
+        return values.astype(str).astype(object)
     if values.dtype.kind != "O":
         return values
     cells = [None if _is_null(value) else value for value in values.tolist()]
     kinds = {type(cell) for cell in cells if cell is not None}
-    if not kinds or all(issubclass(kind, str) for kind in kinds):
-        return np.array(cells, dtype=object)
-    if all(issubclass(kind, bool) for kind in kinds):
-        return _truths(cells)
-    if all(issubclass(kind, numbers.Number) and not issubclass(kind, bool) for kind in kinds):
+    whole = _of_one_kind(cells, kinds)
+    return _objects(cells) if whole is None else whole
+
+
+def _of_one_kind(cells: list[Any], kinds: set[type]) -> np.ndarray | None:
+    def all_are(kind: Any) -> bool:
+        return bool(kinds) and all(issubclass(one, kind) for one in kinds)
+
+    if all_are((bool, np.bool_)):
+        return _objects(cells) if None in cells else np.array(cells, dtype=bool)
+    if all_are(numbers.Number) and not kinds & {bool, np.bool_, complex}:
         return np.array([np.nan if cell is None else float(cell) for cell in cells])
-    if all(issubclass(kind, dt.date) for kind in kinds):
+    if all_are(dt.date):
         return _datetimes(cells)
-    if foreign(values):
-        return values
-    return np.array([None if cell is None else str(cell) for cell in cells], dtype=object)
+    if all_are((dt.timedelta, dt.time)):
+        return np.array([_hours(cell) for cell in cells])
+    return None
+
+
+def _objects(cells: list[Any]) -> np.ndarray:
+    out = np.empty(len(cells), dtype=object)
+    out[:] = cells
+    return out
+
+
+def _hours(cell: Any) -> float:
+    if cell is None:
+        return np.nan
+    found = cell.total_seconds() / 3600 if isinstance(cell, dt.timedelta) else hours_in(cell.isoformat())
+    return np.nan if found is None else found
+
+
+def is_text(values: np.ndarray) -> bool:
+    """Whether cells, as `plain` gives them, hold texts."""
+    return values.dtype.kind == "O" and any(isinstance(cell, str) for cell in values)
 
 
 def foreign(values: np.ndarray) -> str:
     """Name a type of objects that are neither numbers, truth values, texts nor dates; empty for none."""
     if values.dtype.kind != "O":
-        return ""
+        return "complex" if values.dtype.kind == "c" else ""
+    known = (str, bool, np.bool_, numbers.Real, dt.date, dt.time, dt.timedelta)
     kinds = {type(value) for value in values.tolist() if not _is_null(value)}
-    known = (str, bool, np.bool_, numbers.Number, dt.date)
-    return next((kind.__name__ for kind in kinds if not issubclass(kind, known)), "")
+    return next((kind.__name__ for kind in kinds if not _is_known(kind, known)), "")
+
+
+def _is_known(kind: type, known: tuple[type, ...]) -> bool:
+    return (
+        issubclass(kind, known) or issubclass(kind, numbers.Number) and not issubclass(kind, numbers.Complex)
+    )
 
 
 def _is_null(value: Any) -> bool:
     # pandas.NA answers neither yes nor no, and NaN is unequal to itself.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(value, float) and value != value
-
-
-def _truths(cells: list[Any]) -> np.ndarray:
-    return np.array(cells, dtype=object if None in cells else bool)
+    return isinstance(value, (float, np.floating)) and value != value
 
 
 def _datetimes(cells: list[Any]) -> np.ndarray:
     whole = not any(isinstance(cell, dt.datetime) for cell in cells)
-    return np.array([_naive(cell) for cell in cells], dtype="datetime64[D]" if whole else "datetime64[us]")
-
-
-def _naive(cell: Any) -> Any:
-    """Zoned times are compared by the instant they name."""
-    if isinstance(cell, dt.datetime) and cell.tzinfo is not None:
-        return cell.astimezone(dt.UTC).replace(tzinfo=None)
-    return cell
+    naive = [cell if cell is None or whole else in_utc(cell) for cell in cells]
+    return np.array(naive, dtype="datetime64[D]" if whole else "datetime64[us]")
 
 
 def is_level_missing(values: np.ndarray) -> np.ndarray:
@@ -89,39 +115,18 @@ def blank(values: np.ndarray) -> np.ndarray:
     return np.asarray(values != values)
 
 
-def floats_of(values: np.ndarray) -> np.ndarray | None:
-    """Return the numbers of a column, NaN where missing; None where more than a tenth is other text."""
-    if values.dtype.kind in "iufb":
-        return values.astype(np.float64)
-    if values.dtype.kind != "O" or any(not isinstance(cell, str) for cell in values if cell is not None):
-        return None
-    cells = ["" if cell is None else cell for cell in values]
-    if {cell.strip().lower() for cell in set(cells) if not is_missing(cell)} <= {"true", "false"}:
-        return None
-    found, slips = numbers_of(cells)
-    seen = int((~np.isnan(found)).sum())
-    return None if not seen or len(slips) > RARE * (seen + len(slips)) else found
-
-
-def dates_of(values: np.ndarray) -> np.ndarray | None:
-    """Return the dates of a column; None where any of its texts is none in ISO 8601."""
+def numbers_in(values: np.ndarray, spelling: Spelling) -> tuple[np.ndarray, np.ndarray]:
+    """Return a column as numbers (dates in days), NaN where missing, and which cells are unreadable."""
     if values.dtype.kind == "M":
-        return values
-    if values.dtype.kind != "O" or not len(values):
-        return None
-    missing = is_level_missing(values)
-    if missing.all() or not all(isinstance(cell, str) for cell in values[~missing][:1]):
-        return None
-    try:
-        cells = [None if no else _parsed(cell) for cell, no in zip(values, missing, strict=True)]
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return _datetimes(cells)
+        return days_of(values), np.zeros(len(values), bool)
+    if values.dtype.kind in "iufb":
+        return values.astype(np.float64), np.zeros(len(values), bool)
+    return spelling.floats(values.tolist())
 
 
-def _parsed(cell: str) -> Any:
-    text = cell.strip()
-    return dt.date.fromisoformat(text) if len(text) == 10 else dt.datetime.fromisoformat(text)
+def hours_of(lengths: np.ndarray) -> np.ndarray:
+    """Lengths of time in hours, NaN where missing."""
+    return np.where(np.isnat(lengths), np.nan, lengths / _HOUR)
 
 
 def days_of(dates: np.ndarray) -> np.ndarray:

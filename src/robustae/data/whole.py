@@ -1,40 +1,48 @@
 """Data that may come in batches, read whole where they are few rows: the same answer by any door."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from robustae.data import MixedTable, Table, as_mixed, read_table
+from robustae.data import ReadOptions, Table, read_table
+from robustae.data.dataframes import frame_of, is_mixed, of_frame
 from robustae.data.files import files_of, rows_of_files
+from robustae.data.joining import joined
 from robustae.data.streams import is_path_like, row_source
-from robustae.utils.checks import InputError
+from robustae.data.table import without_index
+from robustae.utils.checks import InputError, need
 
 __all__ = ["MOST_ROWS", "in_memory"]
 
 MOST_ROWS = 20_000  # up to which rows that could be read in batches are fitted as if in memory
 
 
-def in_memory(data: Any, most: int = MOST_ROWS) -> tuple[Table | None, Any]:
+def in_memory(
+    data: Any, most: int = MOST_ROWS, options: ReadOptions | None = None, drop: Sequence[str | int] = ()
+) -> tuple[Table | None, Any]:
     """Return data of at most `most` rows as a table, else None and what is still to be read in batches.
 
     Parameters
     ----------
     data : path, pattern, folder, list of these, iterator, function, Arrow reader or RowSource
     most : int
+    options : ReadOptions, optional
+        How text files are written.
+    drop : sequence of str or int
+        Columns of files to leave out.
     """
     if is_path_like(data):
         files = files_of(data)
         if rows_of_files(files) > 2 * most:  # rows of text are estimated
             return None, data
-        table = _joined([read_table(file) for file in files], files)
+        table = read_table(files, drop=drop, options=options)
         return (table, None) if len(table.values) <= most else (None, data)
     first, rest = _head(data, most)
     if rest is not None:
         return None, rest
-    return _of_batches(first), None
+    return without_index(joined([_table_of(batch) for batch in first], range(len(first)))), None
 
 
 def _head(data: Any, most: int) -> tuple[list[Any], Any]:
@@ -63,38 +71,20 @@ def _named(source: Any) -> Iterator[Any]:
         yield Table(batch, source.columns, named=source.named)
 
 
-def _of_batches(batches: list[Any]) -> Table:
-    """Batches of any kind as one table."""
-    if isinstance(batches[0], Table):
-        return _joined(batches, range(len(batches)))
-    source = row_source(batches)
-    values = np.concatenate(list(source.batches()))
-    return Table(values, list(source.columns), named=source.named)
-
-
-def _joined(tables: list[Table], names: Any) -> Table:
-    """Tables of the same columns, one after the other."""
-    first = tables[0]
-    if len(tables) == 1:
-        return first
-    for name, table in zip(names, tables, strict=True):
-        lacking = [column for column in first.columns if column not in table.columns]
-        if len(table.columns) != len(first.columns) or lacking:
-            what = f"lacks the column {lacking[0]!r}" if lacking else "has other columns"
-            raise InputError(f"{str(name)!r} {what} of {str(next(iter(names)))!r}.")
-    if any(table.mixed for table in tables):
-        parts = [as_mixed(table).columns for table in tables]
-        joined = {name: _stacked([part[name] for part in parts]) for name in first.columns}
-        return replace(first, values=MixedTable(joined))
-    at = [[table.columns.index(name) for name in first.columns] for table in tables]
-    values = [
-        table.values if table.values.ndim > 2 else table.values[:, j]
-        for table, j in zip(tables, at, strict=True)
-    ]
-    return replace(first, values=np.concatenate(values))
-
-
-def _stacked(parts: list[np.ndarray]) -> np.ndarray:
-    if len({part.dtype.kind for part in parts}) == 1:
-        return np.concatenate(parts)
-    return np.concatenate([part.astype(object) for part in parts])
+def _table_of(batch: Any) -> Table:
+    """One batch of any kind as a table."""
+    if isinstance(batch, Table):
+        return batch
+    if hasattr(batch, "num_rows") and not hasattr(batch, "to_batches"):
+        batch = need("parquet", "pyarrow", "reading Arrow").Table.from_batches([batch])
+    frame = frame_of(batch)
+    if frame is None:
+        source = row_source([batch])
+        return Table(np.concatenate(list(source.batches())), list(source.columns), named=source.named)
+    columns = of_frame(frame)
+    names = list(columns.columns)
+    if is_mixed(frame, by_name=False):
+        return Table(columns, names, named=True)
+    return Table(
+        np.column_stack([values.astype(float) for values in columns.columns.values()]), names, named=True
+    )

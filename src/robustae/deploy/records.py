@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data import MixedTable, numbers_of
-from robustae.data.table import is_number, number
+from robustae.data.cells import is_number, number
 from robustae.utils.checks import InputError, suggestion
 
 __all__ = ["Intake", "numbers"]

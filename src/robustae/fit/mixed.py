@@ -8,10 +8,12 @@ import numpy as np
 
 from robustae.data import MixedTable
 from robustae.data.coding import written
+from robustae.data.column_kinds import Column
 from robustae.data.columns import Columns
 from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, replaced
 from robustae.data.kinds import Kind, kind_of
-from robustae.data.rows import Rows, checked, read_rows
+from robustae.data.rows import Rows, checked, dense, read_rows
+from robustae.data.unreadable import numbers_by
 from robustae.fit.levels import deviations, log_cells, trusting
 from robustae.fit.model import Block, Model
 from robustae.stats.scales import Weight, quantile
@@ -81,11 +83,13 @@ class MixedRows(Rows):
     def repaired(self, cells: np.ndarray) -> Any:
         """Return the table that came in with the source cells replaced whose encoded cells are changed."""
         changed = self.plan.parts(cells != self.values)
-        new = self.plan.decode(cells)
+        new, kept = self.plan.decode(cells), self.plan.unreadable(self.table)
         columns = {}
         for column, part in zip(self.plan.columns, changed, strict=True):
-            if len(rows := np.flatnonzero(part.any(1) & (column.kind != "text"))):
+            rows = np.flatnonzero(part.any(1) & (column.kind != "text") & ~kept.get(column.name, False))
+            if len(rows):
                 like = self.table.columns[column.name]
+                like = like[rows] if like.dtype.kind == "O" else like
                 columns[column.name] = rows, written(column, new.columns[column.name][rows], like)
         return _overwritten(self.table, columns) if self.frame is None else replaced(self.frame, columns)
 
@@ -103,14 +107,14 @@ class MixedRows(Rows):
 
     def shares(self, model: Model, block: Block) -> np.ndarray:
         """Each source cell's part of its row's energy."""
-        if not model.energy.by_source:
+        if not model.energy.by_source or self.plan.only_numbers:
             return np.column_stack([part.sum(1) for part in self.plan.parts(model.cell_shares(block))])
         logs = log_cells(self.plan, self.table, model, block)
         return logs / np.maximum(logs.sum(1, keepdims=True), np.finfo(float).tiny)
 
     def energies(self, model: Model) -> np.ndarray:
         """Energies of the rows, shape (n,): the log energy is summed over source columns."""
-        if not model.energy.by_source:
+        if not model.energy.by_source or self.plan.only_numbers:
             return model.energies(self.values)
         return np.concatenate([self._log_energies(model, block) for block in model.blocks(self.values)])
 
@@ -156,24 +160,35 @@ def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: 
         From scikit-learn, for what is no table.
     """
     plan = None if reset else getattr(estimator, "plan_", None)
+    X = dense(X)
     frame = frame_of(X)
-    table = _mixed(X, frame, plan) if reset or plan is not None else None
-    if table is None:
-        return _numbers(estimator, X, image_shape, reset)
+    table = _mixed(X, frame, plan, reset)
+    if table is None or plan is None and not reset:
+        native = X if frame is None else frame.to_native()
+        return _numbers(estimator, native if table is None else table, image_shape, reset)
     if image_shape is not None:
         raise InputError("image_shape is for images, and X is a table with columns that are not numbers.")
     plan = _planned(estimator, table) if plan is None else plan
+    plan = plan.read_as(table.hints)
     table = _matched(table, plan)
-    values = checked(plan.encode(table))
+    values = checked(numbers_by(plan, table))
     return MixedRows(values, (len(values), len(plan.columns)), frame, None, table, plan)
 
 
 def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool) -> Rows:
-    if isinstance(X, MixedTable):
-        raise InputError("the model was fitted on numbers alone, and X is a table with other columns.")
     if reset:
         estimator.plan_ = None
+    if isinstance(X, MixedTable):
+        X = _as_numbers(estimator, X)
     return read_rows(estimator, X, image_shape, reset)
+
+
+def _as_numbers(estimator: Any, table: MixedTable) -> np.ndarray:
+    """A table of cells for a model of plain numbers, which are to be written as such, or as is said."""
+    names = getattr(estimator, "feature_names_in_", table.columns)
+    plan = Columns(tuple(Column(str(name), "number") for name in names)).read_as(table.hints)
+    table = _matched(table, plan)
+    return numbers_by(plan, table)
 
 
 def settled(
@@ -185,7 +200,7 @@ def settled(
     anything, given as the fit knows them.
     """
     plan = trusting(rows.plan, rows.table, models[0], rows.values)
-    if not models[0].energy.by_source:
+    if not models[0].energy.by_source or plan.only_numbers:
         return plan, models, energies
     rows = replace(rows, plan=plan)
     each = [rows.energies(model) for model in models]
@@ -210,11 +225,11 @@ def missing_of(estimator: Any, X: Any) -> np.ndarray:
     return rows.shaped(rows.values != rows.values)
 
 
-def _mixed(X: Any, frame: Any, plan: Columns | None) -> MixedTable | None:
+def _mixed(X: Any, frame: Any, plan: Columns | None, reset: bool = False) -> MixedTable | None:
     """Return X by columns where it is a mixed table, or must be one for the plan."""
     if isinstance(X, MixedTable):
         return X
-    if frame is not None and (plan is not None or is_mixed(frame)):
+    if frame is not None and (plan is not None or is_mixed(frame, by_name=reset)):
         return of_frame(frame)
     if plan is None or frame is not None:
         return None

@@ -1,0 +1,70 @@
+"""Single cells of text: missing, a plain number, or something else."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["RARE", "is_missing", "is_number", "number", "numbers_of", "plain_minus"]
+
+RARE = 0.1  # share of a column's cells that may be unreadable: they count as missing
+
+_MISSING = ("", "na", "n/a", "#n/a", "#na", "nan", "<na>", "nat", "?", "null", "-", ".", "--", "---", "n.a.")
+_MISSING += ("\u2013", "\u2014")  # dashes
+# What spreadsheets write where a formula failed.
+_ERRORS = (
+    "#div/0!",
+    "#value!",
+    "#ref!",
+    "#name?",
+    "#num!",
+    "#null!",
+    "#n/a n/a",
+    "#wert!",
+    "#bezug!",
+    "#zahl!",
+)
+_WORDS = dict.fromkeys((*_MISSING, *_ERRORS), float("nan")) | {"true": 1.0, "false": 0.0}
+_MINUS = str.maketrans(
+    dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-") | dict.fromkeys("\u00a0\u202f\u2009", " ")
+)
+
+
+def plain_minus(cell: str) -> str:
+    """Return a cell with a hyphen for every kind of minus sign, and a blank for every kind of blank."""
+    return cell if cell.isascii() else cell.translate(_MINUS)
+
+
+def number(cell: str) -> float | None:
+    """Return what a cell of text means: a number, NaN where it says missing, None where it is other text."""
+    word = cell.strip().lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        # float() takes "1_000" for 1000; in data it is an identifier.
+        return None if "_" in word else float(word)
+    except ValueError:
+        return None
+
+
+def numbers_of(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+    """Return cells of text as plain numbers, and where there is other text instead."""
+    if "_" not in "".join(cells):
+        try:
+            return np.array(list(map(float, cells))), []
+        except ValueError:
+            pass
+    known = {cell: number(cell) for cell in set(cells)}
+    numbers = [known[cell] for cell in cells]
+    return np.array(numbers, dtype=float), [i for i, value in enumerate(numbers) if value is None]
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell of text holds a plain number."""
+    value = number(cell)
+    return value is not None and value == value
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell of text says that its value is missing."""
+    value = number(cell)
+    return value is not None and value != value

@@ -1,0 +1,178 @@
+"""Numbers as people write them: 1.299,99  $3,323.10  32.6%  62.5 kg  (5)  1 000  1.2M.
+
+A column is read in one form. Its decimal mark follows from cells that can be read one way only, such as
+1.299,99 or 3,5; where there are none (1.325 may be 1325) from the other columns of the table.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from robustae.data.cells import plain_minus
+
+__all__ = ["Numeral", "Unit", "is_either", "marks_of", "number_in", "parts_of_cell", "spelled", "unit_of"]
+
+_CODES = "USD|EUR|GBP|CHF|JPY|CNY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|BRL|MXN|ZAR|TRY|KRW|RUB"
+_LEAD = rf"(?:US|CA?|AU?|NZ|HK|R)?\$|[€£¥₹₽₩₺]|(?:{_CODES})|Rs\.?|kr\.?|Fr\.?"
+_TAIL = r"[^\W\d_](?:[^\W\d_]|[/²³.°%µ*^ ])*?[23]?|[%‰°€$£¥₹₽₩₺]+(?:\s?[^\W\d_]{1,4})?|[µ²³]\S{0,6}"
+_CELL = re.compile(
+    rf"(?P<open>\()?\s*(?P<sign>[+-]?)\s*(?P<lead>{_LEAD})?\s*(?P<sign2>[+-]?)\s*"
+    rf"(?P<body>\d[\d.,'’ ]*|[.,]\d+)(?P<exp>[eE][+-]?\d+)?"
+    rf"\s*(?P<tail>{_TAIL})?\s*(?P<sign3>-?)(?P<close>\))?"
+)
+_GROUPS = {
+    mark: re.compile(
+        rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+|\d{{1,2}}(?:{re.escape(mark)}\d{{2}})+{re.escape(mark)}\d{{3}}"
+    )
+    for mark in ".,' "
+}
+_EITHER = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  # 1.325: a decimal mark, or one of thousands
+LONGEST_UNIT = 16
+# Multiples that a column may mix, as 950, 1.2K and 3M.
+_MULTIPLES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "Mio.": 1e6, "m": 1e6, "mn": 1e6, "B": 1e9}
+_MULTIPLES |= {"bn": 1e9, "Mrd": 1e9, "Mrd.": 1e9, "T": 1e12}
+OTHER = {".": ",", ",": "."}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What stands before and after the numbers of a column.
+
+    Attributes
+    ----------
+    lead, tail : str
+        As "$", "%" or "kg"; may be empty.
+    mixed : bool
+        Whether the tails are multiples (K, M, B), which differ from cell to cell.
+    """
+
+    lead: str = ""
+    tail: str = ""
+    mixed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The unit in words."""
+        return self.lead or self.tail
+
+
+@dataclass(frozen=True)
+class Numeral:
+    """The parts of a cell: sign, digits with their marks, exponent, what stands before and after."""
+
+    negative: bool
+    body: str
+    exponent: str
+    unit: Unit
+
+    @property
+    def either(self) -> bool:
+        """Whether its one mark may be decimal or of thousands."""
+        return bool(_EITHER.fullmatch(self.body)) and not self.exponent
+
+    def value(self, decimal: str) -> float | None:
+        """The number with this decimal mark; None where it is none."""
+        whole, found, fraction = self.body.partition(decimal)
+        if found and not fraction.isdigit() and fraction:
+            return None
+        digits = _ungrouped(whole, decimal)
+        if digits is None:
+            return None
+        value = float(f"{digits or '0'}.{fraction or '0'}{self.exponent}")
+        return -value if self.negative else value
+
+
+def _ungrouped(whole: str, decimal: str) -> str | None:
+    """The digits before the decimal mark, without those of thousands, which must all be alike."""
+    marks = {sign for sign in whole if not sign.isdigit()}
+    if not marks:
+        return whole
+    mark = marks.pop()
+    if marks or mark == decimal or whole.startswith("0") or not _GROUPS[mark].fullmatch(whole):
+        return None
+    return whole.replace(mark, "")
+
+
+def is_either(cell: str) -> bool:
+    """Whether the one mark of a plain number may be decimal or of thousands, as in 1.325."""
+    return bool(_EITHER.fullmatch(cell.strip().lstrip("+-")))
+
+
+@lru_cache(maxsize=200_000)
+def parts_of_cell(cell: str) -> Numeral | None:
+    """Take a cell of text apart; None where it is no number with or without a unit."""
+    text = plain_minus(cell).strip().removeprefix("'").replace("’", "'")
+    found = _CELL.fullmatch(text) if text[-1:] and len(text) <= 64 else None
+    if found is None or bool(found["open"]) != bool(found["close"]):
+        return None
+    signs = [sign for sign in (found["sign"], found["sign2"], found["sign3"]) if sign]
+    tail = (found["tail"] or "").strip()
+    if (
+        len(signs) + bool(found["open"]) > 1
+        or len(tail) > LONGEST_UNIT
+        or found["lead"]
+        and tail not in _MULTIPLES
+    ):
+        return None
+    body = found["body"].rstrip()
+    if body[-1] in ".,'" and len(body) > 1:
+        body = body[:-1]
+    unit = Unit(found["lead"] or "", tail)
+    return Numeral("-" in signs or bool(found["open"]), body, found["exp"] or "", unit)
+
+
+def unit_of(found: Iterable[Numeral], rare: float) -> Unit | None:
+    """The unit of a column; None where its cells have several."""
+    counts = Counter(one.unit for one in found)
+    total = sum(counts.values())
+    leads, tails = {unit.lead for unit in counts}, {unit.tail for unit in counts}
+    if len(tails) > 1 and tails <= _MULTIPLES.keys() and len(leads - {""}) <= 1:
+        return Unit(max(leads), "", True)
+    merged: Counter[Unit] = Counter()
+    for unit, count in counts.items():
+        merged[Unit(unit.lead, unit.tail.lower())] += count
+    bare = merged.pop(Unit(), 0)
+    if not merged or sum(merged.values()) <= rare * total:
+        return Unit()
+    (best, count) = merged.most_common(1)[0]
+    written = max(
+        (unit for unit in counts if Unit(unit.lead, unit.tail.lower()) == best), key=counts.__getitem__
+    )
+    told = count + (0 if "%" in best.tail else bare)
+    return written if told >= (1 - rare) * total else None
+
+
+def number_in(cell: str, decimal: str, unit: Unit) -> float | None:
+    """The number in a cell of a column with this decimal mark and unit; None where it cannot be read so."""
+    found = parts_of_cell(cell)
+    if found is None:
+        return None
+    value = found.value(decimal)
+    if value is None:
+        return None
+    if unit.mixed:
+        factor = _MULTIPLES.get(found.unit.tail)
+        fits = found.unit.lead in ("", unit.lead)
+        return value * factor if fits and factor is not None else None
+    bare = found.unit == Unit() and "%" not in unit.tail
+    alike = found.unit.lead == unit.lead and found.unit.tail.lower() == unit.tail.lower()
+    return value if bare or alike else None
+
+
+def marks_of(found: Iterable[Numeral]) -> tuple[int, int, int]:
+    """How many cells can be read with a decimal point, how many with a comma, and how many differ by that."""
+    point = comma = differ = 0
+    for one in found:
+        by_point, by_comma = one.value("."), one.value(",")
+        point, comma = point + (by_point is not None), comma + (by_comma is not None)
+        differ += by_point != by_comma
+    return point, comma, differ
+
+
+def spelled(value: float, decimal: str, thousands: str, digits: int, unit: Unit, gap: str = "") -> str:
+    """Write a number as the cells of its column are written."""
+    text = f"{abs(value):,.{digits}f}".replace(",", "\0").replace(".", decimal).replace("\0", thousands)
+    sign = "-" if value < 0 and any(sign in "123456789" for sign in text) else ""
+    return f"{sign}{unit.lead}{text}{gap if unit.tail else ''}{unit.tail}"
