@@ -4,14 +4,18 @@ The scene says which pixels are foreground; in the fit those are missing, and be
 they are replaced by the scene's background. So large foreground cannot pull the code (no ghosts).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from robustae.estimators.autoencoder import RobustAutoencoder
+from robustae.video.fit import scene_of
 from robustae.video.grid import loudest
-from robustae.video.scene import CUT, Scene, scene_of
+from robustae.video.maps import CUT
+from robustae.video.pixels import scaled
+from robustae.video.scene import FAINT, Scene, View
 
 __all__ = ["LearnedScene", "fit_learned"]
 
@@ -33,6 +37,11 @@ class LearnedScene:
         return self.scene.picture
 
     @property
+    def coloured(self) -> bool:
+        """The scene's."""
+        return self.scene.coloured
+
+    @property
     def hidden_(self) -> Any:
         """Width of the code."""
         return self.estimator.hidden_
@@ -47,6 +56,12 @@ class LearnedScene:
         bare = _replaced(self.scene, frames, self.scene.backgrounds(frames))
         predicted = self.estimator.reconstruct(bare / np.float32(GREY))
         return (predicted * GREY).reshape(frames.shape).astype(np.float32)
+
+    def views(self, frames: np.ndarray) -> Iterator[View]:
+        """Yield frames of bytes (n, height, width, c) beside their backgrounds."""
+        grounds = (scaled(np.maximum(ground, 0), 1) for ground in self.backgrounds(frames))
+        for frame, ground in zip(frames, grounds, strict=True):
+            yield View(frame, ground, self.noise, shown=ground)
 
 
 def _replaced(scene: Scene, frames: np.ndarray, by: Any) -> np.ndarray:
@@ -77,4 +92,4 @@ def fit_learned(frames: np.ndarray, settings: dict[str, Any]) -> LearnedScene:
     sizes = loudest(some - learned.backgrounds(some))
     inlying = sizes[sizes < CUT * scene.noise]
     noise = float(np.median(inlying)) / 0.6745 if inlying.size else scene.noise
-    return replace(learned, noise=max(noise, scene.least))
+    return replace(learned, noise=max(noise, FAINT))

@@ -3,6 +3,8 @@
 The score is in noise deviations: the root of a pixel's largest residual over its channels, smoothed by a
 Gaussian (which keeps single bright pixels from deciding), squared again and divided by the noise. Where a
 pixel is evenly darker than the background in all colours it is likely a shadow and counts less.
+
+Frames and backgrounds are bytes, so residuals are whole grey levels and their roots come from a table.
 """
 
 from dataclasses import dataclass
@@ -11,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from robustae.utils.checks import InputError
-from robustae.video.grid import loudest
-from robustae.video.scene import CUT
+from robustae.video.pixels import Box, blurred, difference, levels, regions
 
-__all__ = ["MaskSettings", "boxes_of", "masks_of", "scores_of"]
+__all__ = ["MaskSettings", "boxes_of", "mask_of", "root_of"]
 
-SIGMAS = 2.0  # where the Gaussian ends
-WIDE = 3.0  # pixels, from which it is taken on pictures of half the size
+CUT = 4.5  # noise deviations from which a pixel is foreground
+ROOTS = np.sqrt(np.arange(256, dtype=np.float32))
 LEAST_SMOOTH, MOST_SMOOTH, SMOOTH_SHARE = 1.5, 4.0, 1 / 200  # pixels; of the longest side
 BLOB_SHARE = 3e-4  # of the picture
 DARKEST, EVEN = 0.55, 0.11  # of shadows: how dark at most, and how different the channels' ratios may be
 SHADOW = 0.36  # what a shadow's residual is multiplied by
+FROM = 1.0  # noise deviations: below, nothing is decided by a shadow
 OFFSET = 8.0  # grey levels, that keep ratios of dark pixels near 1
 
 
@@ -69,106 +71,39 @@ def _positive(name: str, value: Any) -> None:
         raise InputError(f"{name}={value!r} must be a positive number.")
 
 
-def scores_of(
-    frames: np.ndarray, backgrounds: np.ndarray, noise: float, settings: MaskSettings
-) -> np.ndarray:
-    """Return the scores of all pixels, float32 of shape (n, height, width), larger = more foreground.
+def root_of(frame: np.ndarray, background: np.ndarray, noise: Any, settings: MaskSettings) -> np.ndarray:
+    """Return the root of the score of all pixels, float32 of shape (height, width).
 
     Parameters
     ----------
-    frames, backgrounds : arrays, shape (n, height, width, c)
-        Grey levels.
-    noise : float
+    frame, background : arrays of uint8, shape (height, width, c)
+    noise : float, or array of shape (height, width)
         Deviation of the residuals of background, grey levels.
     settings : MaskSettings
-        As from `at`.
+        As from `at`; `shadows` only for coloured scenes.
     """
-    size = loudest(frames - backgrounds)
-    if settings.shadows and frames.shape[-1] == 3:
-        _discount_shadows(size, frames, backgrounds, noise)
-    root = _smoothed(np.sqrt(size, out=size), float(settings.smooth))
-    return np.multiply(root, root, out=root) / np.float32(noise)
+    size = difference(frame, background)
+    if settings.shadows and frame.shape[-1] == 3:
+        _discount_shadows(size, frame, background, float(np.min(noise)))
+    root = levels(size, ROOTS) / np.sqrt(np.float32(noise))
+    return blurred(root, float(settings.smooth))
 
 
-def _discount_shadows(size: np.ndarray, frames: np.ndarray, backgrounds: np.ndarray, noise: float) -> None:
-    """Multiply in place where all channels are darker by the same factor; noise is left alone.
-
-    Never in grey clips, which have but one channel.
-    """
-    places = np.flatnonzero(size > noise)
-    above, below = (images.reshape(-1, 3)[places] + np.float32(OFFSET) for images in (frames, backgrounds))
+def _discount_shadows(size: np.ndarray, frame: np.ndarray, background: np.ndarray, noise: float) -> None:
+    """Multiply in place where all channels are darker by the same factor; noise is left alone."""
+    places = np.flatnonzero(size > FROM * noise)
+    above, below = (image.reshape(-1, 3)[places] + np.float32(OFFSET) for image in (frame, background))
     red, green, blue = (above / below).T
     low, high = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
-    shadow = (high < 1) & (low > DARKEST) & (high - low < EVEN * high)
-    size.reshape(-1)[places[shadow]] *= np.float32(SHADOW)
+    shadow = places[(high < 1) & (low > DARKEST) & (high - low < EVEN * high)]
+    size.reshape(-1)[shadow] = SHADOW * size.reshape(-1)[shadow]
 
 
-def _smoothed(images: np.ndarray, deviation: float) -> np.ndarray:
-    if deviation == 0:
-        return images
-    if deviation >= WIDE:
-        return _halved(images, deviation)
-    reach = max(1, round(SIGMAS * deviation))
-    taps = np.exp(-0.5 * (np.arange(reach + 1) / deviation) ** 2).astype(np.float32)
-    taps /= taps[0] + 2 * taps[1:].sum()
-    return _along(_along(images, taps, 1), taps, 2)
+def mask_of(root: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, list[Box]]:
+    """Return the mask (height, width) without small regions, and the regions' boxes, largest first."""
+    return regions(root > np.float32(np.sqrt(settings.cut)), int(settings.least_blob))
 
 
-def _halved(images: np.ndarray, deviation: float) -> np.ndarray:
-    """Wide Gaussians on pictures of half the size: four times fewer pixels and half the taps."""
-    _, height, width = images.shape
-    even = np.pad(images, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
-    rows = even[:, ::2] + even[:, 1::2]
-    small = (rows[:, :, ::2] + rows[:, :, 1::2]) * np.float32(0.25)
-    large = _smoothed(small, deviation / 2).repeat(2, axis=1).repeat(2, axis=2)
-    return np.ascontiguousarray(large[:, :height, :width])
-
-
-def _along(images: np.ndarray, taps: np.ndarray, axis: int) -> np.ndarray:
-    """Symmetric taps along one axis, the border repeated."""
-    reach, side = len(taps) - 1, images.shape[axis]
-    beyond = [(reach, reach) if k == axis else (0, 0) for k in range(3)]
-    padded = np.pad(images, beyond, mode="edge")
-
-    def shifted(by: int) -> np.ndarray:
-        window = [slice(None)] * 3
-        window[axis] = slice(reach + by, reach + by + side)
-        return padded[tuple(window)]
-
-    total = taps[0] * images
-    for by in range(1, reach + 1):
-        total += taps[by] * (shifted(-by) + shifted(by))
-    return total
-
-
-def masks_of(scores: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, list[list[tuple[int, ...]]]]:
-    """Return masks (n, height, width) without small regions, and the regions' boxes by frame."""
-    masks = scores > settings.cut
-    return masks, [_blobs(mask, int(settings.least_blob)) for mask in masks]
-
-
-def _blobs(mask: np.ndarray, least: int) -> list[tuple[int, ...]]:
-    """Clear small regions of a mask in place; boxes (x, y, width, height) of the others, largest first."""
-    from scipy.ndimage import find_objects, label
-
-    if not mask.any():
-        return []
-    found_regions: Any = label(mask, structure=np.ones((3, 3)))
-    regions, count = found_regions
-    sizes = np.bincount(regions.ravel(), minlength=count + 1)
-    small = sizes < least
-    small[0] = False
-    mask &= ~small[regions]
-    found = find_objects(regions)
-    order = [k for k in np.argsort(-sizes[1:], kind="stable") if not small[k + 1]]
-    return [_box(found[k]) for k in order]
-
-
-def _box(place: Any) -> tuple[int, ...]:
-    rows, columns = place
-    return columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
-
-
-def boxes_of(boxes: list[tuple[int, ...]]) -> str:
+def boxes_of(boxes: list[Box]) -> str:
     """Write boxes as text: "x,y,width,height;..."."""
     return ";".join(",".join(map(str, box)) for box in boxes)

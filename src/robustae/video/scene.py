@@ -7,27 +7,53 @@ N takes whole pixels: all of the residual where s > lam / 2 (a hard threshold), 
 not convex, so the start decides where it ends: `start` finds a bare picture.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from robustae.utils.checks import InputError
-from robustae.video.changes import Changes, codes_of, components_of, refined
-from robustae.video.grid import grid_for, loudest
-from robustae.video.light import Light, gains
-from robustae.video.start import bare_picture
+from robustae.video.camera import STEADY, Camera
+from robustae.video.changes import codes_of
+from robustae.video.light import Light
+from robustae.video.maps import CUT, MaskSettings, root_of
+from robustae.video.pixels import blurred, scaled, warped
+from robustae.video.registration import Reference, inverse
 
-__all__ = ["CUT", "Scene", "scene_of"]
+__all__ = ["FAINT", "Scene", "View"]
 
-CUT = 4.5  # noise deviations from which a pixel is foreground
 FAINT = 5.0  # grey levels: the noise is taken for no less, as less is not seen
-LEAST_FRAMES = 2
-ENOUGH = 50  # frames to tell the noise
-SOME = 100  # frames to tell components
-ROUNDS = 2
-LARGEST, LEAST_NOISE = 1e6, 1.0  # grey levels, of what a file may hold
+COLOURLESS = 4.0  # grey levels between the channels of all but a hundredth of the picture
+LARGEST, LEAST_NOISE = 1e6, 1e-2  # grey levels, of what a file may hold
+
+
+class View(NamedTuple):
+    """A frame as it is compared with its background.
+
+    Attributes
+    ----------
+    frame, background : arrays of uint8, shape (height, width, c)
+        Both mended as the camera needs it.
+    noise : float or array, shape (height, width)
+        Grey levels of these.
+    back : array, shape (2, 3), or None
+        Leads from places in the frame to those here, where the camera shakes.
+    shown : array of uint8, shape (height, width, c), or None
+        The background of the frame as it came, where that is at hand.
+    """
+
+    frame: np.ndarray
+    background: np.ndarray
+    noise: Any
+    back: np.ndarray | None = None
+    shown: np.ndarray | None = None
+
+    def root(self, settings: MaskSettings) -> np.ndarray:
+        """Return the root of the score, shape (height, width), at the places of the frame as it came."""
+        root = root_of(self.frame, self.background, self.noise, settings)
+        return root if self.back is None else warped(root, self.back)
 
 
 @dataclass(frozen=True)
@@ -40,21 +66,43 @@ class Scene:
         The bare background, grey levels from 0 to 255.
     components : array of float32, shape (K, height, width, c)
     noise : float
-        Robust size of the inlying residuals (of a pixel's loudest channel: the median / .6745), grey levels,
-        at least 5.
-    pixel_noise : array of float32, shape (height, width)
-        The same for each pixel, without a least.
+        Size of residuals that counts as one deviation, grey levels: `CUT` of it are foreground.
+    restless : array of float32, shape (height, width)
+        By how much the noise of a pixel exceeds that; 1 mostly.
+    camera : Camera
     """
 
     picture: np.ndarray
     components: np.ndarray
     noise: float
-    pixel_noise: np.ndarray
+    restless: np.ndarray
+    camera: Camera = STEADY
 
     @cached_property
     def light(self) -> Light:
         """What tells by how much frames are brighter than the picture."""
-        return Light(self.picture)
+        return Light(self._ground)
+
+    @cached_property
+    def _ground(self) -> np.ndarray:
+        """The picture as frames are compared with it."""
+        return np.clip(self.camera.stretched(self.picture), 0, 255).astype(np.float32)
+
+    @cached_property
+    def _reference(self) -> Reference:
+        return Reference(self._ground)
+
+    @cached_property
+    def _unit(self) -> Any:
+        """The noise in stretched grey levels, by pixel where some are restless."""
+        unit = self.noise * self.camera.stretch
+        return unit * self.restless if (self.restless > 1).any() else unit
+
+    @cached_property
+    def coloured(self) -> bool:
+        """Whether there are colours, without which shadows are not told."""
+        spread = self.picture.max(-1) - self.picture.min(-1)
+        return bool(np.quantile(spread, 0.99) >= COLOURLESS)
 
     @property
     def hidden_(self) -> int:
@@ -67,23 +115,58 @@ class Scene:
         return 2 * CUT * self.noise
 
     @property
-    def least(self) -> float:
-        """What the noise is taken for at least, grey levels."""
-        return FAINT
-
-    @property
     def moving(self) -> bool:
         """True where the background is more than one picture and its light."""
-        return self.hidden_ > 0
+        return self.hidden_ > 0 or self.camera.shaking
 
     def backgrounds(self, frames: np.ndarray) -> np.ndarray:
         """Return the background of each frame, float32 of the frames' shape (n, height, width, c)."""
+        if self.camera.shaking:
+            return np.concatenate([self._seen_from(frame) for frame in frames])
+        return self.camera.plain(self._grounds(self.camera.stretched(frames)))
+
+    def _seen_from(self, frame: np.ndarray) -> np.ndarray:
+        """The background where the camera was at that frame, shape (1, height, width, c)."""
+        straight, matrix = self._aligned(self.camera.stretched(frame))
+        ground = self.camera.plain(self._grounds(straight[None]))[0]
+        return warped(ground, inverse(matrix))[None]
+
+    def _aligned(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        matrix = self._reference.matrix(self._reference.move_of(frame))
+        return warped(frame, matrix), matrix
+
+    def _grounds(self, frames: np.ndarray) -> np.ndarray:
+        """Backgrounds of mended frames."""
         light = self.light.gains(frames)[:, None, None, None]
-        if not self.moving:
-            return light * self.picture
-        rows = (frames / light - self.picture).reshape(len(frames), -1)
-        codes = codes_of(rows, self.components.reshape(self.hidden_, -1))
-        return light * (self.picture + np.tensordot(codes, self.components, axes=1))
+        if not self.hidden_:
+            return light * self._ground
+        rows = (frames / light - self._ground).reshape(len(frames), -1)
+        components = self.camera.stretch * self.components
+        codes = codes_of(rows, components.reshape(self.hidden_, -1))
+        return light * (self._ground + np.tensordot(codes, components, axes=1))
+
+    def views(self, frames: np.ndarray) -> Iterator[View]:
+        """Yield frames of bytes (n, height, width, c) beside their backgrounds."""
+        frames = self.camera.stretched(frames)
+        if self.camera.shaking:
+            yield from map(self._shaken_view, frames)
+        else:
+            yield from self._views(frames)
+
+    def _shaken_view(self, frame: np.ndarray) -> View:
+        straight, matrix = self._aligned(frame)
+        view = next(self._views(straight[None]))
+        return view._replace(back=inverse(matrix), shown=None)
+
+    def _views(self, frames: np.ndarray) -> Iterator[View]:
+        for frame, ground in zip(frames, self._grounds_in_bytes(frames), strict=True):
+            seen, behind = (blurred(part, self.camera.blur) for part in (frame, ground))
+            yield View(seen, behind, self._unit, shown=ground if self.camera.stretch == 1 else None)
+
+    def _grounds_in_bytes(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        if self.hidden_:
+            return (scaled(np.maximum(ground, 0), 1) for ground in self._grounds(frames))
+        return (scaled(self._ground, gain) for gain in self.light.gains(frames))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a file of it holds."""
@@ -91,93 +174,37 @@ class Scene:
             "scene.picture": self.picture,
             "scene.components": self.components,
             "scene.noise": np.array([self.noise]),
-            "scene.pixel_noise": self.pixel_noise,
+            "scene.restless": self.restless,
+            "scene.camera": np.array(astuple(self.camera), float),
         }
 
     @classmethod
     def of(cls, arrays: dict[str, Any]) -> "Scene":
         """Undo `arrays`."""
-        names = ("picture", "components", "noise", "pixel_noise")
+        names = ("picture", "components", "noise", "restless", "camera")
+        if "scene.pixel_noise" in arrays:
+            raise InputError("model: it was written by an earlier version; fit the scene again.")
         if any(f"scene.{name}" not in arrays for name in names):
             raise InputError("model: it is not that of a scene; robustae video writes one.")
-        picture, components, noise, pixel_noise = (arrays[f"scene.{name}"] for name in names)
-        _check_parts(picture, components, noise, pixel_noise)
-        return cls(picture, components, float(noise[0]), pixel_noise)
+        picture, components, noise, restless, camera = (arrays[f"scene.{name}"] for name in names)
+        _check_parts(picture, components, noise, restless, camera)
+        darkest, stretch, blur, shaking, shift = map(float, camera)
+        camera = Camera(darkest, stretch, blur, bool(shaking), shift)
+        return cls(picture, components, float(noise[0]), restless, camera)
 
 
 def _check_parts(
-    picture: np.ndarray, components: np.ndarray, noise: np.ndarray, pixel_noise: np.ndarray
+    picture: np.ndarray, components: np.ndarray, noise: np.ndarray, restless: np.ndarray, camera: np.ndarray
 ) -> None:
     """Refuse arrays that no scene has; they may come from any file."""
     if picture.ndim != 3 or picture.shape[2] not in (1, 3) or not picture.size:
         raise InputError(f"model: its picture is of shape {picture.shape}, not (height, width, channels).")
-    shapes = components.shape[1:], noise.shape, pixel_noise.shape
-    parts = (picture, components, noise, pixel_noise)
-    if shapes != (picture.shape, (1,), picture.shape[:2]) or any(p.dtype.kind != "f" for p in parts):
+    shapes = components.shape[1:], noise.shape, restless.shape, camera.shape
+    parts = (picture, components, noise, restless, camera)
+    fitting = (picture.shape, (1,), picture.shape[:2], (5,))
+    if shapes != fitting or any(p.dtype.kind != "f" for p in parts):
         raise InputError("model: the parts of the scene do not fit together.")
-    if not all((np.abs(part) < LARGEST).all() for part in parts) or noise[0] < LEAST_NOISE:
+    sound = all((np.abs(part) < LARGEST).all() for part in parts)
+    possible = noise[0] >= LEAST_NOISE and (restless >= 1).all() and camera[1] >= 1 and 0 <= camera[2] <= 10
+    if not sound or not possible:
         raise InputError("model: the scene holds numbers that no picture has.")
-
-
-def scene_of(frames: np.ndarray) -> Scene:
-    """Fit a scene to frames spread over a clip, foreground among them.
-
-    Parameters
-    ----------
-    frames : array of uint8, shape (n, height, width, c)
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two frames.
-    """
-    if len(frames) < LEAST_FRAMES:
-        raise InputError(
-            f"frames: {len(frames)} is too few to tell background from foreground; give 2 or more."
-        )
-    picture, components = _components(frames, bare_picture(frames))
-    scene = Scene(picture, components, FAINT, np.zeros(picture.shape[:2], np.float32))
-    noise = _pixel_noise(scene, frames[:: max(1, len(frames) // ENOUGH)])
-    return Scene(picture, components, max(FAINT, float(np.median(noise))), noise)
-
-
-def _components(frames: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The picture, corrected where it must be, and its components."""
-    frames = frames[:: max(1, len(frames) // SOME)]
-    grid = grid_for(*picture.shape[:2])
-    light = gains(frames, picture)
-    small = 255 * grid.small(frames) / light[:, None, None, None]
-    found = components_of(small - 255 * grid.small(picture[None]))
-    if not len(found.components):
-        return picture, np.zeros((0, *picture.shape), np.float32)
-    start = np.stack([found.correction, *found.components]).reshape(-1, *small.shape[1:])
-    start = np.stack([grid.enlarged(one) / 255 for one in start])
-    corrected = _sharpened(frames / light[:, None, None, None] - picture, found.codes, start)
-    return picture + corrected[0], corrected[1:]
-
-
-def _sharpened(residuals: np.ndarray, codes: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Correction and components pixel by pixel, for the codes that small pictures gave."""
-    result = np.empty_like(start)
-    for row in range(start.shape[1]):
-        rows, part = (images[:, row].reshape(len(images), -1) for images in (residuals, start))
-        found = Changes(codes, part[1:], part[0])
-        for _ in range(ROUNDS):
-            found = refined(rows, found)
-        result[:, row] = np.stack([found.correction, *found.components]).reshape(result[:, row].shape)
-    return result
-
-
-def _pixel_noise(scene: Scene, frames: np.ndarray) -> np.ndarray:
-    """The median of each pixel's inlying residuals, as a deviation."""
-    sizes = np.stack([loudest(frame - scene.backgrounds(frame[None])[0]) for frame in frames])
-    sizes[sizes > CUT * FAINT] = np.nan
-    return _nan_median(sizes) / np.float32(0.6745)
-
-
-def _nan_median(sizes: np.ndarray) -> np.ndarray:
-    """0 where a pixel is never inlying."""
-    ordered = np.sort(sizes, axis=0)
-    seen = np.isfinite(sizes).sum(0)
-    middle = np.take_along_axis(ordered, np.maximum(seen - 1, 0)[None] // 2, axis=0)[0]
-    return np.where(seen > 0, middle, 0).astype(np.float32)

@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from robustae.data.clips import Clip, open_clip
 from robustae.stats.thresholds import offset
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.json import plain
-from robustae.video.maps import MaskSettings, boxes_of, masks_of, scores_of
-from robustae.video.scene import scene_of
+from robustae.video.fit import scene_of
+from robustae.video.maps import MaskSettings, boxes_of, mask_of
 from robustae.video.stored import load_scene, save_scene
 
 __all__ = ["Batch", "Separation", "separate"]
@@ -22,8 +22,6 @@ __all__ = ["Batch", "Separation", "separate"]
 SAMPLE_FRAMES, SAMPLE_BYTES = 200, 2**28
 LEAST_SAMPLE = 25
 BATCH_FRAMES, BATCH_VALUES = 32, 2**21
-LARGE = 2**20  # values of a frame, from which frames are shared out to threads
-MOST_THREADS = 4
 WINDOW_FRAMES = 100  # kept of a window, to fit the next scene to
 ENOUGH = 50  # frames that tell which activity is usual
 COLUMNS = ("frame", "seconds", "share", "score", "flagged", "blobs", "boxes")
@@ -37,20 +35,36 @@ class Batch:
     ----------
     first : int
         Number of the first of them in the source.
-    frames, background : array of uint8, shape (b, height, width, 3)
-    foreground : array of float32, shape (b, height, width, 3)
-        N: frame minus background in grey levels where the mask is, else 0.
-    score : array of float32, shape (b, height, width)
-        Noise deviations; larger is more foreground.
+    frames : array of uint8, shape (b, height, width, 3)
+    root : array of float32, shape (b, height, width)
+        Of the score.
     mask : array of bool, shape (b, height, width)
+    of : callable
+        Returns the backgrounds, bytes.
     """
 
     first: int
     frames: np.ndarray
-    background: np.ndarray
-    foreground: np.ndarray
-    score: np.ndarray
+    root: np.ndarray
     mask: np.ndarray
+    of: Callable[[], np.ndarray]
+
+    @cached_property
+    def background(self) -> np.ndarray:
+        """Array of uint8, shape (b, height, width, 3); made when asked for."""
+        return _coloured(self.of())
+
+    @cached_property
+    def foreground(self) -> np.ndarray:
+        """N, float32 of shape (b, height, width, 3): frame minus background where the mask is, else 0."""
+        outliers = np.zeros(self.frames.shape, np.float32)
+        outliers[self.mask] = self.frames[self.mask] - self.background[self.mask].astype(np.float32)
+        return outliers
+
+    @cached_property
+    def score(self) -> np.ndarray:
+        """Noise deviations, float32 of shape (b, height, width); larger is more foreground."""
+        return np.square(self.root)
 
 
 def separate(
@@ -64,6 +78,7 @@ def separate(
     every: int = 1,
     scale: Any = None,
     gray: bool = False,
+    stabilise: bool = True,
     **settings: Any,
 ) -> "Separation":
     """Separate a clip into background and foreground.
@@ -87,6 +102,8 @@ def separate(
         For long recordings: after so many frames the scene is fitted anew, to the latest ones.
     start, stop, every, scale, gray
         Which frames, how large, and whether in grey, as for `open_clip`.
+    stabilise : bool
+        Whether frames are aligned where the camera is found to shake.
     **settings
         Parameters of `RobustAutoencoder`, for backgrounds that move by themselves: for instance
         ``predictor="linear", hidden=3``. Without any, the background is a picture, its light and
@@ -117,7 +134,7 @@ def separate(
         raise InputError(f"mask={mask!r} must be a dict of settings, for instance {{'cut': 6}}.")
     known_names("mask setting", mask or {}, asdict(MaskSettings()))
     mask_settings = MaskSettings(**(mask or {})).at(clip.height, clip.width)
-    fit = _Fit(clip, settings, _valid_window(window))
+    fit = _Fit(clip, settings, _valid_window(window), stabilise)
     fitted = fit.first() if model is None else _fitting(_loaded(model), clip)
     return Separation(clip, fitted, mask_settings, fit)
 
@@ -154,8 +171,8 @@ _GREY = "model is for frames in colour and the clip is grey; fit one to grey fra
 class _Fit:
     """How a model is fitted, once or window by window."""
 
-    def __init__(self, clip: Clip, settings: dict[str, Any], window: int | None):
-        self.clip, self.settings, self.window = clip, settings, window
+    def __init__(self, clip: Clip, settings: dict[str, Any], window: int | None, stabilise: bool):
+        self.clip, self.settings, self.window, self.stabilise = clip, settings, window, stabilise
         self.seconds: dict[str, float] = {}
         self.energies_of: np.ndarray | None = None
 
@@ -175,7 +192,7 @@ class _Fit:
 
     def to(self, frames: np.ndarray) -> Any:
         if not self.settings:
-            return scene_of(frames)
+            return scene_of(frames, self.stabilise)
         from robustae.video.learned import fit_learned
 
         return fit_learned(frames, self.settings)
@@ -258,45 +275,42 @@ class Separation:
         seen: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self._seen, self._whole = seen, False
         model, windows = self.model, _Windows(self._fit)
-        with _workers(self.clip) as pool:
-            for number, frames in self._numbered():
-                begin = time.perf_counter()
-                batch, boxes = self._separated(model, number, frames, pool)
-                model = windows.after(frames, model)
-                self._tell(seen, batch, boxes)
-                self.timings["stream"] += time.perf_counter() - begin
-                yield batch
+        for number, frames in self._numbered():
+            begin = time.perf_counter()
+            batch, boxes = self._batch(model, number, frames)
+            model = windows.after(frames, model)
+            self._tell(seen, batch, boxes)
+            self.timings["stream"] += time.perf_counter() - begin
+            yield batch
         self._seen, self._whole = seen, True
 
     def _numbered(self) -> Iterator[tuple[int, np.ndarray]]:
         values = self.clip.height * self.clip.width * self.clip.channels
-        size = int(np.clip(BATCH_VALUES // values, _threads(self.clip), BATCH_FRAMES))
+        size = int(np.clip(BATCH_VALUES // values, 1, BATCH_FRAMES))
         number = self.clip.first
         for frames in self.clip.batches(size):
             yield number, frames
             number += len(frames) * self.clip.every
 
-    def _separated(self, model: Any, number: int, frames: np.ndarray, pool: Any) -> tuple[Batch, list[Any]]:
-        if not pool:
-            return self._batch(model, number, frames)
-        singles = pool.map(lambda k: self._batch(model, number, frames[k : k + 1]), range(len(frames)))
-        batches, boxes = zip(*singles, strict=True)
-        fields = ("frames", "background", "foreground", "score", "mask")
-        joined = (np.concatenate([getattr(batch, name) for batch in batches]) for name in fields)
-        return Batch(number, *joined), [box for one in boxes for box in one]
-
     def _batch(self, model: Any, number: int, frames: np.ndarray) -> tuple[Batch, list[Any]]:
-        backgrounds = model.backgrounds(frames)
-        scores = scores_of(frames, backgrounds, model.noise, self.mask_settings)
-        masks, boxes = masks_of(scores, self.mask_settings)
-        outliers = np.zeros(frames.shape, np.float32)
-        outliers[masks] = frames[masks] - backgrounds[masks]  # few pixels: cheaper than the whole frame
-        parts = _coloured(frames), _bytes(backgrounds), _coloured(outliers)
-        return Batch(number, *parts, scores, masks), boxes
+        settings = self._settings_for(model)
+        roots = np.empty(frames.shape[:3], np.float32)
+        masks, boxes, shown = np.empty(frames.shape[:3], bool), [], []
+        for k, view in enumerate(model.views(frames)):
+            roots[k] = view.root(settings)
+            masks[k], found = mask_of(roots[k], settings)
+            boxes.append(found)
+            shown.append(view.shown)
+        of = partial(_shown, model, frames, shown)
+        return Batch(number, _coloured(frames), roots, masks, of), boxes
+
+    def _settings_for(self, model: Any) -> MaskSettings:
+        """Without shadows where there are no colours to tell them by."""
+        return self.mask_settings if model.coloured else replace(self.mask_settings, shadows=False)
 
     def _tell(self, seen: dict[str, list[Any]], batch: Batch, boxes: list[Any]) -> None:
         numbers = batch.first + self.clip.every * np.arange(len(batch.frames))
-        scores = batch.score.mean((1, 2), dtype=np.float64)
+        scores = _mean_squares(batch.root)
         columns = (
             numbers,
             numbers / self.clip.fps,
@@ -318,9 +332,18 @@ class Separation:
         return offset(np.concatenate([self._mean_scores(frame[None]) for frame in frames]))
 
     def _mean_scores(self, frames: np.ndarray) -> np.ndarray:
-        backgrounds = self.model.backgrounds(frames)
-        scores = scores_of(frames, backgrounds, self.model.noise, self.mask_settings)
-        return scores.mean((1, 2), dtype=np.float64)
+        settings = self._settings_for(self.model)
+        return _mean_squares(np.stack([view.root(settings) for view in self.model.views(frames)]))
+
+
+def _mean_squares(roots: np.ndarray) -> np.ndarray:
+    return np.array([np.vdot(root, root) / root.size for root in roots], np.float64)
+
+
+def _shown(model: Any, frames: np.ndarray, shown: list[np.ndarray | None]) -> np.ndarray:
+    if any(ground is None for ground in shown):
+        return _bytes(model.backgrounds(frames))
+    return np.stack(shown)  # type: ignore[arg-type]
 
 
 class _Windows:
@@ -342,25 +365,6 @@ class _Windows:
             return model
         sample, self.kept, self.count = np.stack(self.kept), [], 0
         return self.fit.to(sample)
-
-
-def _threads(clip: Clip) -> int:
-    large = clip.height * clip.width * clip.channels >= LARGE
-    return min(MOST_THREADS, os.cpu_count() or 1) if large else 1
-
-
-class _workers:
-    """Threads to share frames out to, None for small ones."""
-
-    def __init__(self, clip: Clip):
-        self.pool = ThreadPoolExecutor(_threads(clip)) if _threads(clip) > 1 else None
-
-    def __enter__(self) -> ThreadPoolExecutor | None:
-        return self.pool
-
-    def __exit__(self, *_: Any) -> None:
-        if self.pool is not None:
-            self.pool.shutdown()
 
 
 def _coloured(images: np.ndarray) -> np.ndarray:

@@ -1,0 +1,109 @@
+"""A scene fitted to frames: what camera took them, the bare picture, what else changes, and the noise."""
+
+import numpy as np
+
+from robustae.utils.checks import InputError
+from robustae.video.camera import Camera, aligned, camera_of
+from robustae.video.changes import Changes, components_of, refined
+from robustae.video.grid import grid_for, loudest
+from robustae.video.light import gains
+from robustae.video.maps import CUT, MaskSettings
+from robustae.video.pixels import blurred
+from robustae.video.scene import FAINT, Scene
+from robustae.video.start import bare_picture
+
+__all__ = ["scene_of"]
+
+LEAST_FRAMES = 2
+ENOUGH = 50  # frames to tell the noise
+SOME = 100  # frames to tell components
+ROUNDS = 2
+ABOVE = 6.0  # deviations of the roots of background's scores
+BINS = 160
+
+
+def scene_of(frames: np.ndarray, stabilise: bool = True) -> Scene:
+    """Fit a scene to frames spread over a clip, foreground among them.
+
+    Parameters
+    ----------
+    frames : array of uint8, shape (n, height, width, c)
+    stabilise : bool
+        Whether frames are aligned where the camera shakes.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two frames.
+    """
+    if len(frames) < LEAST_FRAMES:
+        raise InputError(
+            f"frames: {len(frames)} is too few to tell background from foreground; give 2 or more."
+        )
+    camera = camera_of(frames, stabilise)
+    frames = camera.stretched(frames)
+    if camera.shaking:
+        frames = aligned(frames)
+    calm = frames if not camera.blur else np.stack([blurred(frame, camera.blur) for frame in frames])
+    picture, components = _components(calm, bare_picture(calm))
+    some = frames[:: max(1, len(frames) // ENOUGH)]
+    if camera.blur:
+        picture = _sharp(calm, frames, picture)
+    return _with_noise(picture, components, camera, some)
+
+
+def _sharp(calm: np.ndarray, frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """The mean of the frames as they came, where the blurred ones are inlying."""
+    light = gains(calm, picture)
+    total, count = np.zeros_like(picture), np.zeros(picture.shape[:2], np.float32)
+    for soft, frame, gain in zip(calm, frames, light, strict=True):
+        inlying = loudest(soft / gain - picture) < CUT * FAINT
+        total += inlying[..., None] * (frame / gain)
+        count += inlying
+    return np.where(count[..., None] > 0, total / np.maximum(count, 1)[..., None], picture)
+
+
+def _with_noise(picture: np.ndarray, components: np.ndarray, camera: Camera, frames: np.ndarray) -> Scene:
+    """The scene, its noise told by how frames, stretched and aligned, differ from it."""
+    inner = Scene(picture, components, 1.0, np.ones(picture.shape[:2], np.float32), Camera(blur=camera.blur))
+    settings = MaskSettings(shadows=False).at(*picture.shape[:2])
+    roots = np.stack([view.root(settings)[::2, ::2] for view in inner.views(frames)])
+    noise = max(FAINT, _upper(roots) ** 2 / CUT)
+    picture, components = camera.plain(picture), components / np.float32(camera.stretch)
+    return Scene(picture, components, noise / camera.stretch, inner.restless, camera)
+
+
+def _upper(roots: np.ndarray) -> float:
+    """What background hardly exceeds, told by the mode and by how far values lie below it."""
+    counts, edges = np.histogram(roots, BINS, (0.0, 16.0))
+    three = counts[:-2] + counts[1:-1] + counts[2:]
+    mode = (edges[three.argmax() + 1] + edges[three.argmax() + 2]) / 2
+    below = mode - roots[roots < mode]
+    return float(mode + ABOVE * np.sqrt(np.mean(below**2)))
+
+
+def _components(frames: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The picture, corrected where it must be, and its components."""
+    frames = frames[:: max(1, len(frames) // SOME)]
+    grid = grid_for(*picture.shape[:2])
+    light = gains(frames, picture)
+    small = 255 * grid.small(frames) / light[:, None, None, None]
+    found = components_of(small - 255 * grid.small(picture[None]))
+    if not len(found.components):
+        return picture, np.zeros((0, *picture.shape), np.float32)
+    start = np.stack([found.correction, *found.components]).reshape(-1, *small.shape[1:])
+    start = np.stack([grid.enlarged(one) / 255 for one in start])
+    corrected = _sharpened(frames / light[:, None, None, None] - picture, found.codes, start)
+    return picture + corrected[0], corrected[1:]
+
+
+def _sharpened(residuals: np.ndarray, codes: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Correction and components pixel by pixel, for the codes that small pictures gave."""
+    result = np.empty_like(start)
+    for row in range(start.shape[1]):
+        rows, part = (images[:, row].reshape(len(images), -1) for images in (residuals, start))
+        found = Changes(codes, part[1:], part[0])
+        for _ in range(ROUNDS):
+            found = refined(rows, found)
+        result[:, row] = np.stack([found.correction, *found.components]).reshape(result[:, row].shape)
+    return result
