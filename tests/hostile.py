@@ -190,3 +190,189 @@ def header(rng: random.Random, most: int = 60 * MIB) -> bytes:
 def headers(rng: random.Random, count: int) -> Iterator[bytes]:
     for _ in range(count):
         yield header(rng)
+
+
+# --- requests ---------------------------------------------------------------------------------------
+
+MOST = 16 * MIB  # bytes of a request that are taken
+
+
+def request(rng: random.Random) -> tuple[str, bytes, dict[str, str]]:
+    """Return the name of an attack, and the body and the headers of a request that makes it."""
+    attack = rng.choice(REQUESTS)
+    body, kind, *more = attack(rng)
+    return attack.__name__.strip("_"), body[: MOST + 1], {"content-type": kind} | dict(*more)
+
+
+def _size(rng: random.Random) -> int:
+    return rng.choice((10**3, 10**5, 10**6, MOST - 2000))
+
+
+def _filled(atom: bytes, size: int, around: bytes = b"[]") -> bytes:
+    return around[:1] + b",".join([atom] * max(1, size // (len(atom) + 1))) + around[1:]
+
+
+def _json_tensor(shape: bytes, data: bytes, datatype: bytes = b"FP64", name: bytes = b"X") -> bytes:
+    return b'{"inputs":[{"name":"%s","shape":%s,"datatype":"%s","data":%s}]}' % (name, shape, datatype, data)
+
+
+def _shapes(rng: random.Random) -> Any:
+    side = rng.choice((b"99999999999999999", b"1", b"0", b"9" * 4000, b"9" * 5000, b"-1", b"true", b"[1]"))
+    return _json_tensor(_filled(side, _size(rng)), b"[1,2,3]"), "application/json"
+
+
+def _atoms(rng: random.Random) -> Any:
+    atom = rng.choice((*ATOMS, b"[1,2,3]", b"[" * 500 + b"]" * 500, b'"' + b"a" * 10**6 + b'"'))
+    data, kind = _filled(atom, _size(rng)), rng.choice((b"FP64", b"INT64", b"BYTES", b"BOOL"))
+    rows = data.count(b",") + 1
+    shape = rng.choice((b"[%d]" % rows, b"[%d,3]" % (rows // 3), b"[1,%d]" % rows, b"[0]"))
+    return rng.choice(
+        (_json_tensor(shape, data, kind), data, b'{"inputs":' + data + b"}")
+    ), "application/json"
+
+
+def _mixed_texts(rng: random.Random) -> Any:
+    """One long text beside many short cells: an array of texts of one width would take their product."""
+    short = _filled(rng.choice((b"1", b'"b"')), MOST // 4)
+    cells = b'["' + b"a" * (MOST // 4) + b'",' + short[1:]
+    shape = b"[%d]" % (cells.count(b",") + 1)
+    return _json_tensor(shape, cells, rng.choice((b"INT64", b"FP32", b"BYTES", b"BOOL"))), "application/json"
+
+
+def _names(rng: random.Random) -> Any:
+    """Long names and names of many kinds where one of a few is looked for."""
+    long = rng.choice((b"a", b"ab ", "é".encode())) * (_size(rng) // 4)
+    sound = _json_tensor(b"[1,3]", b"[1,2,3]")
+    body = rng.choice((
+        _json_tensor(b"[1,3]", b"[1,2,3]", b"FP64" + long),
+        _json_tensor(b"[1]", b"[1]", name=long),
+        sound[:-1] + b',"outputs":[{"name":"%s"}]}' % long,
+        sound[:-1] + b',"outputs":' + _filled(b'{"name":"score"}', len(long)) + b"}",
+        sound[:-1] + b',"id":"%s"}' % long,
+        b"{" + b",".join(b'"%x":0' % k for k in range(len(long) // 9)) + b"}",
+    ))  # fmt: skip
+    return body, "application/json"
+
+
+def _inputs(rng: random.Random) -> Any:
+    tensor = b'{"name":"%s","shape":[1],"datatype":"FP64","data":[1]}'
+    count = _size(rng) // 70
+    tensors = b",".join(tensor % rng.choice((b"a", b"%x" % k)) for k in range(count))
+    return b'{"inputs":[' + tensors + b"]}", "application/json"
+
+
+def _binary(rng: random.Random) -> Any:
+    """JSON and bytes behind it, whose sizes are not what is said."""
+    size, count = _size(rng), rng.choice((0, 1, 3, 10**5, 10**12, -1))
+    kind = rng.choice((b"FP64", b"FP16", b"INT8", b"BYTES", b"BOOL"))
+    entry = b'{"name":"X","shape":[%d,3],"datatype":"%s","parameters":{"binary_data_size":%d}}'
+    head = b'{"inputs":[' + entry % (max(count, 0), kind, rng.choice((size, count, 2**70, 0))) + b"]}"
+    tail = rng.choice((bytes(size), b"\xff" * size, b"\1\0\0\0a" * (size // 5)))
+    said = rng.choice((len(head), 0, len(head) + 1, 10**11, len(head) // 2))
+    return head + tail, "application/octet-stream", {"Inference-Header-Content-Length": str(said)}
+
+
+def _csv(rng: random.Random) -> Any:
+    size = _size(rng)
+    line = rng.choice((b"1,2,3\n", b"\n", b"1\n", b" \n", b"1_0,2,3\n", b"1;2,5;3\n", b'"a"\n', b"\r"))
+    wide = rng.choice((b",", b";", b"\t", b"1,", b'"",', b"a,", b'"'))
+    several = b"a,b,c\n" + line * 10
+    return rng.choice((line * (size // len(line)), wide * (size // len(wide)), several)), "text/csv"
+
+
+def _stream(batches: list[Any], **options: Any) -> bytes:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batches[0].schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        for batch in batches:
+            writer.write_batch(batch, custom_metadata={"ARROW:experimental_compression": "zstd"})
+    return sink.getvalue().to_pybytes()
+
+
+def _arrow_compressed(rng: random.Random) -> Any:
+    """Zeros by the million: named as compressed as today, as by Arrow 0.17, or not at all."""
+    import pyarrow as pa
+
+    rows, names = rng.choice((10, 50_000, 100_000, 2 * 10**6)), rng.choice(("abc", "abcdefghijklmnopqr"))
+    column = pa.array(np.zeros(rows)) if rng.random() < 0.5 else pa.array(["x" * 100] * min(rows, 10**5))
+    body = bytearray(_stream([pa.record_batch([column] * len(names), names=list(names))], compression="zstd"))
+    for what in rng.choice(((), ("version",), ("version", "compression"), ("compression",))):
+        _patch(body, what)
+    return bytes(body), ARROW
+
+
+def _patch(body: bytearray, what: str) -> None:
+    """Write another version into the metadata of all messages, or take the mention of compression out."""
+    from robustae.deploy.serve import arrow
+
+    at = 0
+    while at + 8 <= len(body) and (size := int.from_bytes(body[at + 4 : at + 8], "little")):
+        head = bytes(body[at + 8 : at + 8 + size])
+        message = arrow._number("<I", head, 0)
+        if what == "version" and (place := arrow._field(head, message, 0)):
+            body[at + 8 + place] = 3
+        kind = arrow._field(head, message, 1)
+        header = arrow._follow(head, arrow._field(head, message, 2))
+        if what == "compression" and kind and head[kind] == 3:
+            layout = header - arrow._number("<i", head, header)
+            body[at + 8 + layout + 10 : at + 8 + layout + 12] = b"\0\0"
+        length = arrow._field(head, message, 3)
+        at += 8 + size + (arrow._number("<q", head, length) if length else 0)
+
+
+def _arrow_dictionaries(rng: random.Random) -> Any:
+    """Many rows and columns that point to a few long texts."""
+    import pyarrow as pa
+
+    rows, length = rng.choice((10, 10**4, 10**5)), rng.choice((10, 9_999, 10**6))
+    index = pa.array(np.zeros(rows, np.int8))
+    texts = pa.DictionaryArray.from_arrays(index, pa.array(["x" * length, "é" * 3]))
+    names = rng.choice((list("abc"), [f"c{k}" for k in range(40)]))
+    return _stream([pa.record_batch([texts] * len(names), names=names)]), ARROW
+
+
+def _arrow_wide(rng: random.Random) -> Any:
+    """Many columns, batches or layers, and columns that take no room."""
+    import pyarrow as pa
+
+    rows, count = rng.choice((0, 1, 10**5, 10**9)), rng.choice((3, 1000, 30_000))
+    names, many = list("abc"), [f"c{k}" for k in range(count)]
+    flags = pa.array(np.zeros(min(rows, 10**6), bool))
+    batch = rng.choice((
+        pa.record_batch([pa.nulls(rows)] * 3, names=names),
+        pa.record_batch([flags] * min(count, 300), names=many[:300]),
+        pa.record_batch([pa.array([1.0])] * count, names=many),
+        pa.record_batch([_layers(pa, rng.choice((1, 10, 60)))] * 3, names=names),
+        pa.record_batch([pa.array([1.0])] * 3, names=names),
+        pa.record_batch([pa.array(["x"]).cast(pa.string_view())] * 3, names=names),
+    ))  # fmt: skip
+    return _stream([batch] * rng.choice((1, 1, 200, 20_000 if batch.nbytes < 100 else 2))), ARROW
+
+
+def _layers(pa: Any, depth: int) -> Any:
+    kind = pa.float64()
+    for _ in range(depth):
+        kind = pa.list_(kind)
+    return pa.nulls(3, kind)
+
+
+def _arrow_overlapping(rng: random.Random) -> Any:
+    """Columns that all lie in the same place."""
+    import pyarrow as pa
+
+    rows = rng.choice((10, 10**4, 10**5))
+    values = pa.array(rng.choice((np.zeros(rows), ["x" * rng.choice((1, 160))] * rows)))
+    body = bytearray(_stream([pa.record_batch([values] * 40, names=[*"abc", *(f"c{k}" for k in range(37))])]))
+    return bytes(body), ARROW
+
+
+def _addresses(rng: random.Random) -> Any:
+    return b"1,2,3", rng.choice(("", "x" * 10**4, "text/csv;" * 1000, "application/json", "text/csv"))
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+REQUESTS = (
+    _shapes, _atoms, _atoms, _mixed_texts, _names, _inputs, _binary, _csv, _arrow_compressed,
+    _arrow_dictionaries, _arrow_wide, _arrow_overlapping, _addresses,
+)  # fmt: skip

@@ -19,7 +19,7 @@ pytest.importorskip("httpx", reason="needs httpx")
 from fastapi.testclient import TestClient
 
 from robustae.deploy.serve import Limits, create_app
-from robustae.deploy.serve.protocol import DATATYPES
+from robustae.deploy.serve.tensors import DATATYPES
 
 X = np.random.default_rng(1).normal(size=(60, 3))
 COLUMNS = dict(zip("abc", X[:6].T, strict=True))

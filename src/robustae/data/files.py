@@ -105,8 +105,9 @@ def decoded_bytes(files: Sequence[Path]) -> int:
 
 
 def rows_of_files(files: Sequence[Path]) -> int:
-    """Rows of these files, estimated for text."""
-    return sum(rows_of(_part(file)) for file in files)
+    """Rows of these files, estimated for text; those that are read whole only count as few."""
+    options = ReadOptions()
+    return sum(rows_of(_part(file, options)) for file in files if format_of(file).part is not None)
 
 
 def rows_of(part: Part) -> int:

@@ -28,7 +28,13 @@ _HEAD = 1 << 20  # characters of the first lines, at most, from which the layout
 _SAMPLE = 50  # lines
 _LONGEST = 1 << 26  # characters of the first line
 _BYTES = 1 << 24  # that must be UTF-8, unless the encoding is given
-_MARKS = (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _OTHER_KINDS = (b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x93NUMPY", b"ARROW1")
 
 # Lines in the file, and the cells column by column.

@@ -7,6 +7,9 @@ from typing import Any
 __all__ = ["InputError", "NotFound", "known_names", "need", "one_of", "suggestion"]
 
 
+SHOWN = 120  # characters of a value in a sentence; a longer name is like none
+
+
 class InputError(ValueError):
     """Input that cannot be used; the message is one sentence meant for the user."""
 
@@ -20,10 +23,16 @@ class NotFound(InputError, FileNotFoundError):
 def suggestion(name: str, options: Iterable[str]) -> str:
     """Return `` did you mean 'lam'?`` for a near miss, else the list of what would do."""
     options = [str(option) for option in options]
-    near = get_close_matches(str(name), options, n=1, cutoff=0.5)
+    near = get_close_matches(name, options, n=1, cutoff=0.5) if len(name) <= SHOWN else []
     if near:
         return f"did you mean {near[0]!r}?"
-    return "use one of " + ", ".join(repr(option) for option in options) + "."
+    return "use one of " + ", ".join(_shown(option) for option in options) + "."
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in a sentence, whatever its length."""
+    text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= SHOWN + 2 else f"{text[:SHOWN]}..."
 
 
 def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
@@ -31,7 +40,7 @@ def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
     options = list(options)
     if isinstance(value, str) and value in options:
         return value
-    raise InputError(f"{argument}={value!r} is not known: {suggestion(str(value), options)}")
+    raise InputError(f"{argument}={_shown(value)} is not known: {suggestion(str(value), options)}")
 
 
 def known_names(kind: str, names: Iterable[str], options: Iterable[str]) -> None:
@@ -39,7 +48,7 @@ def known_names(kind: str, names: Iterable[str], options: Iterable[str]) -> None
     options = list(options)
     for name in names:
         if name not in options:
-            raise InputError(f"{kind} {name!r} is not known: {suggestion(name, options)}")
+            raise InputError(f"{kind} {_shown(name)} is not known: {suggestion(name, options)}")
 
 
 def need(extra: str, module: str, purpose: str) -> Any:

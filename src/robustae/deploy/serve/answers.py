@@ -7,6 +7,7 @@ import numpy as np
 
 from robustae.deploy.records import Intake
 from robustae.deploy.serve.desk import Deadline
+from robustae.deploy.serve.limits import Limits, too_many_cells
 from robustae.utils.checks import known_names
 
 __all__ = ["ALWAYS", "OUTPUTS", "answer", "by_column", "wanted"]
@@ -14,6 +15,7 @@ __all__ = ["ALWAYS", "OUTPUTS", "answer", "by_column", "wanted"]
 ALWAYS = ("score", "anomaly")
 PARTS = ("reconstruction", "outliers")
 OUTPUTS = (*ALWAYS, *PARTS)
+SHOWN = 80  # characters of a name, more than any has
 CELLS = 2**19  # scored between two looks at the clock
 
 Answer = dict[str, np.ndarray]
@@ -21,12 +23,12 @@ Answer = dict[str, np.ndarray]
 
 def wanted(names: Iterable[str]) -> tuple[str, ...]:
     """Return the outputs asked for; score and anomaly where none is."""
-    names = tuple(dict.fromkeys(names))
+    names = tuple(dict.fromkeys(name[:SHOWN] for name in names))
     known_names("output", names, OUTPUTS)
     return names or ALWAYS
 
 
-def answer(intake: Intake, X: Any, outputs: Sequence[str], deadline: Deadline) -> Answer:
+def answer(intake: Intake, X: Any, outputs: Sequence[str], deadline: Deadline, limits: Limits) -> Answer:
     """Return the outputs for rows that the intake made.
 
     Returns
@@ -34,7 +36,14 @@ def answer(intake: Intake, X: Any, outputs: Sequence[str], deadline: Deadline) -
     dict of arrays
         score and anomaly (bool), shape (n,); reconstruction and outliers, shape (n, d), of a mixed table
         by column: ``reconstruction.NAME``, shape (n,).
+
+    Raises
+    ------
+    Refused
+        If the answer would have too many cells, or comes too late.
     """
+    asked = len({*outputs} & {*PARTS}) * len(X) * len(intake.columns)
+    too_many_cells(2 * asked, limits)
     step = max(1, CELLS // len(intake.columns))
     parts = []
     for start in range(0, len(X), step):

@@ -15,14 +15,30 @@ from robustae.deploy.serve.desk import Desk
 from robustae.deploy.serve.guard import Guard, error_response
 from robustae.deploy.serve.limits import Limits, Refused
 from robustae.deploy.serve.metrics import Metrics
-from robustae.deploy.serve.protocol import model_metadata
+from robustae.deploy.serve.protocol import VERSION, model_metadata
 from robustae.utils.checks import InputError
 from robustae.utils.version import __version__
 
 __all__ = ["create_app"]
 
 Name = Annotated[str, Path(description="Name of the model.")]
+Version = Annotated[str, Path(description="Of the model: there is one, 1.")]
 Outputs = Annotated[list[str] | None, Query(description="For Arrow and CSV; may be repeated.")]
+EXTENSIONS = ["binary_tensor_data", "arrow", "csv"]
+NOT_OFFERED = {
+    "/v2/models/{name}/config": "model_configuration",
+    "/v2/models/{name}/versions/{version}/config": "model_configuration",
+    "/v2/models/{name}/stats": "statistics",
+    "/v2/models/{name}/versions/{version}/stats": "statistics",
+    "/v2/models/{name}/generate": "generate",
+    "/v2/models/{name}/generate_stream": "generate",
+    "/v2/models/stats": "statistics",
+    "/v2/repository/{rest:path}": "model_repository",
+    "/v2/systemsharedmemory/{rest:path}": "system_shared_memory",
+    "/v2/cudasharedmemory/{rest:path}": "cuda_shared_memory",
+    "/v2/trace/{rest:path}": "trace",
+    "/v2/logging": "logging",
+}
 
 
 class _Service:
@@ -32,10 +48,12 @@ class _Service:
         self.intake, self.name, self.limits = Intake.of(model), name, limits
         self.desk, self.metrics = Desk(limits), Metrics()
 
-    def check(self, name: str) -> None:
-        """Refuse another model's name."""
+    def check(self, name: str, version: str = VERSION) -> None:
+        """Refuse another model's name, or another version."""
         if name != self.name:
             raise Refused(404, f"there is no model {name[:80]!r}: this one is called {self.name!r}.")
+        if version != VERSION:
+            raise Refused(404, f"there is no version {version[:80]!r} of the model: it has {VERSION!r}.")
 
     async def infer(self, request: Request, outputs: list[str]) -> Response:
         """Answer about the rows of a request."""
@@ -45,7 +63,7 @@ class _Service:
         )
         self.metrics.rows.inc(answered.rows)
         self.metrics.anomalies.inc(answered.anomalies)
-        return Response(answered.body, media_type=answered.kind)
+        return Response(answered.body, media_type=answered.type, headers=answered.headers)
 
 
 def create_app(
@@ -85,6 +103,7 @@ def create_app(
     _add_health(app)
     _add_model(app, service)
     _add_work(app, service)
+    _add_not_offered(app)
     return app
 
 
@@ -123,7 +142,7 @@ def _add_health(app: FastAPI) -> None:
     @app.get("/v2", responses=schema.answers("Server"))
     async def server() -> dict[str, Any]:
         """Name, version and extensions of the server."""
-        return {"name": "robustae", "version": __version__, "extensions": ["arrow", "csv"]}
+        return {"name": "robustae", "version": __version__, "extensions": EXTENSIONS}
 
     @app.get("/v2/health/live", responses=schema.answers("Live", 200))
     async def live() -> dict[str, bool]:
@@ -138,25 +157,48 @@ def _add_health(app: FastAPI) -> None:
 
 def _add_model(app: FastAPI, service: _Service) -> None:
     metadata = model_metadata(service.intake, service.name)
+    about_it, is_ready = schema.answers("Model", 200, 401, 404), schema.answers("Ready", 200, 401, 404)
 
-    @app.get("/v2/models/{name}", responses=schema.answers("Model", 200, 401, 404))
+    @app.get("/v2/models/{name}", responses=about_it)
     async def about(name: Name) -> dict[str, Any]:
         """What the model takes and gives."""
         service.check(name)
         return metadata
 
-    @app.get("/v2/models/{name}/ready", responses=schema.answers("Ready", 200, 401, 404))
+    @app.get("/v2/models/{name}/versions/{version}", responses=about_it)
+    async def about_version(name: Name, version: Version) -> dict[str, Any]:
+        """What this version of the model takes and gives."""
+        service.check(name, version)
+        return metadata
+
+    @app.get("/v2/models/{name}/ready", responses=is_ready)
     async def ready(name: Name) -> dict[str, Any]:
         """Whether the model can score."""
         service.check(name)
         return {"name": name, "ready": True}
 
+    @app.get("/v2/models/{name}/versions/{version}/ready", responses=is_ready)
+    async def ready_version(name: Name, version: Version) -> dict[str, Any]:
+        """Whether this version of the model can score."""
+        service.check(name, version)
+        return {"name": name, "ready": True}
+
 
 def _add_work(app: FastAPI, service: _Service) -> None:
-    @app.post("/v2/models/{name}/infer", responses=schema.infer_answers(), openapi_extra=schema.infer_body())
+    both: dict[str, Any] = {"responses": schema.infer_answers(), "openapi_extra": schema.infer_body()}
+
+    @app.post("/v2/models/{name}/infer", **both)
     async def infer(name: Name, request: Request, outputs: Outputs = None) -> Response:
-        """Score rows: tensors as JSON, an Arrow stream, or CSV; the answer is of the same kind."""
+        """Score rows: tensors as JSON or bytes, an Arrow stream, or CSV; the answer is of the same kind."""
         service.check(name)
+        return await service.infer(request, outputs or [])
+
+    @app.post("/v2/models/{name}/versions/{version}/infer", **both)
+    async def infer_version(
+        name: Name, version: Version, request: Request, outputs: Outputs = None
+    ) -> Response:
+        """Score rows by this version of the model."""
+        service.check(name, version)
         return await service.infer(request, outputs or [])
 
     @app.get("/metrics", responses=schema.text_answers())
@@ -164,3 +206,15 @@ def _add_work(app: FastAPI, service: _Service) -> None:
         """Counts for Prometheus."""
         text, kind = service.metrics.exposition()
         return Response(text, media_type=kind)
+
+
+def _add_not_offered(app: FastAPI) -> None:
+    """Answer what other servers of the protocol offer beside it in the protocol's own form."""
+
+    async def refuse(request: Request) -> Response:
+        extension = NOT_OFFERED[request.scope["route"].path]
+        offered = ", ".join(EXTENSIONS)
+        return error_response(501, f"the extension {extension} is not offered: this server has {offered}.")
+
+    for path in NOT_OFFERED:
+        app.add_route(path, refuse, methods=["GET", "POST"], include_in_schema=False)

@@ -9,15 +9,22 @@ from robustae.data.dataframes import frame_of, of_frame
 from robustae.deploy.records import Intake
 from robustae.deploy.serve.answers import ALWAYS, CELLS, Answer, answer, by_column
 from robustae.deploy.serve.desk import Deadline
-from robustae.deploy.serve.limits import Limits, too_many_rows
+from robustae.deploy.serve.limits import (
+    Limits,
+    Refused,
+    too_many_cells,
+    too_many_columns,
+    too_many_rows,
+)
 from robustae.estimators.scoring import score_batches
 from robustae.utils.checks import InputError, need
 
 __all__ = ["answer_arrow", "read_arrow", "write_arrow"]
 
-LONGEST = 10_000  # bytes of a text that many rows may point to
+MESSAGES = 10_000  # in a stream
 RECORD_BATCH, DICTIONARY = 3, 2  # kinds of messages, as Arrow's Message.fbs numbers them
-HEADER, DATA, COMPRESSION = 2, 1, 3  # places of fields in tables of Message.fbs
+VERSION, KIND, HEADER, DATA, COMPRESSION = 0, 1, 2, 1, 3  # places of fields in tables of Message.fbs
+V5 = 4  # of the metadata, since Arrow 1.0: before, a compression could be named where nobody looks for it
 
 
 def arrow() -> Any:
@@ -34,7 +41,7 @@ def read_arrow(body: bytes, intake: Intake, limits: Limits) -> Any:
     """
     pa = arrow()
     try:
-        _refuse_compressed(pa, body)
+        _check_messages(pa, body)
         with pa.ipc.open_stream(body) as stream:
             table = _wanted(stream, intake, limits)
     except (pa.ArrowException, OSError, struct.error, MemoryError, UnicodeDecodeError) as error:
@@ -53,20 +60,26 @@ def _said(error: Exception) -> str:
 def _wanted(stream: Any, intake: Intake, limits: Limits) -> Any:
     """The columns that the model needs, each batch checked before it is believed."""
     schema = stream.schema
+    too_many_columns(len(schema), limits)
     places = intake.places(schema.names, len(schema))
     for j in places:
         _refuse_type(arrow().types, schema.field(j), intake.mixed)
-    batches = [batch.select(places) for batch in _counted(stream, limits)]
+    batches = [*_checked(stream, places, limits)]
     return arrow().Table.from_batches(batches, arrow().schema([schema.field(j) for j in places]))
 
 
-def _counted(stream: Any, limits: Limits) -> Iterator[Any]:
-    rows = 0
-    for batch in stream:
-        rows += batch.num_rows
+def _checked(stream: Any, places: list[int], limits: Limits) -> Iterator[Any]:
+    """Arrow believes its offsets, and columns may lie one over the other: a few bytes can stand for many."""
+    rows = texts = 0
+    for whole in stream:
+        rows += whole.num_rows
         too_many_rows(rows, limits)
+        too_many_cells(rows * len(places), limits)
+        batch = whole.select(places)
         batch.validate(full=True)
-        _refuse_repeated_texts(batch)
+        texts += sum(map(_text_bytes, batch.columns))
+        if texts > limits.bytes:
+            raise Refused(413, f"the texts of all rows have more than {limits.bytes} bytes: send fewer rows.")
         yield batch
 
 
@@ -86,22 +99,27 @@ def _is_text(types: Any, kind: Any) -> bool:
     return types.is_string(kind) or types.is_large_string(kind)
 
 
-def _refuse_repeated_texts(batch: Any) -> None:
-    """A few bytes that point to one long text again and again would fill the memory."""
-    pa = arrow()
+def _text_bytes(column: Any) -> int:
+    """Bytes of all texts of a column, each as often as it is pointed to."""
+    types = arrow().types
     from pyarrow import compute
 
-    for column in batch.columns:
-        if pa.types.is_dictionary(column.type) and _is_text(pa.types, column.type.value_type):
-            longest = compute.max(compute.binary_length(column.dictionary)).as_py()  # pyright: ignore
-            if longest and longest > LONGEST:
-                raise InputError(f"a category is longer than {LONGEST} bytes.")
+    if types.is_dictionary(column.type) and _is_text(types, column.type.value_type):
+        lengths: Any = compute.binary_length(column.dictionary)  # pyright: ignore
+        lengths = lengths.take(column.indices)
+    elif _is_text(types, column.type):
+        lengths = compute.binary_length(column)  # pyright: ignore
+    else:
+        return 0
+    return compute.sum(lengths.cast("int64")).as_py() or 0  # pyright: ignore
 
 
-def answer_arrow(intake: Intake, table: Any, outputs: Sequence[str], deadline: Deadline) -> Answer:
+def answer_arrow(
+    intake: Intake, table: Any, outputs: Sequence[str], deadline: Deadline, limits: Limits
+) -> Answer:
     """Return the outputs for a table that was read."""
     if outputs != ALWAYS:
-        return answer(intake, _rows(table, intake), outputs, deadline)
+        return answer(intake, _rows(table, intake), outputs, deadline, limits)
     parts = score_batches(intake.model, _slices(table, deadline))
     scored = arrow().Table.from_batches(parts)
     return {name: scored[name].to_numpy() for name in ALWAYS}
@@ -119,9 +137,11 @@ def _rows(table: Any, intake: Intake) -> Any:
     return of_arrow(table.to_batches()[0], "the stream")
 
 
-def _refuse_compressed(pa: Any, body: bytes) -> None:
+def _check_messages(pa: Any, body: bytes) -> None:
     """A few compressed bytes may stand for more than the memory holds."""
-    for message in pa.ipc.MessageReader.open_stream(body):
+    for number, message in enumerate(pa.ipc.MessageReader.open_stream(body)):
+        if number >= MESSAGES:
+            raise Refused(413, f"the stream has more than {MESSAGES} messages: send fewer, larger batches.")
         if _is_compressed(message.metadata.to_pybytes()):
             raise InputError("the stream is compressed: send it uncompressed.")
 
@@ -129,7 +149,9 @@ def _refuse_compressed(pa: Any, body: bytes) -> None:
 def _is_compressed(metadata: bytes) -> bool:
     """Whether a message names a compression of its body (see Arrow's Message.fbs; FlatBuffers)."""
     message = _number("<I", metadata, 0)
-    kind = _field(metadata, message, 1)
+    version, kind = _field(metadata, message, VERSION), _field(metadata, message, KIND)
+    if not version or _number("<h", metadata, version) != V5:
+        raise InputError("the stream's metadata are older than V5: write it by Arrow 1.0 or later.")
     header = _follow(metadata, _field(metadata, message, HEADER))
     kind = metadata[kind] if kind else 0
     if kind == DICTIONARY:

@@ -1,4 +1,4 @@
-"""Bodies of requests by their kind: JSON, Arrow, CSV; answers are of the same kind."""
+"""Bodies of requests by their kind: JSON (with bytes behind it), Arrow, CSV; answers are of the same kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,13 @@ from robustae.deploy.serve.csvs import read_csv, write_csv
 from robustae.deploy.serve.desk import Deadline
 from robustae.deploy.serve.limits import Limits, Refused
 from robustae.deploy.serve.protocol import read_json, write_json
+from robustae.utils.checks import InputError
 
-__all__ = ["ARROW", "CSV", "JSON", "Answered", "kind_of", "work_on"]
+__all__ = ["ARROW", "BYTES", "CSV", "HEADER", "JSON", "Answered", "Kind", "kind_of", "work_on"]
 
 JSON, ARROW, CSV = "application/json", "application/vnd.apache.arrow.stream", "text/csv"
+BYTES = "application/octet-stream"
+HEADER = "Inference-Header-Content-Length"  # bytes of a body that are JSON
 _TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Answer], Callable[..., bytes]]] = {
     ARROW: (read_arrow, answer_arrow, write_arrow),
     CSV: (read_csv, answer, write_csv),
@@ -24,49 +27,73 @@ _TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Answer], Callable[...
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What a body is: its content type, and how many bytes of it are JSON where others follow."""
+
+    type: str
+    header: int | None = None
+
+
+@dataclass(frozen=True)
 class Answered:
     """An answer's body, and how many rows it is about and flags."""
 
     body: bytes
-    kind: str
+    type: str
     rows: int
     anomalies: int
+    headers: dict[str, str]
 
 
-def kind_of(headers: Any) -> str:
-    """Return the kind of a body.
+def kind_of(headers: Any) -> Kind:
+    """Return the kind of a body; one without a content type is JSON, except from a page in a browser.
 
     Raises
     ------
     Refused
         415, if it is none of those that are read.
+    InputError
+        If the length of its JSON is no number.
     """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    header = headers.get(HEADER)
+    # A page may send bodies without a type, and without leave, to any address; its origin is with them.
+    bare = not kind and "origin" not in headers
+    if bare or kind == BYTES and header is not None:
+        kind = JSON
     if kind not in (JSON, ARROW, CSV):
         raise Refused(415, f"the content type {kind[:80]!r} is not read: use {JSON}, {ARROW} or {CSV}.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "compressed bodies are not read.")
-    return kind
+    return Kind(kind, None if header is None or kind != JSON else _length(header))
+
+
+def _length(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise InputError(f"{HEADER} must be a number of bytes.")
+    return int(text)
 
 
 def work_on(
-    kind: str, intake: Intake, name: str, limits: Limits, outputs: list[str]
+    kind: Kind, intake: Intake, name: str, limits: Limits, outputs: list[str]
 ) -> Callable[[bytes, Deadline], Answered]:
     """Return what makes an answer of a body, off the event loop."""
 
     def work(body: bytes, deadline: Deadline) -> Answered:
         deadline.check()
-        if kind == JSON:
-            asked = read_json(body, intake, limits)
-            found = answer(intake, asked.rows, asked.outputs or wanted(outputs), deadline)
-            return _answered(write_json(found, asked, name), kind, found)
-        read, about, write = _TABLES[kind]
-        found = about(intake, read(body, intake, limits), wanted(outputs), deadline)
-        return _answered(write(found, intake), kind, found)
+        if kind.type == JSON:
+            asked = read_json(body, intake, limits, kind.header)
+            found = answer(intake, asked.rows, asked.outputs or wanted(outputs), deadline, limits)
+            written = write_json(found, asked, name)
+            mixed = {} if written.header is None else {HEADER: str(written.header)}
+            return _answered(written.body, BYTES if mixed else JSON, found, mixed)
+        read, about, write = _TABLES[kind.type]
+        found = about(intake, read(body, intake, limits), wanted(outputs), deadline, limits)
+        return _answered(write(found, intake), kind.type, found, {})
 
     return work
 
 
-def _answered(body: bytes, kind: str, found: Answer) -> Answered:
+def _answered(body: bytes, kind: str, found: Answer, headers: dict[str, str]) -> Answered:
     rows = len(next(iter(found.values())))
-    return Answered(body, kind, rows, int(found.get("anomaly", np.zeros(1)).sum()))
+    return Answered(body, kind, rows, int(found.get("anomaly", np.zeros(1)).sum()), headers)

@@ -9,12 +9,12 @@ from robustae.data.text import delimiter_of, with_points
 from robustae.data.writers import csv_bytes
 from robustae.deploy.records import Intake
 from robustae.deploy.serve.answers import Answer, by_column
-from robustae.deploy.serve.limits import Limits, too_many_rows
+from robustae.deploy.serve.limits import Limits, too_many_cells, too_many_columns, too_many_rows
 from robustae.utils.checks import InputError
 
 __all__ = ["read_csv", "write_csv"]
 
-HEAD = 50  # lines looked at to tell the delimiter
+HEAD, LONGEST_HEAD = 50, 2**17  # lines looked at to tell the delimiter, and characters of each
 
 
 def read_csv(body: bytes, intake: Intake, limits: Limits):
@@ -38,19 +38,23 @@ def read_csv(body: bytes, intake: Intake, limits: Limits):
 
 
 def _lines(body: bytes, limits: Limits) -> Iterator[list[str]]:
-    """Yield the cells of each line that is not blank; all of one width."""
+    """Yield the cells of each line that is not blank; all of one width, and no more than are taken."""
     text = io.StringIO(_text(body), newline="")
-    head = [line for line in islice(text, HEAD) if line.strip()]
+    head = [line[:LONGEST_HEAD] for line in islice(text, HEAD) if line.strip()]
     text.seek(0)
-    width = 0
+    width = count = 0
     try:
         delimiter = delimiter_of(head)
-        for row in csv.reader(text, delimiter=delimiter):
-            width = width or len(row)
-            if row and len(row) != width:
+        for row in filter(None, csv.reader(text, delimiter=delimiter)):
+            if not width:
+                width = len(row)
+                too_many_columns(width, limits)
+            if len(row) != width:
                 raise InputError(f"every line needs {width} cells, and one has {len(row)}: {_start(row)}")
-            if row:
-                yield with_points(row, delimiter)
+            count += 1
+            too_many_rows(count - 1, limits)  # one may be that of names
+            too_many_cells(count * width, limits)
+            yield with_points(row, delimiter)
     except csv.Error as error:
         raise InputError(f"the body is no CSV: {error}.") from None
 
@@ -63,7 +67,7 @@ def _text(body: bytes) -> str:
 
 
 def _start(row: list[str]) -> str:
-    return repr(",".join(row)[:40])
+    return repr(",".join(row[:40])[:40])
 
 
 def write_csv(found: Answer, intake: Intake) -> bytes:

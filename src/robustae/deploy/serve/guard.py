@@ -10,12 +10,13 @@ from robustae.deploy.serve.metrics import Metrics
 
 __all__ = ["Guard", "error_response"]
 
+LONGEST = 2000  # characters of a sentence
 OPEN = "/v2/health/"  # what tells that the server lives needs no token
 
 
 def error_response(status: int, sentence: str, headers: Any = None) -> JSONResponse:
     """An error as the protocol has it."""
-    return JSONResponse({"error": sentence}, status, headers)
+    return JSONResponse({"error": sentence[:LONGEST]}, status, headers)
 
 
 class Guard:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from robustae.utils.checks import InputError
 
-__all__ = ["Limits", "Refused", "too_many_rows"]
+__all__ = ["Limits", "Refused", "too_many_cells", "too_many_columns", "too_many_rows"]
 
 
 class Refused(Exception):
@@ -32,6 +32,12 @@ class Limits:
         Requests in hand at a time, the one being scored among them.
     threads : int
         Requests scored at a time.
+    connections : int
+        Open at a time; where more come, the longest one without a request is closed.
+    header_seconds : float
+        Until the header of a request must be there.
+    columns : int
+        In a request, those that the model does not need among them.
     """
 
     rows: int = 100_000
@@ -39,14 +45,36 @@ class Limits:
     seconds: float = 30.0
     queue: int = 64
     threads: int = 1
+    connections: int = 256
+    header_seconds: float = 10.0
+    columns: int = 20_000
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
                 raise InputError(f"the limit on {name} must be above 0, and is {value!r}.")
 
+    @property
+    def cells(self) -> int:
+        """Rows times columns: one for every two bytes that a request may have; in an answer half as many."""
+        return max(2, self.bytes // 2)
+
 
 def too_many_rows(rows: int, limits: Limits) -> None:
     """Refuse more rows than are taken in one request."""
-    if rows > limits.rows:
-        raise Refused(413, f"the request has {rows} rows, and at most {limits.rows} are taken: send fewer.")
+    _check("rows", rows, limits.rows)
+
+
+def too_many_cells(cells: int, limits: Limits) -> None:
+    """Refuse more cells than are taken in one request."""
+    _check("cells", cells, limits.cells)
+
+
+def too_many_columns(columns: int, limits: Limits) -> None:
+    """Refuse more columns than are taken in one request."""
+    _check("columns", columns, limits.columns)
+
+
+def _check(what: str, found: int, most: int) -> None:
+    if found > most:
+        raise Refused(413, f"the request has {found} {what}, and at most {most} are taken: send fewer.")

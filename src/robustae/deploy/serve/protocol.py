@@ -1,6 +1,7 @@
-"""The Open Inference Protocol, version 2: tensors as JSON.
+"""The Open Inference Protocol, version 2: tensors as JSON, or as bytes behind it.
 
-See https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol.
+See https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and for the binary
+extension https://docs.nvidia.com/deeplearning/triton-inference-server, "Binary Tensor Data Extension".
 """
 
 import json
@@ -12,55 +13,81 @@ import numpy as np
 
 from robustae.deploy.records import Intake
 from robustae.deploy.serve.answers import OUTPUTS, Answer, wanted
-from robustae.deploy.serve.limits import Limits, too_many_rows
-from robustae.utils.checks import InputError, one_of
-from robustae.utils.json import plain
+from robustae.deploy.serve.limits import Limits, too_many_columns
+from robustae.deploy.serve.tensors import (
+    Binary,
+    as_bytes,
+    as_json,
+    datatype_of,
+    list_of,
+    shape_of,
+    tensor,
+    text_of,
+)
+from robustae.utils.checks import InputError
 
-__all__ = ["DATATYPES", "Asked", "model_metadata", "read_json", "write_json"]
+__all__ = ["VERSION", "Asked", "Written", "model_metadata", "read_json", "write_json"]
 
-DATATYPES: dict[str, Any] = {
-    "FP64": np.float64,
-    "FP32": np.float32,
-    "FP16": np.float16,
-    **{f"INT{bits}": np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
-    **{f"UINT{bits}": np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
-    "BOOL": np.bool_,
-    "BYTES": object,
-}
+VERSION = "1"  # of the model: there is one
 ROWS = "X"  # name of the tensor that holds rows of numbers
+PARTS = 1000  # objects and lists in a request beside its rows
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: rows, the outputs wanted, and what is handed back as it came."""
+    """A request: rows, the outputs wanted and which of them as bytes, and what is handed back as it came."""
 
     rows: Any
     outputs: tuple[str, ...]
+    binary: frozenset[str] | None  # None for all
     id: str | None
 
 
-def read_json(body: bytes, intake: Intake, limits: Limits) -> Asked:
+@dataclass(frozen=True)
+class Written:
+    """An answer: its body, and how many bytes of it are JSON where others follow."""
+
+    body: bytes
+    header: int | None
+
+
+def read_json(body: bytes, intake: Intake, limits: Limits, header: int | None = None) -> Asked:
     """Return what a request asks.
+
+    Parameters
+    ----------
+    body : bytes
+    intake : Intake
+    limits : Limits
+    header : int, optional
+        How many bytes of the body are JSON; all where none is given.
 
     Raises
     ------
     InputError
         If it is not a request of the protocol, or its tensors do not fit the model.
     """
-    request = _object(_json(body), "the request")
-    inputs = [_object(entry, "each of the inputs") for entry in _list(request, "inputs")]
+    if header is not None and header > len(body):
+        raise InputError(f"Inference-Header-Content-Length is {header}, and the body has {len(body)} bytes.")
+    request = _object(_json(body[:header], limits), "the request")
+    inputs = [_object(entry, "each of the inputs") for entry in list_of(request, "inputs")]
     if not inputs:
         raise InputError("inputs is empty: send one tensor of rows, or one for each column.")
-    outputs = [
-        _text(_object(entry, "each of the outputs"), "name") for entry in _list(request, "outputs", [])
-    ]
+    outputs = [_object(entry, "each of the outputs") for entry in list_of(request, "outputs", [])]
     given = request.get("id")
     if given is not None and not isinstance(given, str):
         raise InputError("id must be a text.")
-    return Asked(_rows(inputs, intake, limits), wanted(outputs), given)
+    for entry in (*inputs, *outputs):
+        _refuse_unknown(_parameters(entry))
+    names = wanted(text_of(entry, "name") for entry in outputs)
+    rows = _rows(inputs, intake, limits, Binary(b"" if header is None else memoryview(body)[header:]))
+    return Asked(rows, names, _as_bytes(request, outputs), given)
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes, limits: Limits) -> Any:
+    """Parsed, a list or an object takes up to a hundred times the bytes that it has in the request."""
+    if body.count(b"[") + body.count(b"{") > 2 * limits.rows + PARTS:
+        raise InputError("the request has more lists and objects than rows are taken: send fewer rows.")
     try:
         return json.loads(body)
     except RecursionError:
@@ -75,28 +102,41 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def _list(entry: dict[str, Any], name: str, default: Any = None) -> list[Any]:
-    value = entry.get(name, default)
-    if not isinstance(value, list):
-        raise InputError(f"{name} must be a list.")
-    return value
+def _parameters(entry: dict[str, Any]) -> dict[str, Any]:
+    return _object(entry.get("parameters", {}), "parameters")
 
 
-def _text(entry: dict[str, Any], name: str) -> str:
-    if not isinstance(entry.get(name), str):
-        raise InputError(f"{name} must be a text in each tensor.")
-    return entry[name]
+def _refuse_unknown(parameters: dict[str, Any]) -> None:
+    """Refuse what would be answered wrongly if it were passed over."""
+    for name in parameters:
+        if name.startswith("shared_memory") or name == "classification":
+            raise InputError(f"the parameter {name[:40]!r} belongs to an extension that is not offered.")
 
 
-def _rows(inputs: list[dict[str, Any]], intake: Intake, limits: Limits) -> Any:
+def _as_bytes(request: dict[str, Any], outputs: list[dict[str, Any]]) -> frozenset[str] | None:
+    everything = _parameters(request).get("binary_data_output", False) is True
+    if everything and not outputs:
+        return None
+    chosen = (
+        text_of(entry, "name")
+        for entry in outputs
+        if _parameters(entry).get("binary_data", everything) is True
+    )
+    return frozenset(chosen)
+
+
+def _rows(inputs: list[dict[str, Any]], intake: Intake, limits: Limits, binary: Binary) -> Any:
     """One tensor of rows of numbers, or one tensor for each column."""
-    if len(inputs) == 1 and not intake.mixed and len(_shape(inputs[0])) > 1:
-        return _matrix(inputs[0], intake, limits)
-    names = [_text(entry, "name") for entry in inputs]
-    columns = [_tensor(entry, limits) for entry in inputs]
+    if len(inputs) == 1 and not intake.mixed and len(shape_of(inputs[0])) > 1:
+        return _matrix(inputs[0], intake, limits, binary)
+    too_many_columns(len(inputs), limits)
+    names = [text_of(entry, "name") for entry in inputs]
+    columns = [tensor(entry, binary, limits) for entry in inputs]
     for name, column in zip(names, columns, strict=True):
         if column.shape not in ((len(column),), (len(column), 1)) or len(column) != len(columns[0]):
-            raise InputError(f"tensor {name!r} has the shape {list(column.shape)}: columns need one length.")
+            raise InputError(
+                f"tensor {name[:80]!r} has the shape {list(column.shape)}: columns need one length."
+            )
     if not len(columns[0]):
         raise InputError("the tensors have no rows.")
     return intake.rows([_cells(column.ravel()) for column in columns], names)
@@ -106,11 +146,11 @@ def _cells(column: np.ndarray) -> Any:
     return column.tolist() if column.dtype == object else column
 
 
-def _matrix(entry: dict[str, Any], intake: Intake, limits: Limits) -> np.ndarray:
-    X = _tensor(entry, limits)
+def _matrix(entry: dict[str, Any], intake: Intake, limits: Limits, binary: Binary) -> np.ndarray:
+    X = tensor(entry, binary, limits)
     d = len(intake.columns)
     if math.prod(X.shape[1:]) != d or X.dtype == object:
-        raise InputError(f"tensor {_text(entry, 'name')!r} must hold rows of {d} numbers.")
+        raise InputError(f"tensor {text_of(entry, 'name')[:80]!r} must hold rows of {d} numbers.")
     if not len(X):
         raise InputError("the tensor has no rows.")
     X = X.reshape(len(X), d)
@@ -119,74 +159,21 @@ def _matrix(entry: dict[str, Any], intake: Intake, limits: Limits) -> np.ndarray
     return X
 
 
-def _shape(entry: dict[str, Any]) -> list[int]:
-    shape = _list(entry, "shape")
-    if not shape or not all(
-        isinstance(side, int) and not isinstance(side, bool) and side >= 0 for side in shape
-    ):
-        raise InputError("shape must be a list of whole numbers.")
-    return shape
-
-
-def _tensor(entry: dict[str, Any], limits: Limits) -> np.ndarray:
-    name, shape = _text(entry, "name"), _shape(entry)
-    datatype = one_of("datatype", entry.get("datatype"), DATATYPES)
-    too_many_rows(shape[0], limits)
-    values = _array(_list(entry, "data"), name, datatype)
-    if values.size != math.prod(shape):
-        raise InputError(f"tensor {name!r} has {values.size} values, and its shape says {math.prod(shape)}.")
-    return values.reshape(shape)
-
-
-def _array(data: list[Any], name: str, datatype: str) -> np.ndarray:
-    """Values, flat or nested; null is a missing one."""
-    if datatype == "BYTES":
-        return _texts(data, name)
-    try:
-        return _cast(data, np.dtype(DATATYPES[datatype]))
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"tensor {name!r} holds what is no {datatype}, or rows of unequal length.") from None
-
-
-def _cast(data: list[Any], kind: np.dtype) -> np.ndarray:
-    if kind.kind == "f":
-        with np.errstate(over="ignore"):  # an infinity is refused later
-            return np.array(data, dtype=np.float64).astype(kind, copy=False)
-    whole = np.array(data)
-    values = whole.astype(kind)
-    if whole.size and (whole.dtype.kind not in "iub" or (values != whole).any()):
-        raise ValueError("not whole, or too large")
-    return values
-
-
-def _texts(data: list[Any], name: str) -> np.ndarray:
-    flat = [cell for part in data for cell in (part if isinstance(part, list) else [part])]
-    if not all(cell is None or isinstance(cell, str) for cell in flat):
-        raise InputError(f"tensor {name!r} holds what is no BYTES: texts or null.")
-    return np.array([*flat, None], dtype=object)[:-1]
-
-
-def write_json(found: Answer, asked: Asked, model: str) -> bytes:
-    """Return an answer as tensors."""
-    told = {"model_name": model, "outputs": [_told(name, values) for name, values in found.items()]}
-    return json.dumps(told | ({} if asked.id is None else {"id": asked.id}), allow_nan=False).encode()
-
-
-def _told(name: str, values: np.ndarray) -> dict[str, Any]:
-    return {"name": name, "shape": list(values.shape), "datatype": _datatype(values), "data": _plain(values)}
-
-
-def _datatype(values: np.ndarray) -> str:
-    if values.dtype.kind == "f":
-        return "FP64"
-    return {"b": "BOOL", "i": "INT64", "u": "UINT64"}.get(values.dtype.kind, "BYTES")
-
-
-def _plain(values: np.ndarray) -> list[Any]:
-    """Flat; what JSON lacks is null."""
-    if _datatype(values) != "BYTES":
-        return plain(values.ravel())
-    return [None if cell is None or cell != cell else str(cell) for cell in values.ravel().tolist()]
+def write_json(found: Answer, asked: Asked, model: str) -> Written:
+    """Return an answer as tensors: JSON, and behind it the bytes of those that were asked for as bytes."""
+    about = {"model_name": model, "model_version": VERSION} | ({} if asked.id is None else {"id": asked.id})
+    outputs: list[bytes] = []
+    parts: list[bytes] = []
+    for name, values in found.items():
+        tensor: dict[str, Any] = {"name": name, "shape": values.shape, "datatype": datatype_of(values)}
+        if asked.binary is None or not asked.binary.isdisjoint((name, name.partition(".")[0])):
+            parts.append(as_bytes(values))
+            tensor["parameters"] = {"binary_data_size": len(parts[-1])}
+            outputs += [b", ", json.dumps(tensor).encode()]
+        else:
+            outputs += [b", ", json.dumps(tensor)[:-1].encode(), b', "data": ', as_json(values), b"}"]
+    header = [json.dumps(about)[:-1].encode(), b', "outputs": [', *outputs[1:], b"]}"]
+    return Written(b"".join([*header, *parts]), sum(map(len, header)) if parts else None)
 
 
 def model_metadata(intake: Intake, name: str) -> dict[str, Any]:
@@ -199,7 +186,7 @@ def model_metadata(intake: Intake, name: str) -> dict[str, Any]:
         for output in OUTPUTS
     ]
     about = {"columns": intake.columns}
-    return {"name": name, "versions": ["1"], "platform": "robustae", "parameters": about} | {
+    return {"name": name, "versions": [VERSION], "platform": "robustae", "parameters": about} | {
         "inputs": inputs,
         "outputs": outputs,
     }

@@ -3,8 +3,8 @@
 from typing import Any
 
 from robustae.deploy.serve.answers import OUTPUTS
-from robustae.deploy.serve.bodies import ARROW, CSV, JSON
-from robustae.deploy.serve.protocol import DATATYPES
+from robustae.deploy.serve.bodies import ARROW, BYTES, CSV, JSON
+from robustae.deploy.serve.tensors import DATATYPES, LONGEST_SIDE, MOST_SIDES
 
 __all__ = ["answers", "infer_answers", "infer_body", "text_answers"]
 
@@ -22,7 +22,9 @@ SAID = {
 }
 ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
 TEXT: dict[str, Any] = {"type": "string"}
-SHAPE = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}
+BINARY = TEXT | {"format": "binary"}
+SIDE = {"type": "integer", "minimum": 0, "maximum": LONGEST_SIDE}
+SHAPE = {"type": "array", "minItems": 1, "maxItems": MOST_SIDES, "items": SIDE}
 DATATYPE = {"type": "string", "enum": list(DATATYPES)}
 TENSOR: dict[str, Any] = {
     "type": "object",
@@ -71,13 +73,18 @@ def answers(kind: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def infer_answers() -> dict[int | str, dict[str, Any]]:
     """Return the answers about rows."""
-    right = {JSON: RESPONSE, ARROW: TEXT | {"format": "binary"}, CSV: TEXT}
+    right = {
+        JSON: RESPONSE,
+        BYTES: TEXT | {"format": "binary"},
+        ARROW: TEXT | {"format": "binary"},
+        CSV: TEXT,
+    }
     return {status: _answer(status, right if status == 200 else {JSON: ERROR}) for status in SAID}
 
 
 def infer_body() -> dict[str, Any]:
     """Return the bodies that are read."""
-    kinds = {JSON: REQUEST, ARROW: TEXT | {"format": "binary"}, CSV: TEXT}
+    kinds = {JSON: REQUEST, BYTES: BINARY, ARROW: BINARY, CSV: TEXT}
     content = {kind: {"schema": of} for kind, of in kinds.items()}
     return {"requestBody": {"required": True, "content": content}}
 
