@@ -14,7 +14,7 @@ from robustae.data.streams import is_path_like, row_source
 from robustae.data.table import without_index
 from robustae.utils.checks import InputError, need
 
-__all__ = ["MOST_ROWS", "in_memory"]
+__all__ = ["MOST_ROWS", "image_shape_of", "in_memory"]
 
 MOST_ROWS = 20_000  # up to which rows that could be read in batches are fitted as if in memory
 
@@ -43,6 +43,15 @@ def in_memory(
     if rest is not None:
         return None, rest
     return without_index(joined([_table_of(batch) for batch in first], range(len(first)))), None
+
+
+def image_shape_of(data: Any) -> tuple[int, ...] | None:
+    """Return (height, width[, channels]) where the array, or the first .npy file, has that shape, else None."""
+    if is_path_like(data):
+        first = files_of(data)[0]
+        data = np.load(first, mmap_mode="r", allow_pickle=False) if first.suffix.lower() == ".npy" else None
+    shape = getattr(data, "shape", ())
+    return tuple(shape[1:]) if len(shape) > 2 else None
 
 
 def _head(data: Any, most: int) -> tuple[list[Any], Any]:
@@ -75,6 +84,8 @@ def _table_of(batch: Any) -> Table:
     """One batch of any kind as a table."""
     if isinstance(batch, Table):
         return batch
+    if isinstance(batch, np.ndarray) and batch.ndim > 2:
+        return Table(batch, [])
     if hasattr(batch, "num_rows") and not hasattr(batch, "to_batches"):
         batch = need("parquet", "pyarrow", "reading Arrow").Table.from_batches([batch])
     frame = frame_of(batch)
