@@ -140,7 +140,7 @@ def left_out(
     return R
 
 
-def shrinkage_at_least(rows: int, d: int) -> float:
+def shrinkage_at_least(rows: float, d: int) -> float:
     """Shrinkage without which S is singular or nearly so."""
     return d / (d + rows)
 
