@@ -119,7 +119,9 @@ def _by_precision(scatter, B, patterns, of_row, weight):
             m = np.nonzero(~patterns[batch])[1].reshape(len(batch), count)
             inverse = np.linalg.inv(P[m[:, :, None], m[:, None, :]])
             across = P[m]  # (patterns, missing, d)
-            pivots[batch] = scatter.pivots - np.einsum("pmd,pmk,pkd->pd", across, inverse, across, optimize=True)
+            pivots[batch] = scatter.pivots - np.einsum(
+                "pmd,pmk,pkd->pd", across, inverse, across, optimize=True
+            )
             sizes = ends[batch + 1] - ends[batch]
             which = np.repeat(np.arange(len(batch)), sizes)
             rows = np.concatenate([rows_of[ends[one] : ends[one + 1]] for one in batch])

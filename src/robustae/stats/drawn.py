@@ -65,8 +65,12 @@ def _atoms(X: np.ndarray, weight: Weight) -> np.ndarray:
         return atoms
     share = weight / weight.sum()
     for row in np.flatnonzero(share > ATOM):
-        alone = np.prod([share[(X[:, j] == X[row, j]) | ((X[:, j] != X[:, j]) & (X[row, j] != X[row, j]))].sum()
-                         for j in range(X.shape[1])])
+        alone = np.prod(
+            [
+                share[(X[:, j] == X[row, j]) | ((X[:, j] != X[:, j]) & (X[row, j] != X[row, j]))].sum()
+                for j in range(X.shape[1])
+            ]
+        )
         atoms[row] = share[row] - alone > ATOM
     return atoms if not atoms.all() else np.zeros(len(X), bool)
 

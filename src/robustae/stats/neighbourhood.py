@@ -1,4 +1,4 @@
-"""How far a row lies from the rows of the fit nearest to it: the distance to a measure (Chazal et al. 2011)."""
+"""How far a row lies from the rows of the fit nearest to it: a distance to a measure (Chazal et al. 2011)."""
 
 from dataclasses import dataclass, replace
 

@@ -105,7 +105,7 @@ class Scatter:
         return self.times(Z - self.location) / self.pivots
 
     def left_out(self, Z: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Residuals as they would be without the row (one copy of it) in S, for the rows that are `inside`."""
+        """Residuals as they would be without the row (one copy of it) in S, for rows that are `inside`."""
         B = Z - self.location
         return left_out(B, self.times(B), self.pivots, self, inside)
 

@@ -16,6 +16,7 @@ __all__ = ["Shallow", "fit_shallow"]
 
 KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
+FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
 SOME = 20_000  # rows from which scatter and scales come
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
@@ -78,8 +79,8 @@ def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: 
     else:
         nearest, distances = _concentrated(rows)
         kept = _taken_back(rows, nearest, distances)
-    shrinkage = _shrinkage(rows, kept)
-    scatter = rows.scatter(kept, shrinkage)
+    rows.fill(kept)
+    scatter = rows.scatter(kept, _shrinkage(rows, kept))
     return Shallow(scatter, _scales(rows, scatter, kept), kept, nearest)
 
 
@@ -90,7 +91,8 @@ class _Rows:
         self.there, self.weight = there, weight
         self.whole = bool(there.all())
         self.Z = Z if self.whole else np.where(there, Z, 0.0)
-        self.extra: np.ndarray | None = None
+        # What is filled with the location has lost its variance, about 1.
+        self.extra = None if self.whole else 1 - there.mean(0)
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -112,6 +114,11 @@ class _Rows:
             self.Z = filled.B + found.location
             self.extra = filled.spread / weight.sum()
         return found
+
+    def fill(self, kept: np.ndarray) -> None:
+        """Go on until the missing cells stand, more or less."""
+        for _ in range(0 if self.whole else FILLINGS):
+            self.scatter(kept)
 
     def given(self, scatter: Scatter) -> Given:
         return given(scatter, self.Z, self.there)
