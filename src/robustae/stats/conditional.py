@@ -1,7 +1,7 @@
 """Rows of which some cells are missing or set aside: every cell predicted from the others that are there.
 
 With o the cells of a row that are there and m the others, the inverse of S restricted to o is
-P_oo - P_om P_mm^-1 P_mo, so what a pattern of missing cells costs is a factorisation of P_mm (or, where P is
+P_oo - P_om P_mm^-1 P_mo, so a pattern of missing cells costs a factorisation of P_mm (or, where P is
 held as T^-1 - M'M, of I - M_m T_m M_m'). Rows of one pattern share it. Where the patterns would cost too much,
 the missing cells are found by conjugate gradients instead, all rows at once, and the scales are interpolated.
 """
