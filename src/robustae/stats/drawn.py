@@ -1,0 +1,89 @@
+"""Rows as clean ones would be: cells of the rows of the fit, drawn independently, column by column."""
+
+import numpy as np
+
+from robustae.stats.scales import Weight, quantile
+
+__all__ = ["Drawn", "drawn_of", "widened"]
+
+MOST, LEAST, CELLS = 20_000, 1000, 2_000_000  # rows drawn
+ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
+
+
+class Drawn:
+    """Which row of the fit each drawn cell comes from.
+
+    Rows that are equal far more often than independent columns would make them (half of a table holding one
+    row) are drawn as they are; the cells of others come from others.
+
+    Attributes
+    ----------
+    count : int
+    """
+
+    def __init__(self, n: int, weight: Weight, atoms: np.ndarray, count: int):
+        self.count = count
+        self._rng = np.random.default_rng(0)
+        w = np.ones(n) if weight is None else weight
+        self.whole = atoms
+        self._upto = np.cumsum(np.where(atoms, 0.0, w))
+        share = w[atoms].sum() / w.sum()
+        self.as_they_are = self._atoms(w, int(round(share * count)))
+
+    def _atoms(self, w: np.ndarray, count: int) -> np.ndarray:
+        """Rows that stand for the first drawn ones."""
+        rows = np.flatnonzero(self.whole)
+        if not count:
+            return np.zeros(0, int)
+        upto = np.cumsum(w[rows])
+        return rows[np.searchsorted(upto, (np.arange(count) + 0.5) * upto[-1] / count)]
+
+    def rows(self) -> np.ndarray:
+        """Draw a row for each drawn one, shape (count,)."""
+        places = self._rng.random(self.count) * self._upto[-1]
+        rows = np.minimum(np.searchsorted(self._upto, places, side="right"), len(self._upto) - 1)
+        rows[: len(self.as_they_are)] = self.as_they_are
+        return rows
+
+    def sums(self, cells: np.ndarray) -> np.ndarray:
+        """Sum over the columns of cells drawn for each, shape (count,)."""
+        total = np.zeros(self.count)
+        for column in cells.T:
+            total += column[self.rows()]
+        return total
+
+
+def drawn_of(X: np.ndarray, weight: Weight) -> Drawn:
+    """Prepare to draw rows like those of X, shape (n, d), whose equal rows are merged by weight."""
+    n, d = X.shape
+    return Drawn(n, weight, _atoms(X, weight), max(LEAST, min(MOST, CELLS // d)))
+
+
+def _atoms(X: np.ndarray, weight: Weight) -> np.ndarray:
+    atoms = np.zeros(len(X), bool)
+    if weight is None:
+        return atoms
+    share = weight / weight.sum()
+    for row in np.flatnonzero(share > ATOM):
+        alone = np.prod(
+            [
+                share[(X[:, j] == X[row, j]) | ((X[:, j] != X[:, j]) & (X[row, j] != X[row, j]))].sum()
+                for j in range(X.shape[1])
+            ]
+        )
+        atoms[row] = share[row] - alone > ATOM
+    return atoms if not atoms.all() else np.zeros(len(X), bool)
+
+
+def widened(drawn: np.ndarray, energies: np.ndarray, weight: Weight) -> np.ndarray:
+    """Spread drawn energies about the median as widely as the lower part of the rows' own.
+
+    Cells that still depend on one another make drawn rows too alike. The lower part holds no anomaly.
+    """
+    low, middle = quantile(energies, (0.1, 0.5), weight)
+    low_drawn, middle_drawn = quantile(drawn, (0.1, 0.5))
+    narrow = middle_drawn - low_drawn
+    ratio = (middle - low) / narrow if narrow > 1e-9 * max(abs(middle_drawn), abs(middle)) else 1.0
+    if not ratio > 1:
+        return drawn
+    return np.maximum(middle + (drawn - middle_drawn) * ratio, drawn)

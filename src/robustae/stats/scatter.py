@@ -1,0 +1,222 @@
+"""Location and scatter of rows, shrunk towards its diagonal, and every cell predicted from all others by it.
+
+The scatter is S = (1 - a) C + T with C the covariance of the rows, a the shrinkage and T diagonal. With few
+columns its inverse P is held; with more columns than rows P = T^-1 - M'M by Woodbury's identity, M of shape
+(rows, d): no matrix of d x d is formed, and the cost is O(rows^2 d).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import lapack, solve_triangular
+
+from robustae.stats.scales import Weight
+
+__all__ = ["FLOOR", "Scatter", "Sums", "scatter_of", "shrinkage_at_least"]
+
+FLOOR = 0.05  # least variance of a column in the diagonal, as a share of its robust variance over all rows
+RIDGE = 1e-6  # of the robust variance: keeps copies of one column apart
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a scatter needs of rows; the sums of two sets of rows are added.
+
+    Attributes
+    ----------
+    weight : float
+    first : array, shape (d,)
+        Weighted sum of the rows.
+    second : array, shape (d, d)
+        Weighted sum of their products, about zero.
+    """
+
+    weight: float
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def of(cls, Z: np.ndarray, weight: Weight = None) -> "Sums":
+        if weight is None:
+            return cls(float(len(Z)), Z.sum(0), Z.T @ Z)
+        return cls(float(weight.sum()), weight @ Z, (Z * weight[:, None]).T @ Z)
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(self.weight + other.weight, self.first + other.first, self.second + other.second)
+
+    @property
+    def location(self) -> np.ndarray:
+        return self.first / self.weight
+
+    @property
+    def covariance(self) -> np.ndarray:
+        return self.second / self.weight - np.multiply.outer(self.location, self.location)
+
+    def scatter(self, shrinkage: float) -> "Scatter":
+        return _primal(self.location, self.covariance, self.weight, shrinkage)
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """A location, and the inverse P of a scatter in one of two forms.
+
+    Attributes
+    ----------
+    location : array, shape (d,)
+    pivots : array, shape (d,)
+        Diagonal of P.
+    part : float
+        What one copy of a row counts in S.
+    variances : array, shape (d,)
+        Diagonal of S.
+    precision : array, shape (d, d), or None
+    ridge, factor : arrays, shape (d,) and (h, d), or None
+        P = diag(1 / ridge) - factor' factor.
+    copies : float
+        Weight of the rows.
+    """
+
+    location: np.ndarray
+    pivots: np.ndarray
+    part: float
+    variances: np.ndarray
+    precision: np.ndarray | None = None
+    ridge: np.ndarray | None = None
+    factor: np.ndarray | None = None
+    copies: float = np.inf
+
+    def times(self, B: np.ndarray) -> np.ndarray:
+        """Return B P for rows B about the location, shape (n, d)."""
+        if self.precision is not None:
+            return B @ self.precision
+        return B / self.ridge - (B @ self.factor.T) @ self.factor
+
+    def distances(self, Z: np.ndarray) -> np.ndarray:
+        """Squared distances b' P b of the rows of Z, shape (n,)."""
+        B = Z - self.location
+        if self.precision is not None:
+            return np.einsum("ij,ij->i", B @ self.precision, B)
+        scores = B @ self.factor.T
+        return B**2 @ (1 / self.ridge) - np.einsum("ij,ij->i", scores, scores)
+
+    def residuals(self, Z: np.ndarray) -> np.ndarray:
+        """Each cell less its prediction from all others, (P b)_j / P_jj, shape (n, d)."""
+        return self.times(Z - self.location) / self.pivots
+
+    def left_out(self, Z: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Residuals as they would be without the row (one copy of it) in S, for rows that are `inside`."""
+        B = Z - self.location
+        return left_out(B, self.times(B), self.pivots, self, inside)
+
+    @cached_property
+    def total(self) -> float:
+        return float(self.copies)
+
+
+def left_out(
+    B: np.ndarray, products: np.ndarray, pivots: np.ndarray, scatter: Scatter, inside: np.ndarray
+) -> np.ndarray:
+    """Residuals of rows, of those `inside` without themselves (Sherman and Morrison 1950).
+
+    With one copy of b taken out of W, location and scatter are S' = S - k b b' (k = part) up to a common
+    factor, and the row lies at b W / (W - 1).
+
+    Parameters
+    ----------
+    B, products : arrays, shape (n, d)
+        Rows about the location, and P b (0 where a cell is missing).
+    pivots : array, shape (d,) or (n, d)
+    scatter : Scatter
+    inside : array of bool, shape (n,)
+    """
+    R = products / pivots
+    if not inside.any() or not scatter.part > 0:
+        return R
+    Pb, at = products[inside], pivots if pivots.ndim == 1 else pivots[inside]
+    room = np.maximum(1 - scatter.part * np.einsum("ij,ij->i", B[inside], Pb), 1e-6)[:, None]
+    moved = scatter.copies / (scatter.copies - 1) if np.isfinite(scatter.copies) else 1.0
+    R[inside] = moved * (Pb / room) / (at + scatter.part * Pb * Pb / room)
+    return R
+
+
+def shrinkage_at_least(rows: float, d: int) -> float:
+    """Shrinkage without which S is singular or nearly so."""
+    return d / (d + rows)
+
+
+def scatter_of(Z: np.ndarray, weight: Weight, shrinkage: float, extra: np.ndarray | None = None) -> Scatter:
+    """Return the scatter of the rows of Z, shape (h, d), complete, in units of robust deviations.
+
+    Parameters
+    ----------
+    Z : array
+    weight : array, shape (h,), optional
+        A weight w counts as w copies.
+    shrinkage : float in (0, 1)
+    extra : array, shape (d, d) or (d,), optional
+        What is added to the covariance (or its diagonal) for cells that were filled in.
+    """
+    total = float(len(Z) if weight is None else weight.sum())
+    location = Z.mean(0) if weight is None else weight @ Z / total
+    B = Z - location
+    if weight is not None:
+        B *= np.sqrt(weight)[:, None]
+    if len(Z) < Z.shape[1]:
+        return _dual(location, B / np.sqrt(total), total, shrinkage, extra)
+    C = B.T @ B / total
+    if extra is not None:
+        C += np.diag(extra) if extra.ndim == 1 else extra
+    return _primal(location, C, total, shrinkage)
+
+
+def _part(total: float, shrinkage: float) -> float:
+    return (1 - shrinkage) / max(total - 1, 1)
+
+
+def _target(variances: np.ndarray, shrinkage: float) -> np.ndarray:
+    return shrinkage * np.maximum(variances, FLOOR) + RIDGE
+
+
+def _primal(location: np.ndarray, C: np.ndarray, total: float, shrinkage: float) -> Scatter:
+    S = (1 - shrinkage) * C
+    S[np.diag_indices(len(S))] += _target(np.diag(C), shrinkage)
+    P = inverse(S)
+    return Scatter(
+        location,
+        np.diag(P).copy(),
+        _part(total, shrinkage),
+        np.diag(S).copy(),
+        precision=P,
+        copies=total,
+    )
+
+
+def inverse(S: np.ndarray) -> np.ndarray:
+    """Inverse of a positive definite matrix, exactly symmetric."""
+    lower, failed = lapack.dpotrf(S, lower=1)
+    if failed:
+        return np.linalg.pinv(S, hermitian=True)
+    P, _ = lapack.dpotri(lower, lower=1)
+    return np.tril(P) + np.tril(P, -1).T
+
+
+def _dual(
+    location: np.ndarray, G: np.ndarray, total: float, shrinkage: float, extra: np.ndarray | None
+) -> Scatter:
+    variances = np.einsum("ij,ij->j", G, G)
+    filled = 0.0 if extra is None else (extra if extra.ndim == 1 else np.diag(extra))
+    ridge = _target(variances + filled, shrinkage) + (1 - shrinkage) * filled
+    G = G * np.sqrt(1 - shrinkage)
+    K = (G / ridge) @ G.T
+    K[np.diag_indices(len(K))] += 1
+    M = solve_triangular(np.linalg.cholesky(K), G / ridge, lower=True)
+    return Scatter(
+        location,
+        1 / ridge - np.einsum("ij,ij->j", M, M),
+        _part(total, shrinkage),
+        ridge + (1 - shrinkage) * variances,
+        ridge=ridge,
+        factor=M,
+        copies=total,
+    )

@@ -1,0 +1,205 @@
+"""The robust fit of `predictor="shallow"`: rows kept, shrinkage, residuals as of unseen rows, their scales.
+
+Cells are in robust deviations of their columns, 0 the location.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustae.stats.conditional import Given, given
+from robustae.stats.scales import Weight, mad_scale, mean_sd, quantile, some_rows, winsorised_sd
+from robustae.stats.scatter import Scatter, scatter_of, shrinkage_at_least
+from robustae.stats.thresholds import clean_part
+
+__all__ = ["Shallow", "fit_shallow"]
+
+KEPT = 0.75
+STEPS, RECOUNTS = 10, 2
+FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
+SOME = 20_000  # rows from which scatter and scales come
+TIE = 1e-9  # relative difference of distances that rounding may make
+SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
+ASKED = 2000  # rows that choose among them
+LEEWAY = 0.1  # of the mean log residual
+WINSORISED = 0.6  # share of the winsorised deviation that is the least scale of a column
+
+
+@dataclass(frozen=True)
+class Shallow:
+    """A robust fit.
+
+    Attributes
+    ----------
+    scatter : Scatter
+        Of the rows kept, shrunk.
+    scale : array, shape (d,)
+        Of the residuals of complete rows.
+    kept : array of bool, shape (n,)
+        Rows in the scatter.
+    nearest : array of bool, shape (n,)
+        The three quarters of the rows nearest to the centre, ties included.
+    """
+
+    scatter: Scatter
+    scale: np.ndarray
+    kept: np.ndarray
+    nearest: np.ndarray
+
+    def unseen(self, Z: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Residuals in deviations of rows of the fit, each as if left out; 0 where missing, shape (n, d)."""
+        found = given(self.scatter, Z, there)
+        return found.left_out(self.scatter, self.kept) / scales_given(self.scatter, self.scale, found.pivots)
+
+
+def scales_given(scatter: Scatter, scale: np.ndarray, pivots: np.ndarray) -> np.ndarray:
+    """Scales of residuals given what is there: 1 / sqrt(pivot), times what it is of `scale` in whole rows."""
+    if pivots.ndim == 1:
+        return scale
+    return scale * np.sqrt(scatter.pivots / pivots)
+
+
+def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: bool = False) -> Shallow:
+    """Fit to rows, anomalies among them or not.
+
+    Parameters
+    ----------
+    Z : array, shape (n, d)
+        In robust deviations; finite where missing.
+    there : array of bool, shape (n, d)
+        Cells that are observed.
+    weight : array, shape (n,), optional
+        A weight w counts as w copies.
+    clean : bool
+        Whether all rows are to be kept.
+    """
+    rows = _Rows(Z, there, weight)
+    if clean:
+        nearest = kept = np.ones(len(Z), bool)
+    else:
+        nearest, distances = _concentrated(rows)
+        kept = _taken_back(rows, nearest, distances)
+    rows.fill(kept)
+    scatter = rows.scatter(kept, _shrinkage(rows, kept))
+    return Shallow(scatter, _scales(rows, scatter, kept), kept, nearest)
+
+
+class _Rows:
+    """The rows of a fit, their missing cells filled by the scatter so far."""
+
+    def __init__(self, Z: np.ndarray, there: np.ndarray, weight: Weight):
+        self.there, self.weight = there, weight
+        self.whole = bool(there.all())
+        self.Z = Z if self.whole else np.where(there, Z, 0.0)
+        # What is filled with the location has lost its variance, about 1.
+        self.extra = None if self.whole else 1 - there.mean(0)
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    def copies(self, rows: np.ndarray) -> float:
+        return float(rows.sum() if self.weight is None else self.weight[rows].sum())
+
+    def weights(self, rows: np.ndarray) -> Weight:
+        return None if self.weight is None else self.weight[rows]
+
+    def scatter(self, kept: np.ndarray, shrinkage: float | None = None) -> Scatter:
+        """Of some rows; with missing cells one step of expectation and maximisation."""
+        least = shrinkage_at_least(self.copies(kept), self.Z.shape[1])
+        amount = least if shrinkage is None else max(shrinkage, least)
+        found = scatter_of(self.Z[kept], self.weights(kept), amount, self.extra)
+        if not self.whole:
+            weight = kept * (np.ones(len(self)) if self.weight is None else self.weight)
+            filled = given(found, self.Z, self.there, weight)
+            self.Z = filled.B + found.location
+            self.extra = filled.spread / weight.sum()
+        return found
+
+    def fill(self, kept: np.ndarray) -> None:
+        """Go on until the missing cells stand, more or less."""
+        for _ in range(0 if self.whole else FILLINGS):
+            self.scatter(kept)
+
+    def given(self, scatter: Scatter) -> Given:
+        return given(scatter, self.Z, self.there)
+
+    def distances(self, scatter: Scatter) -> np.ndarray:
+        """Squared distances, those of rows with missing cells as for whole rows of their probability."""
+        if self.whole:
+            return scatter.distances(self.Z)
+        d, observed = self.Z.shape[1], self.there.sum(1)
+        d2 = self.given(scatter).distances()
+        return np.maximum(d + (d2 - observed) * np.sqrt(d / np.maximum(observed, 1)), 0.0)
+
+
+def _concentrated(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest three quarters by concentration steps (Rousseeuw and Van Driessen 1999)."""
+    there = np.maximum(rows.there.sum(1), 1)
+    distances = (np.log1p(rows.Z**2) * rows.there).sum(1) * (rows.Z.shape[1] / there)
+    kept = np.zeros(len(rows), bool)
+    for _ in range(STEPS):
+        before, kept = kept, _nearest(distances, rows.weight)
+        if (before == kept).all():
+            break
+        distances = rows.distances(rows.scatter(kept))
+    return kept, distances
+
+
+def _nearest(distances: np.ndarray, weight: Weight) -> np.ndarray:
+    """Rows that make up the nearest `KEPT` of the weight, and those as near as the last of them."""
+    w = np.ones(len(distances)) if weight is None else weight
+    order = np.argsort(distances, kind="stable")
+    upto = np.cumsum(w[order])
+    last = min(np.searchsorted(upto, max(KEPT * upto[-1], min(2.0, upto[-1])) * (1 - 1e-12)), len(order) - 1)
+    return distances <= distances[order[last]] * (1 + TIE)
+
+
+def _taken_back(rows: _Rows, nearest: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Also the rows that lie no farther out than rows like the nearest do by chance."""
+    kept = nearest
+    for _ in range(RECOUNTS):
+        limit = clean_part(distances, rows.weight).limit
+        before, kept = kept, nearest | (distances <= limit * (1 + TIE))
+        if (before == kept).all():
+            break
+        distances = rows.distances(rows.scatter(kept))
+    return kept
+
+
+def _shrinkage(rows: _Rows, kept: np.ndarray) -> float:
+    """The most shrinkage by which a row left out is predicted nearly as well as by the best.
+
+    Residuals are measured by the mean over columns of the log of their median size.
+    """
+    d = rows.Z.shape[1]
+    chosen = np.flatnonzero(kept)
+    chosen = chosen[:: max(1, len(chosen) // ASKED)]
+    few = _Rows(rows.Z[chosen], rows.there[chosen], rows.weights(chosen))
+    few.extra = rows.extra
+    least = shrinkage_at_least(rows.copies(kept), d)
+    tried = [a for a in SHRINKAGES if a > least] or [least]
+    errors = np.array([_error(few, a) for a in tried])
+    return max(a for a, error in zip(tried, errors, strict=True) if error <= errors.min() + LEEWAY)
+
+
+def _error(rows: _Rows, shrinkage: float) -> float:
+    every = np.ones(len(rows), bool)
+    scatter = scatter_of(rows.Z, rows.weight, shrinkage, rows.extra)
+    R = given(scatter, rows.Z, rows.there).left_out(scatter, every)
+    sizes = np.where(rows.there, np.abs(R), np.nan)
+    return float(np.log(np.maximum(np.nan_to_num(quantile(sizes, 0.5, rows.weight)), 1e-9)).mean())
+
+
+def _scales(rows: _Rows, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
+    """MAD of the residuals of the rows kept, and at least a share of the winsorised deviation of all."""
+    found = rows.given(scatter)
+    R = found.left_out(scatter, kept)
+    if found.pivots.ndim > 1:
+        R = np.where(rows.there, R * np.sqrt(found.pivots / scatter.pivots), np.nan)
+    some, weight = some_rows(R, rows.weight, SOME)
+    inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
+    robust = np.nan_to_num(mad_scale(inner, weights, 0.0))
+    spread = np.nan_to_num(winsorised_sd(some, weight)[1])
+    plain = np.nan_to_num(mean_sd(some, weight)[1])
+    spread = np.where(spread > 1e-9, spread, plain)
+    return np.maximum(robust, WINSORISED * np.where(spread > 1e-9, spread, 1.0))
