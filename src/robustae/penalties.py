@@ -20,6 +20,7 @@ __all__ = [
     "L1",
     "Channels",
     "Groups",
+    "PENALTIES",
     "NoPenalty",
     "Patches",
     "Penalty",
@@ -66,11 +67,13 @@ class Penalty:
         lam acts on it.
     linear_beyond : bool
         The envelope is a straight line beyond lam/2.
+    soft : bool
+        N is a soft-thresholding of cells, or of the norms of source columns.
     drops_rows : bool
         Some rows are left out whole: see `Trimmed`.
     """
 
-    by_cell = lam_by_column = linear_beyond = drops_rows = False
+    by_cell = lam_by_column = linear_beyond = soft = drops_rows = False
     uses_lam = True
 
     def value(self, N: Array, lam: Any) -> Array:
@@ -137,7 +140,7 @@ class Penalty:
 class NoPenalty(Penalty):
     """lam = inf: N = 0, envelope r^2, the plain autoencoder."""
 
-    by_cell, uses_lam = True, False
+    by_cell, soft, uses_lam = True, True, False
 
     def fused_loss(self, Xhat: Any, X: Any, lam: float = math.inf) -> Any:
         from torch.nn import functional
@@ -172,7 +175,7 @@ class L1(Penalty):
     twice the Huber loss with delta = lam/2.
     """
 
-    by_cell = lam_by_column = linear_beyond = True
+    by_cell = lam_by_column = linear_beyond = soft = True
 
     def value(self, N: Array, lam: Any) -> Array:
         if np.ndim(lam) == 0 and math.isinf(lam):
@@ -299,7 +302,7 @@ class SourceColumns(Groups):
     `L1`, where there are no categories; so an automatic lam has one value for each column.
     """
 
-    lam_by_column = True
+    lam_by_column = soft = True
 
 
 class Rows(Groups):
@@ -440,7 +443,7 @@ class Trimmed(Penalty):
         return self.kept.lam_max(R)
 
 
-_BY_NAME = {
+PENALTIES = {
     "l1": L1,
     "rows": Rows,
     "channels": Channels,
@@ -453,7 +456,7 @@ _BY_NAME = {
 def resolve(penalty: Any, image_shape: tuple[int, ...] | None = None) -> Penalty:
     """Return the penalty object a name or an object stands for, fitted to `image_shape`; "auto" is l1."""
     if isinstance(penalty, str):
-        penalty = _BY_NAME["l1" if penalty == "auto" else one_of("penalty", penalty, ["auto", *_BY_NAME])]()
+        penalty = PENALTIES["l1" if penalty == "auto" else one_of("penalty", penalty, ["auto", *PENALTIES])]()
     if not isinstance(penalty, Penalty):
         raise InputError(f"penalty must be a name or an object of robustae.penalties, not {penalty!r}.")
     if penalty.drops_rows and not 0 <= penalty.share <= 0.5:

@@ -21,7 +21,7 @@ from robustae.data.table import Raw, Request
 from robustae.data.tabular import CellFile, Chained, read_whole
 from robustae.data.text import TextFile
 
-__all__ = ["ENDINGS", "Format", "ending_of", "format_of", "read_files"]
+__all__ = ["ENDINGS", "FORMATS", "Format", "ending_of", "format_of", "read_files"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ _CSV, _JSON, _SHEET = (
 _PARQUET = Format("Parquet", lambda *given: read_parquet(*given[:2]), lambda path, _: ParquetPart(path))
 _NPY = Format(".npy", lambda *given: read_npy(*given[:2]), lambda path, _: NpyPart(path))
 _NPZ = Format(".npz", lambda *given: read_npz(*given[:2]))
-_BY_ENDING = {
+FORMATS = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".psv", ".csv.gz", ".tsv.gz", ".txt.gz"), _CSV),
     **dict.fromkeys((".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"), _JSON),
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"), _SHEET),
@@ -71,7 +71,7 @@ _BY_ENDING = {
     ".npy": _NPY,
     ".npz": _NPZ,
 }
-ENDINGS = tuple(_BY_ENDING)
+ENDINGS = tuple(FORMATS)
 
 
 def ending_of(path: Path) -> str:
@@ -82,7 +82,7 @@ def ending_of(path: Path) -> str:
 
 def format_of(path: Path) -> Format:
     """Return how a file is read, by its ending; without a known one it is text: JSON lines, or CSV."""
-    found = _BY_ENDING.get(ending_of(path), _CSV)
+    found = FORMATS.get(ending_of(path), _CSV)
     return _JSON if found is _CSV and is_json(path) else found
 
 

@@ -25,7 +25,7 @@ from robustae.fit.learning import Learner, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
 from robustae.fit.mixed import MixedRows, rows_of, settled
 from robustae.fit.path import path_over_lam
-from robustae.predictors import encoder_of
+from robustae.predictors import PREDICTORS, encoder_of
 from robustae.stats.thresholds import CleanPart, clean_part, offset
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.progress import fit_shown
@@ -36,7 +36,8 @@ __all__ = ["RobustAutoencoder", "load"]
 def _has_code(estimator: "RobustAutoencoder") -> bool:
     if hasattr(estimator, "models_"):
         return encoder_of(estimator.predictor_) is not None
-    return estimator.predictor != "constant"
+    kind = PREDICTORS.get(estimator.predictor) if isinstance(estimator.predictor, str) else None
+    return kind is None or hasattr(kind, "encode")
 
 
 class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, BaseEstimator):

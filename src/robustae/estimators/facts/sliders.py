@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from robustae.estimators.facts.cells import residuals, runs, take
-from robustae.penalties import L1, NoPenalty, Penalty, SourceColumns, Trimmed
+from robustae.penalties import Penalty
 from robustae.report.packing import pack
 from robustae.stats.scaling import ColumnScaling
 
@@ -34,7 +34,7 @@ def lam_slider(model: Any, X: Any) -> Facts | None:
 
     N is sign(r) max(|r| - weight lam / 2, 0); the weight of a group is the root of its size.
     """
-    if not isinstance(_kept(model), L1 | NoPenalty | SourceColumns):
+    if not _kept(model).soft:
         return None
     found, ratio = residuals(model, X), lam_ratio(model)
     if getattr(model, "plan_", None) is None:
@@ -62,7 +62,7 @@ def _grouped(cells: np.ndarray, index: np.ndarray, d: int) -> np.ndarray:
 def trim_slider(model: Any, X: Any, part: Any) -> Facts | None:
     """Where rows are set aside: energies of the rows shown, and beyond which ones a share of all lies."""
     penalty = model.models_[0].penalty
-    if not isinstance(penalty, Trimmed) or model.image_shape_ is not None:
+    if not penalty.drops_rows or model.image_shape_ is not None:
         return None
     energies = np.concatenate([_energies(model, take(X, rows)) for rows in runs(X)])
     shares = np.linspace(0, MOST_TRIMMED, STEPS + 1)
@@ -84,7 +84,7 @@ def _energies(model: Any, X: Any) -> np.ndarray:
 def film_slider(model: Any) -> Facts | None:
     """What differences of pixels are divided by to be residuals on the model's scale: one number or d."""
     first = model.models_[0]
-    if not (isinstance(first.penalty, L1 | NoPenalty) and isinstance(first.scaling, ColumnScaling)):
+    if not (first.penalty.soft and first.penalty.by_cell and isinstance(first.scaling, ColumnScaling)):
         return None
     unit = first.scaling.scale * lam_ratio(model)
     return {"lam": model.lam_, "unit": pack(unit[:1] if np.ptp(unit) == 0 else unit)}
