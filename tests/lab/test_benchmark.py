@@ -225,9 +225,9 @@ def test_methods_see_rows_and_nothing_else(monkeypatch, module, inductive_):
 def test_unseen_rows_are_not_in_the_fit():
     from robustae.lab.sets import drawn_data, pairs_of_halves
 
-    seen, unseen = drawn_data(pairs_of_halves(True)[0].draw, 3)
-    assert not {row.tobytes() for row in seen.X} & {row.tobytes() for row in unseen.X}
-    assert seen.y.sum() == unseen.y.sum() == 4
+    fitted, unseen = drawn_data(pairs_of_halves(True)[0].draw, 3)
+    assert not {row.tobytes() for row in fitted.X} & {row.tobytes() for row in unseen.X}
+    assert fitted.y.sum() == unseen.y.sum() == 4
 
 
 def test_a_method_over_its_limit_says_so():

@@ -86,14 +86,14 @@ def test_large_sets_are_cut_to_the_same_rows_each_time():
 def test_splits_have_the_share_and_hold_the_same_rows_out(share):
     source = table()
     found = table_sets.split(source, share, 0.2, 5)
-    assert found.seen_y.mean() == pytest.approx(share, abs=0.002)
+    assert found.fitted_y.mean() == pytest.approx(share, abs=0.002)
     assert found.y.sum() == 100 and len(found.y) == 500
-    assert not {row.tobytes() for row in found.seen} & {row.tobytes() for row in found.unseen}
+    assert not {row.tobytes() for row in found.fitted} & {row.tobytes() for row in found.unseen}
     clean = table_sets.split(source, 0.0, 0.2, 5)
     np.testing.assert_array_equal(clean.unseen, found.unseen)
-    np.testing.assert_array_equal(clean.seen, found.seen[found.seen_y == 0])
+    np.testing.assert_array_equal(clean.fitted, found.fitted[found.fitted_y == 0])
     truth = dict(zip(source.load()[0][:, 0], source.load()[1], strict=True))
-    assert [truth[row[0]] for row in found.seen] == found.seen_y.tolist()
+    assert [truth[row[0]] for row in found.fitted] == found.fitted_y.tolist()
     assert [truth[row[0]] for row in found.unseen] == found.y.tolist()
 
 
@@ -214,7 +214,7 @@ def test_thresholds_are_measured_by_hand(spy):
     assert row["of_best"] <= 1
     clean = jobs[0.0, thresholds.AUTO].run()
     rows = table_sets.split(table(), 0.0, 0.2, 0)
-    called = rows.unseen[:, 0] > np.median(rows.seen[:, 0])
+    called = rows.unseen[:, 0] > np.median(rows.fitted[:, 0])
     assert clean["false_alarms"] == called[rows.y == 0].mean()
 
 

@@ -20,8 +20,13 @@ def test_page_is_one_file_that_loads_nothing():
 
 def test_errata_of_the_slides_are_told():
     page = classroom_html()
-    for said in ("without the bracket", "(5) lacks the square", "“Equation 7” is (4)", "λ/2 in (6) is right"):
-        assert said in page
+    for message in (
+        "without the bracket",
+        "(5) lacks the square",
+        "“Equation 7” is (4)",
+        "λ/2 in (6) is right",
+    ):
+        assert message in page
 
 
 def test_page_is_written_whole_or_refused(tmp_path):
@@ -171,8 +176,8 @@ def test_one_residual_is_split_as_the_package_does(opened):
         assert r == pytest.approx(place, abs=0.03)
         N = float(soft_threshold(np.array([r]), lam)[0])
         cost = (r - N) ** 2 + lam * abs(N)
-        said = [float(number) for number in re.findall(r"-?\d+\.\d+", told(page, "one-value"))]
-        assert said == pytest.approx([r, N, r - N, cost, r**2], abs=0.006)
+        message = [float(number) for number in re.findall(r"-?\d+\.\d+", told(page, "one-value"))]
+        assert message == pytest.approx([r, N, r - N, cost, r**2], abs=0.006)
 
 
 def test_film_is_split_into_three_parts_that_add_up(opened):

@@ -140,7 +140,7 @@ def test_right_thresholds(fn):
     assert check_soft_threshold(fn).ok, str(check_soft_threshold(fn))
 
 
-# Wrong answers: each with what must be said ------------------------------------------------------------
+# Wrong answers: each with its message ------------------------------------------------------------
 
 
 def in_place_loss(X, U, V):
@@ -214,10 +214,10 @@ AUTOENCODER = {
 
 @pytest.mark.parametrize("said", AUTOENCODER)
 @pytest.mark.filterwarnings("ignore")
-def test_wrong_autoencoder_losses(said):
-    found = check_autoencoder_loss(AUTOENCODER[said])
+def test_wrong_autoencoder_losses(message):
+    found = check_autoencoder_loss(AUTOENCODER[message])
     assert not found.ok and not found
-    assert said in str(found), str(found)
+    assert message in str(found), str(found)
 
 
 def robust(
@@ -265,17 +265,17 @@ del ROBUST["sparse"]
 
 
 @pytest.mark.parametrize("said", ROBUST)
-def test_wrong_robust_losses(said):
-    found = check_robust_autoencoder_loss(ROBUST[said])
+def test_wrong_robust_losses(message):
+    found = check_robust_autoencoder_loss(ROBUST[message])
     assert not found.ok
-    assert said in str(found), str(found)
+    assert message in str(found), str(found)
 
 
 def test_several_mistakes_are_all_told():
     def wrong(X, U, V, N, mu, lam):
         return np.mean((X - X @ U @ V + N) ** 2) + mu * squares(U) + lam * N.sum()
 
-    said = str(check_robust_autoencoder_loss(wrong))
+    message = str(check_robust_autoencoder_loss(wrong))
     for each in (
         "mean",
         "sigmoid is forgotten",
@@ -284,7 +284,7 @@ def test_several_mistakes_are_all_told():
         "Only U",
         "absolute value",
     ):
-        assert each in said
+        assert each in message
 
 
 def in_place_threshold(r, lam):
@@ -326,14 +326,14 @@ THRESHOLD = {
 
 @pytest.mark.parametrize("said", THRESHOLD)
 @pytest.mark.filterwarnings("ignore")
-def test_wrong_thresholds(said):
-    found = check_soft_threshold(THRESHOLD[said])
+def test_wrong_thresholds(message):
+    found = check_soft_threshold(THRESHOLD[message])
     assert not found.ok
-    assert said in str(found), str(found)
+    assert message in str(found), str(found)
 
 
 def test_every_mistake_has_a_sentence_of_its_own():
-    told = [check_autoencoder_loss(AUTOENCODER[name]).said for name in list(AUTOENCODER)[:16]]
+    told = [check_autoencoder_loss(AUTOENCODER[name]).messages for name in list(AUTOENCODER)[:16]]
     assert len(set(told)) == len(told)
 
 

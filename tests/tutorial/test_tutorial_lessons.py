@@ -122,18 +122,18 @@ def test_solved_lessons_run_and_show_pictures(tmp_path, away):
     for path in write_lessons(tmp_path / "solved", solutions=True, quick=True):
         outputs = executed(path)
         assert any("image/png" in output.get("data", {}) for output in outputs), path.stem
-        said = " ".join(output.get("text", "") or str(output.get("data", {})) for output in outputs)
-        assert "still blank" not in said.lower() and "not yet" not in said.lower(), said
+        message = " ".join(output.get("text", "") or str(output.get("data", {})) for output in outputs)
+        assert "still blank" not in message.lower() and "not yet" not in message.lower(), message
     assert time.monotonic() - start < 90
 
 
-def as_a_learner_would(name, said):
+def as_a_learner_would(name, message):
     """Run the cells of a blank lesson in turn; returns the names they leave."""
     names = {"__name__": name}
     for cell in cells(notebook(name, quick=True)):
         lines = [line for line in cell["source"] if not line.startswith("%")]
         exec(compile("".join(lines), name, "exec"), names)
-    return names, said.readouterr().out
+    return names, message.readouterr().out
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_blank_lessons_say_so_and_run_on(name, away, capsys):
     import matplotlib
 
     matplotlib.use("agg")
-    names, said = as_a_learner_would(name, capsys)
+    names, message = as_a_learner_would(name, capsys)
     checks = [names[each] for each in EXERCISES & names.keys()]
     assert all(check.verdict == "still blank" for check in checks)
-    assert checks or "Still blank" in said
+    assert checks or "Still blank" in message

@@ -36,8 +36,8 @@ def served(tmp_path):
 def ended(process):
     """Exit code and last words after Ctrl-C."""
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=20)[1]
-    return process.returncode, said
+    message = process.communicate(timeout=20)[1]
+    return process.returncode, message
 
 
 def test_page_is_served_on_loopback_and_ctrl_c_ends_it_politely(served):

@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from robustae.baselines.compare import number_of_components
+from robustae.baselines.known_rows import KnownRows
 from robustae.baselines.refusals import number_above, whole_number
-from robustae.baselines.seen import Seen
 from robustae.data.rows import Rows, read_rows
 from robustae.estimators.robust_pca import SMALL
 from robustae.solvers.pursuit import pursue
@@ -81,8 +81,8 @@ def factorise(
         R = np.nan_to_num(X - L)
         out, cutoff = _largest(R, e, rows)
         history.append(float(np.linalg.norm(R[~out])))
-        settled = len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]
-        if V is not None and (settled or len(history) > max_iter):
+        converged = len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]
+        if V is not None and (converged or len(history) > max_iter):
             return Factorisation(L, np.where(out, R, 0.0), V, history, cutoff)
         Z = np.where(np.isnan(X) | (out & (not rows)), L, X)
         V = _row_space(np.where(out, 0.0, Z) if rows else Z, rank, V)
@@ -235,7 +235,7 @@ class DRMF(BaseEstimator):
             result = factorise(X, L, self.rank_, e, rows, self.tol, self.max_iter)
         self.low_rank_, self.sparse_, self.components_ = result.low_rank, result.sparse, result.components
         self.cutoff_, self.history_, self.n_iter_ = result.cutoff, result.history, len(result.history) - 1
-        self._seen = Seen(X)
+        self._known = KnownRows(X)
         return self
 
     def _check_parameters(self) -> None:
@@ -273,13 +273,13 @@ class DRMF(BaseEstimator):
         return rows, np.ascontiguousarray(rows.values, dtype=np.float64)
 
     def _low_rank(self, X: np.ndarray) -> np.ndarray:
-        at = self._seen.find(X)
+        at = self._known.find(X)
         L, unseen = self.low_rank_[at], at < 0
         if unseen.any():
             L[unseen] = continued(X[unseen], self.components_, self.cutoff_, self.kind == "rows")
         return L
 
     def _sparse(self, X: np.ndarray, R: np.ndarray) -> np.ndarray:
-        at = self._seen.find(X)[:, None]
+        at = self._known.find(X)[:, None]
         sizes = np.linalg.norm(R, axis=1, keepdims=True) if self.kind == "rows" else np.abs(R)
         return np.where(at < 0, np.where(sizes > self.cutoff_, R, 0.0), self.sparse_[at[:, 0]])

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from robustae.baselines.known_rows import KnownRows
 from robustae.baselines.refusals import complete_rows, whole_number
-from robustae.baselines.seen import Seen
 
 __all__ = ["KNNDistance", "one_class_svm"]
 
@@ -44,7 +44,7 @@ class KNNDistance(BaseEstimator):
 
         whole_number("n_neighbors", self.n_neighbors)
         X = complete_rows(self, X, reset=True)
-        self._seen = Seen(X)
+        self._known = KnownRows(X)
         self._k = min(self.n_neighbors, len(X) - 1)
         self._index = NearestNeighbors(n_neighbors=self._k + 1).fit(X)
         return self
@@ -54,7 +54,7 @@ class KNNDistance(BaseEstimator):
         check_is_fitted(self)
         X = complete_rows(self, X)
         distances, neighbours = self._index.kneighbors(X)
-        itself = neighbours == self._seen.find(X)[:, None]
+        itself = neighbours == self._known.find(X)[:, None]
         itself[~itself.any(1), -1] = True  # unseen, or behind its equals: the farthest goes
         return -distances[~itself].reshape(-1, self._k).mean(1)
 

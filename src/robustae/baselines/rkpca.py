@@ -18,8 +18,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
+from robustae.baselines.known_rows import KnownRows
 from robustae.baselines.refusals import complete_rows, number_above, whole_number
-from robustae.baselines.seen import Seen
 from robustae.estimators.robust_pca import SMALL
 from robustae.penalties import soft
 from robustae.utils.checks import InputError
@@ -163,7 +163,7 @@ class RKPCA(BaseEstimator):
         with threadpool_limits(1 if len(X) <= SMALL else None):
             end, self.history_ = _descend(X, self.lam_, self.sigma_, self.tol, self.max_iter)
         self.sparse_, self.n_iter_ = end.E, len(self.history_) - 1
-        self._seen = Seen(X)
+        self._known = KnownRows(X)
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
@@ -183,7 +183,7 @@ class RKPCA(BaseEstimator):
     def outliers(self, X: Any) -> np.ndarray:
         """Return E of training rows, shape (n, d)."""
         check_is_fitted(self)
-        at = self._seen.find(complete_rows(self, X))
+        at = self._known.find(complete_rows(self, X))
         unseen = np.flatnonzero(at < 0)
         if len(unseen):
             raise InputError(

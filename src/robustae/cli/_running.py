@@ -22,12 +22,12 @@ __all__ = [
     "fitted",
     "is_large",
     "line_of_fit",
+    "list_left_out",
     "loaded",
     "percent",
     "place_for",
     "read",
     "rows_for",
-    "say_left_out",
     "short",
     "show",
     "show_left_out",
@@ -142,7 +142,7 @@ def _numbers_only(table: "Table") -> "Table":
 
 
 def facts_of_fit(model: Any) -> dict[str, Any]:
-    """What is told of any fitted model."""
+    """Facts of any fitted model."""
     return {
         "columns": model.n_features_in_,
         "status": model.status_,
@@ -186,7 +186,7 @@ def short(value: float) -> str:
 
 
 def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
-    """Print the facts as JSON, or the lines that tell them."""
+    """Print the facts as JSON, or as lines."""
     if as_json:
         from robustae.utils.json import plain
 
@@ -196,17 +196,17 @@ def show(facts: Mapping[str, Any], as_json: bool, lines: Iterable[str]) -> None:
 
 
 def show_left_out(table: "Table") -> None:
-    """Say on standard error which columns and cells were not used, and why."""
-    say_left_out(table.dropped, table.slips)
+    """List on standard error the columns and cells that were not used, with reasons."""
+    list_left_out(table.dropped, table.slips)
 
 
-def say_left_out(dropped: Mapping[str, str], slips: Mapping[str, str]) -> None:
+def list_left_out(dropped: Mapping[str, str], slips: Mapping[str, str]) -> None:
     """Say the same of columns that are left out, and of cells taken as missing, each with its reason."""
-    for said, columns in (("Left out", dropped), ("Taken as missing", slips)):
+    for heading, columns in (("Left out", dropped), ("Taken as missing", slips)):
         if columns:
             each = [f"{name} ({why})" for name, why in list(columns.items())[:8]]
             more = f" and {len(columns) - 8} more" if len(columns) > 8 else ""
-            typer.echo(f"{said}: {', '.join(each)}{more}.", err=True)
+            typer.echo(f"{heading}: {', '.join(each)}{more}.", err=True)
 
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

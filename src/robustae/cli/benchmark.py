@@ -85,8 +85,8 @@ def _make(folder: Path) -> None:
 def _run(experiment: Any, plan: Any, folder: Path) -> dict[str, Any]:
     from robustae.lab.runner import execute, written
 
-    with _progress(experiment.NAME) as tell:
-        outcome = execute(experiment, plan, folder, tell)
+    with _progress(experiment.NAME) as report:
+        outcome = execute(experiment, plan, folder, report)
     result: dict[str, Any] = {"name": experiment.NAME, "ran": outcome.ran, "rows": len(outcome.rows)}
     result |= {"absent": outcome.absent, "failed": outcome.failed, "summary": [], "files": []}
     if outcome.rows:

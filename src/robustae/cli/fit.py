@@ -90,11 +90,13 @@ def fit(
         max_iter=epochs,
         **options.chosen(predictor, lam, image_shape),
     )
-    told = {"verbose": int(verbose or sys.stderr.isatty())} | settings
-    way = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
-    if _in_batches_wanted(data, stream or epochs is not None or any(way.values())):
-        return _in_batches(data, model, [*([] if label is None else [label]), *(drop or [])], told, way, json)
-    _in_memory(data[0], model, label, drop, told, verbose, json)
+    settings = {"verbose": int(verbose or sys.stderr.isatty())} | settings
+    reading = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
+    if _in_batches_wanted(data, stream or epochs is not None or any(reading.values())):
+        return _in_batches(
+            data, model, [*([] if label is None else [label]), *(drop or [])], settings, reading, json
+        )
+    _in_memory(data[0], model, label, drop, settings, verbose, json)
 
 
 def _in_batches(
@@ -102,13 +104,13 @@ def _in_batches(
     model: Path,
     left_out: list[str],
     settings: dict[str, Any],
-    way: dict[str, Any],
+    reading: dict[str, Any],
     json: bool,
 ) -> None:
     first = _first_process()
     for path in data if first else ():
         running.place_for(model, path)
-    estimator, seconds, speed = _fitted(data, left_out, settings, way)
+    estimator, seconds, speed = _fitted(data, left_out, settings, reading)
     if first:
         estimator.save(model)
         _show_batches(_facts_of_batches(estimator, seconds, speed, model), json, data)
@@ -182,7 +184,7 @@ def _in_batches_wanted(data: Sequence[Path], asked: bool) -> bool:
 
 
 def _free() -> int:
-    """Bytes of memory that are free; no bound where that is not told."""
+    """Bytes of memory that are free; no bound where that is not known."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
@@ -191,7 +193,7 @@ def _free() -> int:
 
 
 def _fitted(
-    data: Sequence[Path], left_out: Sequence[str], settings: dict[str, Any], way: dict[str, Any]
+    data: Sequence[Path], left_out: Sequence[str], settings: dict[str, Any], reading: dict[str, Any]
 ) -> tuple[Any, float, float]:
     """Fit a model to files; return it, the seconds it took, and the rows a second gone through in epochs.
 
@@ -205,8 +207,8 @@ def _fitted(
         begin, steps = time.perf_counter(), _Steps()
         source = row_source([str(path) for path in data], drop=list(left_out))
         if _first_process():
-            running.say_left_out(getattr(source, "dropped", {}), {})
-        model = RobustAutoencoder(**settings).fit_source(source, progress=steps, **way)
+            running.list_left_out(getattr(source, "dropped", {}), {})
+        model = RobustAutoencoder(**settings).fit_source(source, progress=steps, **reading)
         leave()  # while all are there: not at the end of an interpreter whose peers are gone
     return model, time.perf_counter() - begin, steps.speed
 
@@ -233,7 +235,7 @@ class _Steps:
 
 @contextmanager
 def _one_message() -> Iterator[None]:
-    """Ctrl-C keeps the fit so far; what all processes would say alike the first one says."""
+    """Ctrl-C keeps the fit so far; what all processes would report alike the first one reports."""
     from robustae.fit.distributed import PeerLost
     from robustae.utils.checks import InputError
 
@@ -252,7 +254,7 @@ def _one_message() -> Iterator[None]:
 
 
 def _facts_of_batches(model: Any, seconds: float, speed: float, out: Path) -> dict[str, Any]:
-    """Return what is told of a fit; flagged rows are those of an evenly spread hundred thousand."""
+    """Return the facts of a fit; flagged rows are those of an evenly spread hundred thousand."""
     energies = model._energies_of_fit[0]
     share = float((-energies < model.offset_).mean())
     return {
@@ -260,7 +262,7 @@ def _facts_of_batches(model: Any, seconds: float, speed: float, out: Path) -> di
         "rows": model.n_samples_fit_,
         "epochs": model.n_iter_,
         "share_flagged": share,
-        "looked_at": len(energies),
+        "rows_checked": len(energies),
         "seconds": seconds,
         "rows_per_second": speed,
         "interrupted": model.status_.startswith("interrupted"),
@@ -272,12 +274,12 @@ def _lines_of_batches(facts: dict[str, Any], data: Sequence[Path]) -> list[str]:
     name = data[0].name if len(data) == 1 else f"{len(data)} files"
     rows, columns = (running.counted(facts[f"{noun}s"], noun) for noun in ("row", "column"))
     speed = f", {facts['rows_per_second']:,.0f} rows/s" if facts["rows_per_second"] > 0 else ""
-    looked_at = running.counted(facts["looked_at"], "row")
+    rows_checked = running.counted(facts["rows_checked"], "row")
     return [
         f"Fitted {name}: {rows}, {columns}, {facts['seconds']:.2f} s{speed}.",
         f"  status    {facts['status']}",
         f"  fit       {running.line_of_fit(facts)}",
-        f"  flagged   {running.percent(facts['share_flagged'])} of {looked_at} looked at",
+        f"  flagged   {running.percent(facts['share_flagged'])} of {rows_checked} checked",
         f"  model     {facts['model']}",
     ]
 

@@ -56,7 +56,7 @@ def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[
     if len(files) == 1 and estimator.plan_ is not None:
         return _in_memory(files, model, out, left_out)
     source = source_for(estimator, files, left_out)
-    running.say_left_out(getattr(source, "dropped", {}), {})
+    running.list_left_out(getattr(source, "dropped", {}), {})
     with shown(about=getattr(source, "about_rows", None)) as progress:
         return summary(estimator, source, out, progress)
 

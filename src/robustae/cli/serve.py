@@ -81,7 +81,7 @@ def serve(
     from robustae.deploy.serve import serve as run
 
     limits = Limits(max_rows, max_bytes, max_seconds, queue)
-    run(model, host, port, workers, _token(token_file), limits, lambda said: typer.echo(said, err=True))
+    run(model, host, port, workers, _token(token_file), limits, lambda text: typer.echo(text, err=True))
 
 
 def _token(file: Path | None) -> str | None:

@@ -53,7 +53,7 @@ def tutorial(
 def _written(
     folder: Path | None, page: Path | None, solutions: bool, quick: bool
 ) -> tuple[dict[str, object], list[str]]:
-    """Facts of what was written, and lines that tell them."""
+    """Facts of what was written, and the same as lines."""
     from robustae.tutorial import write_classroom, write_lessons
 
     books = [] if folder is None else write_lessons(folder, solutions, quick)
@@ -69,10 +69,10 @@ def _served(found: dict[str, object], lines: list[str], json: bool) -> None:
     """Serve the page until Ctrl-C, which is how it ends and no failure."""
     from robustae.tutorial import serve_classroom
 
-    def tell(address: str) -> None:
-        said = f"The classroom page: {address} (Ctrl-C ends it)"
-        running.show(found | {"address": address}, json, [*lines, said])
+    def report(address: str) -> None:
+        line = f"The classroom page: {address} (Ctrl-C ends it)"
+        running.show(found | {"address": address}, json, [*lines, line])
 
     with interrupting():
-        serve_classroom(tell)
+        serve_classroom(report)
     typer.echo("Ended.", err=True)

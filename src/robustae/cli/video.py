@@ -119,8 +119,8 @@ def video(
     if save is not None:
         separation.save(save)
     try:
-        with interrupting(), shown("frames", "frames") as tell:
-            summary = write_folder(separation, out, masks=masks, page=film_page, progress=tell)
+        with interrupting(), shown("frames", "frames") as progress:
+            summary = write_folder(separation, out, masks=masks, page=film_page, progress=progress)
     except Interrupted as error:
         typer.echo(_stopped(error, out), err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -148,16 +148,16 @@ def _when(text: str | None) -> int | str | None:
 
 
 def _lines(summary: dict[str, Any], separation: Any, out: Path) -> Iterator[str]:
-    seen = separation.seen
+    activity = separation.activity
     yield (
         f"{summary['source']}: {running.counted(summary['frames_done'], 'frame')} of "
         f"{summary['width']}x{summary['height']} at {summary['frames_per_second']:.0f} a second"
     )
-    busiest = int(seen["share"].argmax())
+    busiest = int(activity["share"].argmax())
     yield (
-        f"foreground {running.percent(seen['share'].mean())} of the pixels, at most "
-        f"{running.percent(seen['share'].max())} in frame {seen['frame'][busiest]}; "
-        f"{running.counted(int(seen['flagged'].sum()), 'frame')} flagged as unusually active"
+        f"foreground {running.percent(activity['share'].mean())} of the pixels, at most "
+        f"{running.percent(activity['share'].max())} in frame {activity['frame'][busiest]}; "
+        f"{running.counted(int(activity['flagged'].sum()), 'frame')} flagged as unusually active"
     )
     yield from (f"Note: {note}" for note in summary["notes"])
     yield f"Open {out / 'index.html'} in a browser."

@@ -106,7 +106,7 @@ def watch(
     feed = Feed(sys.stdin.buffer, rows, wait, longest)
     with _stopping(feed) as stopped:
         try:
-            learnt = run(estimator, feed, sys.stdout, how, lambda said: typer.echo(said, err=True), tally)
+            learnt = run(estimator, feed, sys.stdout, how, lambda text: typer.echo(text, err=True), tally)
         finally:
             typer.echo(tally.sentence(), err=True)
             _let_go_of_output()

@@ -5,7 +5,7 @@ from typing import Any
 from robustae.datasets.adbench import STEMS, fetch_adbench, place_of
 from robustae.datasets.bundled import load_breast_cancer_cells, load_digits_anomalies, load_walkway
 from robustae.datasets.kinds import Dataset
-from robustae.datasets.places import PathLike, look
+from robustae.datasets.places import PathLike, find
 from robustae.datasets.public import (
     FILES,
     fetch_cifar10_dogs_cats,
@@ -67,7 +67,7 @@ def listing(data_home: PathLike | None = None) -> list[dict[str, Any]]:
     Parameters
     ----------
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -78,13 +78,13 @@ def listing(data_home: PathLike | None = None) -> list[dict[str, Any]]:
     with_packages = [_entry(name, call, True, None, "") for name, call in _BUNDLED.items()]
     public = []
     for name, file in FILES.items():
-        path = look(file.place, data_home)
+        path = find(file.place, data_home)
         public.append(_entry(name, _call(name), path is not None, path, file.advice))
     return [*with_packages, *public, _tables(data_home)]
 
 
 def _tables(data_home: PathLike | None) -> dict[str, Any]:
-    paths = [path for name in STEMS if (path := look(place_of(name), data_home))]
+    paths = [path for name in STEMS if (path := find(place_of(name), data_home))]
     title = f"adbench ({len(paths)} of {len(STEMS)} tables)"
     home = paths[0].parents[1] if paths else None
     return _entry(title, "fetch_adbench(name)", bool(paths), home, "each is got by download=True")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from robustae.datasets.kinds import Dataset
-from robustae.datasets.places import PathLike, cache, look, where
+from robustae.datasets.places import PathLike, cache, find, where
 from robustae.utils.checks import InputError, NotFound, one_of
 from robustae.utils.files import write_bytes
 
@@ -62,7 +62,7 @@ def fetch_adbench(name: str, data_home: PathLike | None = None, download: bool =
     name : str
         For instance "wine", "cardio" or "MVTec-AD_grid".
     data_home : path, optional
-        Folder to look in first (then ROBUSTAE_DATA, then the user's cache), and for the download.
+        Folder that is searched first (then ROBUSTAE_DATA, then the user's cache), and for the download.
     download : bool
         Whether to get the file from GitHub if it is not there; its SHA-256 is checked.
 
@@ -76,7 +76,7 @@ def fetch_adbench(name: str, data_home: PathLike | None = None, download: bool =
         If there is no such table, it is not there (NotFound), or the download fails or differs.
     """
     one_of("name", name, STEMS)
-    path = look(place_of(name), data_home)
+    path = find(place_of(name), data_home)
     if path is None and not download:
         hint = f"put it at {place_of(name)} there, or call with download=True"
         raise NotFound(f"the table {name!r} is not under {where(data_home)}: {hint}.")

@@ -13,7 +13,7 @@ def cache() -> Path:
 
 
 def homes(data_home: PathLike | None) -> list[Path]:
-    """Return the folders to look in, in this order."""
+    """Return the folders that are searched, in this order."""
     given = [Path(data_home).expanduser()] if data_home is not None else []
     shared = os.environ.get("ROBUSTAE_DATA")
     return [*given, *([Path(shared)] if shared else []), cache()]
@@ -24,6 +24,6 @@ def where(data_home: PathLike | None) -> str:
     return " or ".join(repr(str(home)) for home in homes(data_home))
 
 
-def look(place: str, data_home: PathLike | None) -> Path | None:
+def find(place: str, data_home: PathLike | None) -> Path | None:
     """Return the first of these folders' files at `place`, or None."""
     return next((home / place for home in homes(data_home) if (home / place).is_file()), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from robustae.datasets.kinds import Dataset, drawn, film
-from robustae.datasets.places import PathLike, look, where
+from robustae.datasets.places import PathLike, find, where
 from robustae.utils.checks import InputError, NotFound, one_of
 
 
@@ -79,7 +79,7 @@ def fetch_usps(
     random_state : int or None
         Which ones, and the order of the rows.
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def fetch_mnist(subset: str = "train", data_home: PathLike | None = None) -> Dat
     subset : {"train", "test"}
         60 000 or 10 000 images.
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def fetch_cifar10_dogs_cats(subset: str = "train", data_home: PathLike | None = 
     subset : {"train", "test"}
         5000 dogs and 50 cats, or 1000 and 50.
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def fetch_restaurant(subset: str = "first", data_home: PathLike | None = None) -
     subset : {"first", "even"}
         The first 200 frames, or 200 spread over the whole film.
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def fetch_restaurant_background(data_home: PathLike | None = None) -> Dataset:
     Parameters
     ----------
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def fetch_escalator(data_home: PathLike | None = None) -> Dataset:
     Parameters
     ----------
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def fetch_escalator(data_home: PathLike | None = None) -> Dataset:
 
 def _found(name: str, data_home: PathLike | None) -> Path:
     file = FILES[name]
-    path = look(file.place, data_home)
+    path = find(file.place, data_home)
     if path is not None:
         return path
     raise NotFound(

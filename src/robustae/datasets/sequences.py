@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robustae.datasets.places import PathLike, homes, look, where
+from robustae.datasets.places import PathLike, find, homes, where
 from robustae.utils.checks import InputError, NotFound, need, one_of
 
 __all__ = ["SEQUENCES", "VideoSequence", "fetch_video_sequence", "video_sequences"]
@@ -65,10 +65,10 @@ def video_sequences(data_home: PathLike | None = None) -> list[str]:
     Parameters
     ----------
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
     """
     found = {path.parent.name for home in homes(data_home) for path in home.glob(f"video/*/{_FILES[0]}")}
-    return sorted(name for name in found if all(_look(name, data_home)))
+    return sorted(name for name in found if all(_find(name, data_home)))
 
 
 def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoSequence:
@@ -79,7 +79,7 @@ def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoS
     name : str
         For instance "highway"; `video_sequences` lists those that are here.
     data_home : path, optional
-        Folder to look in first; then ROBUSTAE_DATA, then the user's cache.
+        Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoS
 
 def _paths(name: str, data_home: PathLike | None) -> tuple[Path, Path]:
     one_of("name", name, dict.fromkeys([*SEQUENCES, *video_sequences(data_home)]))
-    frames, truth = _look(name, data_home)
+    frames, truth = _find(name, data_home)
     if frames is not None and truth is not None:
         return frames, truth
     raise NotFound(
@@ -114,8 +114,8 @@ def _paths(name: str, data_home: PathLike | None) -> tuple[Path, Path]:
     )
 
 
-def _look(name: str, data_home: PathLike | None) -> tuple[Path | None, ...]:
-    return tuple(look(f"video/{name}/{file}", data_home) for file in _FILES)
+def _find(name: str, data_home: PathLike | None) -> tuple[Path | None, ...]:
+    return tuple(find(f"video/{name}/{file}", data_home) for file in _FILES)
 
 
 def _decoded(path: Path) -> np.ndarray:

@@ -23,7 +23,7 @@ from robustae.estimators.saving import Portable, restored, save
 from robustae.fit.auto import Settings, settings_of, valid_members
 from robustae.fit.learning import Learner, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
-from robustae.fit.mixed import MixedRows, rows_of, settled
+from robustae.fit.mixed import MixedRows, rows_of, with_trusted_levels
 from robustae.fit.path import path_over_lam
 from robustae.predictors import PREDICTORS, encoder_of
 from robustae.stats.thresholds import CleanPart, clean_part, offset
@@ -64,7 +64,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         error on held-out cells; for "conv" 16, or d / 8 if that is less; for "masked" three layers of 128,
         which are no bottleneck.
     image_shape : tuple of int, optional
-        (height, width) or (height, width, channels), channels fastest; told by X where X is
+        (height, width) or (height, width, channels), channels fastest; taken from X where X is
         (n, height, width[, channels]).
     penalty : str or Penalty, default="auto"
         P: "l1", "rows", "channels", "patches", "trimmed", "none", or an object of
@@ -248,17 +248,19 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         rows = rows_of(self, X, image_shape, reset=True)
         weight = read_weight(sample_weight, rows.values)
         settings = self._settings(rows)
-        with fit_shown(self.verbose, callback) as tell, one_thread_for(settings.predictor):
-            settings = replace(settings, budget=replace(settings.budget, callback=tell))
+        with fit_shown(self.verbose, callback) as report, one_thread_for(settings.predictor):
+            settings = replace(settings, budget=replace(settings.budget, callback=report))
             fitted = fit_models(rows.values, weight, settings, self._seeds())
         if rows.plan is not None:
-            fitted = self._settled(fitted, rows if weight is None else rows.of(weight > 0))
+            fitted = self._with_trusted_levels(fitted, rows if weight is None else rows.of(weight > 0))
         self._keep(fitted)
         return self
 
-    def _settled(self, fitted: Fitted, rows: MixedRows) -> Fitted:
+    def _with_trusted_levels(self, fitted: Fitted, rows: MixedRows) -> Fitted:
         """Give levels their probabilities, and the rows the energies that follow."""
-        self.plan_, models, energies = settled(rows, fitted.models, fitted.energies, fitted.weight)
+        self.plan_, models, energies = with_trusted_levels(
+            rows, fitted.models, fitted.energies, fitted.weight
+        )
         clean = clean_part(energies, fitted.weight, models[0].energy.power)
         return replace(fitted, models=models, energies=energies, clean=clean)
 

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from robustae.data.whole import image_shape_of
 from robustae.estimators.scoring import score_source
-from robustae.fit.distributed import SourceFit, Way, fit_source, world_here
+from robustae.fit.distributed import SourceFit, SourceOptions, fit_source, world_here
 from robustae.utils.progress import rows_shown
 
 __all__ = ["SourceMethods"]
@@ -72,12 +72,12 @@ class SourceMethods:
             If another process ends before its time.
         """
         world = world_here()
-        way = Way(checkpoint, resume, spill, own_rows, every)
+        options = SourceOptions(checkpoint, resume, spill, own_rows, every)
         params, seed = self.get_params(deep=False), int(self._seeds()[0])
         if params["image_shape"] is None:
             params["image_shape"] = image_shape_of(source)
-        with rows_shown(self.verbose and world.rank == 0, progress) as tell:
-            found = fit_source(source, params, seed, way, callback, tell, world)
+        with rows_shown(self.verbose and world.rank == 0, progress) as report:
+            found = fit_source(source, params, seed, options, callback, report, world)
         self._name_columns(found)
         self._keep(found.fitted)
         return self

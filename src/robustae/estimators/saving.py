@@ -89,7 +89,7 @@ def rebuilt(
         )
     if "members" not in description or "scene" in description:
         raise InputError("the model is one of a scene: robustae.video.separate(clip, model=...) takes it.")
-    with artifact.believed():
+    with artifact.damage_named():
         estimator = _rebuilt(make, arrays, description, predictor)
         vetted(estimator)
     return estimator

@@ -25,7 +25,7 @@ WORST = 5  # rows named in a summary
 
 
 def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:
-    """Return what is told of each row: its number from `first` on, score, whether flagged, probability.
+    """Return the columns for each row: its number from `first` on, score, whether flagged, probability.
 
     Parameters
     ----------
@@ -193,8 +193,8 @@ def summary(
 def facts_of(columns: dict[str, np.ndarray], rows: int, flagged: int, model: Any) -> dict[str, Any]:
     """Return the summary of scored rows: how many, how many flagged, threshold, the worst of `columns`."""
     worst = _worst({}, columns)
-    told = [{name: plain(values[i]) for name, values in worst.items()} for i in range(len(worst["row"]))]
-    return {"rows": rows, "flagged": flagged, "threshold": float(model.offset_), "most_anomalous": told}
+    top = [{name: plain(values[i]) for name, values in worst.items()} for i in range(len(worst["row"]))]
+    return {"rows": rows, "flagged": flagged, "threshold": float(model.offset_), "most_anomalous": top}
 
 
 def _forget(_: dict[str, np.ndarray]) -> None:

@@ -26,7 +26,7 @@ def vetted(estimator: Any) -> None:
     Raises
     ------
     TypeError, ValueError, or whatever goes wrong in it
-        To be said by `artifact.believed`.
+        For `artifact.damage_named` to report.
     """
     _check_state(estimator)
     if estimator.plan_ is not None:

@@ -30,7 +30,7 @@ from robustae.utils.files import write_bytes
 
 __all__ = [
     "FORMAT",
-    "believed",
+    "damage_named",
     "known",
     "pack",
     "plain",
@@ -105,7 +105,7 @@ def known(part: Any) -> bool:
 
 
 def portable(model: Model) -> bool:
-    """Whether arrays and names tell all of a model but its predictor."""
+    """Whether arrays and names hold all of a model but its predictor."""
     return isinstance(model.scaling, ColumnScaling) and known(model.penalty)
 
 
@@ -224,7 +224,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         arrays = _tensors(path, head + file.read())
     if _digest(arrays, metadata["description"]) != metadata["sha256"]:
         raise InputError(f"model {str(path)!r} is damaged: its checksum does not agree.")
-    with believed():
+    with damage_named():
         return arrays, _mapping(json.loads(metadata["description"]))
 
 
@@ -257,8 +257,8 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def believed() -> Iterator[None]:
-    """Take a description at its word; whatever that leads to, where it is wrong, is one sentence.
+def damage_named() -> Iterator[None]:
+    """Turn whatever a damaged description leads to into one sentence.
 
     The checksum finds accidents. Who writes another description writes its checksum, too.
     """
@@ -275,7 +275,7 @@ def _short(error: Exception) -> str:
 
 
 def _metadata(path: Path, head: bytes) -> dict[str, str]:
-    """The header's metadata, read before anything else is believed."""
+    """The header's metadata, read before anything else is used."""
     try:
         metadata = json.loads(head[8:])["__metadata__"]
         if (

@@ -23,7 +23,7 @@ ROWS = 500  # or up to twice as many, evenly spread, from which components are f
 def linear_energies(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> np.ndarray:
     """Return squared residuals of the rows of A about components of those that `trimmed` keeps.
 
-    A network learns odd rows by heart, so its own residuals tell them late or never; few components
+    A network learns odd rows by heart, so its own residuals show them late or never; few components
     cannot. Two robust fits, one from the other: first the paper's alternation, components of A - N and
     N by equation (6); then components of the rows kept and rows kept by them, until they stand.
 
@@ -42,7 +42,7 @@ def linear_energies(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> np.ndarr
 
 
 def linear_distance(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what gives the `linear_energies` of any rows, seen from those of A."""
+    """Return what gives the `linear_energies` of any rows, given those of A."""
     some, w = some_rows(A, np.ones(len(A)) if weight is None else weight, ROWS)
     assert w is not None
     energies = _of_rows(some - _without_wild_cells(some, w))

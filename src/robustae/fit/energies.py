@@ -206,10 +206,10 @@ class Distances(Log):
         return cls(RowDistances(**arrays))
 
     def graph(self) -> Any:
-        return _Looks(self.distance)
+        return _DistanceGraph(self.distance)
 
 
-class _Looks(nn.Module):
+class _DistanceGraph(nn.Module):
     """`Distances` on tensors."""
 
     centre: Tensor
@@ -228,10 +228,10 @@ class _Looks(nn.Module):
 
     def forward(self, cells: Cells) -> Tensor:
         Z = cells.Z
-        seen = cells.observed.to(Z.dtype)
-        share = Z.shape[1] / seen.sum(1)
+        observed = cells.observed.to(Z.dtype)
+        share = Z.shape[1] / observed.sum(1)
         deviations = (Z - self.centre) / self.scale, (Z - self.location) @ self.others / self.others_scale
-        parts = [(torch.log1p(one**2) * seen).sum(1) * share for one in deviations]
+        parts = [(torch.log1p(one**2) * observed).sum(1) * share for one in deviations]
         logs = torch.log(torch.stack([*parts, self._nearest(Z)], 1) + TINY)
         return torch.exp(((logs - self.middle) / self.spread).mean(1))
 

@@ -13,7 +13,9 @@ from robustae.utils.checks import InputError
 __all__ = ["K_NOISE", "LEAST_NOISE", "NoiseRule", "geometric", "lam_of_noise", "valid_lam"]
 
 K_NOISE = 0.5  # lam = 2 k sigma: residuals beyond half a noise deviation are pulled with constant force
-LEAST_NOISE = 1e-3  # below this share of a column's spread noise is not told from the fit's own error
+LEAST_NOISE = (
+    1e-3  # below this share of a column's spread noise is not distinguished from the fit's own error
+)
 ROWS = 4000  # enough rows for a median by column
 CELLS = 200_000  # enough cells for one scale
 

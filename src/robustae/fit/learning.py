@@ -13,14 +13,14 @@ from robustae.fit.model import Model
 from robustae.fit.training import cutoff_of, trimmed_rows
 from robustae.penalties import Trimmed
 from robustae.solvers.adam import one_epoch, rows_of_step
-from robustae.solvers.objective import Lens, Problem
+from robustae.solvers.objective import Preprocessing, Problem
 from robustae.stats.scales import Weight
 from robustae.utils.checks import InputError
 
 __all__ = ["Learner", "fading", "valid_forget"]
 
 RATE = 5e-3
-FEW = 10  # rows that tell half as much of the noise as many do
+FEW = 10  # rows that determine the noise half as well as many do
 REMEMBERED = 10_000  # energies of recent rows that are kept for the threshold
 FADED = 1000  # rows after which those before count `forget` less
 
@@ -40,8 +40,10 @@ class Learner:
         Scaling stays. Noise, and with it an automatic lam, moves `forget` of the way to the batch's, less
         for few rows; rows are trimmed by their share of the batch.
         """
-        lens = Lens(model.scaling, model.fill, model.clip, settings.far)
-        problem = problem_of(X, weight, lens, settings).having(lam=model.lam, penalty=model.penalty.kept)
+        preprocessing = Preprocessing(model.scaling, model.fill, model.clip, settings.far)
+        problem = problem_of(X, weight, preprocessing, settings).having(
+            lam=model.lam, penalty=model.penalty.kept
+        )
         if problem.target.dtype != settings.dtype:
             raise InputError(
                 "X holds cells whose squares do not fit dtype='float32': fit with dtype='float64'."

@@ -95,8 +95,8 @@ def trusting(plan: Columns, table: MixedTable, model: Model, X: np.ndarray) -> C
 
 def _trust(column: Column, values: np.ndarray, expected: np.ndarray) -> float:
     codes = level_codes(column, values)
-    seen = codes >= 0
-    likelihoods = [_likelihood(replace(column, trust=t), codes[seen], expected[seen]) for t in TRUST]
+    known = codes >= 0
+    likelihoods = [_likelihood(replace(column, trust=t), codes[known], expected[known]) for t in TRUST]
     return TRUST[int(np.argmax(likelihoods))]
 
 

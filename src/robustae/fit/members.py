@@ -15,7 +15,7 @@ from robustae.fit.model import Model
 from robustae.fit.training import Refresh, Trained, train
 from robustae.predictors import build, named, start, traits_of
 from robustae.solvers import Result, Solver, choose
-from robustae.solvers.objective import Lens, Problem, prepare
+from robustae.solvers.objective import Preprocessing, Problem, prepare
 from robustae.stats.scales import (
     Weight,
     by_columns,
@@ -94,9 +94,9 @@ def _keys(X: np.ndarray) -> np.ndarray:
     return X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
 
 
-def problem_of(X: np.ndarray, weight: Weight, lens: Lens, settings: Settings) -> Problem:
+def problem_of(X: np.ndarray, weight: Weight, preprocessing: Preprocessing, settings: Settings) -> Problem:
     """Return the problem X poses, lam still open where it is automatic."""
-    parts = prepare(X, weight, lens, settings.dtype)
+    parts = prepare(X, weight, preprocessing, settings.dtype)
     target, inputs = parts.target.to(settings.device), parts.inputs.to(settings.device)
     observed = None if parts.observed is None else parts.observed.to(settings.device)
     rows = None if weight is None else torch.from_numpy(weight).to(target)
@@ -104,7 +104,7 @@ def problem_of(X: np.ndarray, weight: Weight, lens: Lens, settings: Settings) ->
     return Problem(target, inputs, observed, rows, settings.penalty, lam, settings.mu, parts.excess)
 
 
-def _lens(X: np.ndarray, weight: Weight, settings: Settings) -> Lens:
+def _preprocessing(X: np.ndarray, weight: Weight, settings: Settings) -> Preprocessing:
     """Fit the scaling, and what a missing cell counts as: the median of its column."""
     scaling = fit_scaling(settings.scaling, X, weight)
     fill = np.zeros(X.shape[1])
@@ -113,7 +113,7 @@ def _lens(X: np.ndarray, weight: Weight, settings: Settings) -> Lens:
         fill = np.nan_to_num(
             by_columns(lambda Z: median(Z, weight), scaling.transform(some.astype(np.float64)))
         )
-    return Lens(scaling, fill, settings.clip, settings.far)
+    return Preprocessing(scaling, fill, settings.clip, settings.far)
 
 
 def noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarray:
@@ -139,7 +139,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     """Fit one member for each seed to X, shape (n, d), NaN for missing."""
     if weight is not None:
         X, weight = X[weight > 0], weight[weight > 0]
-    problem, lens, floor = _posed(X, weight, settings)
+    problem, preprocessing, floor = _posed(X, weight, settings)
     settings, hidden = sized(settings, problem.inputs.cpu().numpy())
     noise = NoiseRule(settings.noise_by, floor, code_width(settings, hidden))
     members = []
@@ -147,7 +147,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         members.append(_member(problem, hidden, noise, settings, int(seed)))
         if members[-1].result.interrupted:
             break
-    models = [_model(trained, noise, lens, settings) for trained in members]
+    models = [_model(trained, noise, preprocessing, settings) for trained in members]
     result = members[0].result
     if len(members) < len(seeds):
         status = f"interrupted: {len(members)} of {len(seeds)} members are kept, the last as far as it came."
@@ -161,11 +161,15 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     return Fitted(settings.predictor, models, result, hidden, energies, weight, clean, chosen)
 
 
-def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Lens, np.ndarray]:
-    """Return the problem that X poses, how X is seen, and the least noise by column."""
+def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Preprocessing, np.ndarray]:
+    """Return the problem that X poses, its preprocessing, and the least noise by column."""
     X, weight = merged_rows(X, weight)
-    lens = _lens(X, weight, settings)
-    return problem_of(X, weight, lens, settings), lens, noise_floor(X, lens.scaling, settings)
+    preprocessing = _preprocessing(X, weight, settings)
+    return (
+        problem_of(X, weight, preprocessing, settings),
+        preprocessing,
+        noise_floor(X, preprocessing.scaling, settings),
+    )
 
 
 def code_width(settings: Settings, hidden: tuple[int, ...]) -> int:
@@ -202,8 +206,8 @@ def own_seed(seed: int) -> Iterator[None]:
 def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, torch.nn.Module, Solver]:
     """Return the problem X poses, the predictor at its start, and the solver: for paths over lam."""
     X, weight = merged_rows(X, None)
-    lens = replace(_lens(X, weight, settings), far=np.inf)  # lam goes through inf here
-    problem = problem_of(X, weight, lens, settings)
+    preprocessing = replace(_preprocessing(X, weight, settings), far=np.inf)  # lam goes through inf here
+    problem = problem_of(X, weight, preprocessing, settings)
     settings, hidden = sized(settings, problem.inputs.cpu().numpy())
     with own_seed(seed):
         module = _module(problem, hidden, settings, seed)
@@ -211,7 +215,7 @@ def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, tor
     return problem, module, choose(settings.solver, module, problem)
 
 
-def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -> Model:
+def _model(trained: Trained, noise: NoiseRule, preprocessing: Preprocessing, settings: Settings) -> Model:
     penalty = settings.penalty
     if trained.cutoff is not None:
         penalty = penalty.at(trained.cutoff)
@@ -223,10 +227,10 @@ def _model(trained: Trained, noise: NoiseRule, lens: Lens, settings: Settings) -
         module,
         penalty,
         lam,
-        lens.scaling,
-        lens.clip,
+        preprocessing.scaling,
+        preprocessing.clip,
         sigma,
-        lens.fill,
+        preprocessing.fill,
         _energy(trained.problem, settings),
         widening=widening,
     )

@@ -19,7 +19,7 @@ from robustae.fit.model import Block, Model
 from robustae.stats.scales import Weight, quantile
 from robustae.utils.checks import InputError, suggestion
 
-__all__ = ["MixedRows", "encoded", "missing_of", "rows_of", "settled"]
+__all__ = ["MixedRows", "encoded", "missing_of", "rows_of", "with_trusted_levels"]
 
 
 @dataclass(frozen=True)
@@ -184,14 +184,14 @@ def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset:
 
 
 def _as_numbers(estimator: Any, table: MixedTable) -> np.ndarray:
-    """A table of cells for a model of plain numbers, which are to be written as such, or as is said."""
+    """A table of cells for a model of plain numbers, which are to be written as such, or as described."""
     names = getattr(estimator, "feature_names_in_", table.columns)
     plan = Columns(tuple(Column(str(name), "number") for name in names)).read_as(table.hints)
     table = _matched(table, plan)
     return numbers_by(plan, table)
 
 
-def settled(
+def with_trusted_levels(
     rows: MixedRows, models: list[Model], energies: np.ndarray, weight: Weight
 ) -> tuple[Columns, list[Model], np.ndarray]:
     """Learn from a fit how far to trust its predictions of levels; return what that changes.

@@ -100,8 +100,8 @@ class Model:
 
     def reconstruct_scaled(self, Z: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
         """Xhat of rows on the model's scale, shape (b, d), whose missing cells hold their location."""
-        seen = None if observed is None else torch.from_numpy(observed)
-        return self._forward(lambda X: predicted(self.predictor, X, seen), soft_clip(Z, self.clip))
+        cells = None if observed is None else torch.from_numpy(observed)
+        return self._forward(lambda X: predicted(self.predictor, X, cells), soft_clip(Z, self.clip))
 
     @torch.no_grad()
     def _forward(self, function: Any, inputs: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ class Model:
         return np.concatenate([self.energies_of(block) for block in self.blocks(X)])
 
     def energies_as_unseen(self, X: np.ndarray, energies: np.ndarray) -> np.ndarray:
-        """Energies of rows of the fit as they would be had each not been there, as far as that can be told.
+        """Energies of rows of the fit as they would be had each not been there, as far as that can be known.
 
         `energies` are theirs as they are, which do where rows are many for the columns.
         """

@@ -79,7 +79,7 @@ class Spill:
     named : bool
         Whether `columns` are names that the data give.
     fingerprint : dict or None
-        Of the source; None where it cannot be told.
+        Of the source; None where it cannot be known.
     folder : Path or None
         Where it lies; None where nothing is kept.
     """
@@ -197,8 +197,8 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _is_of(facts: dict[str, Any], source: RowSource) -> bool:
     """Whether a spill is of this source."""
     fingerprint = source.fingerprint()
-    told = {"fingerprint": fingerprint, "columns": source.columns, "named": source.named}
-    wanted = json.loads(json.dumps(told))
+    facts = {"fingerprint": fingerprint, "columns": source.columns, "named": source.named}
+    wanted = json.loads(json.dumps(facts))
     return fingerprint is not None and {name: facts.get(name) for name in wanted} == wanted
 
 
@@ -225,7 +225,7 @@ def _summed_up(
 ) -> tuple[QuantileSketch, int]:
     """Go through the source once; return its sketch and the number of its rows."""
     sketch, n = QuantileSketch(len(source.columns)), 0
-    for batch in _told(source, progress):
+    for batch in _counted(source, progress):
         small = _small(batch, source.columns)
         sketch.add(small)
         write(small)
@@ -244,8 +244,8 @@ def _check_room(source: RowSource, folder: Path) -> None:
         )
 
 
-def _told(source: RowSource, progress: Progress | None) -> Iterator[np.ndarray]:
-    """Yield the checked batches, and tell how far it is after each."""
+def _counted(source: RowSource, progress: Progress | None) -> Iterator[np.ndarray]:
+    """Yield the checked batches, and report how far it is after each."""
     n = 0
     for batch in checked_rows(source.batches(), source.columns):
         if not n:
@@ -257,7 +257,7 @@ def _told(source: RowSource, progress: Progress | None) -> Iterator[np.ndarray]:
 
 
 def _warn_of_rounding(X: np.ndarray, columns: list[str]) -> None:
-    """Tell of columns, such as times, that vary by hardly more than float32 resolves."""
+    """Warn of columns, such as times, that vary by hardly more than float32 resolves."""
     with np.errstate(over="ignore", invalid="ignore"):
         lost = np.fmax.reduce(np.abs(X - X.astype(np.float32)), axis=0)
     low, high = quantile(X, (0.1, 0.9))

@@ -110,7 +110,7 @@ def _begin(problem: Problem, module: nn.Module, refresh: Refresh, by_batches: bo
 def _first_energies(problem: Problem, trimmed: Trimmed, by_batches: bool) -> np.ndarray:
     """By the cells' distances from the centre; for batches, which drop no rows later, by rows as wholes.
 
-    Networks fit whatever rows they are given, so their own residuals tell little of which to drop: a
+    Networks fit whatever rows they are given, so their own residuals show little of which to drop: a
     linear model does.
     """
     if not by_batches:

@@ -36,7 +36,7 @@ CellMethod = Callable[[np.ndarray, int], CellsFound]
 
 
 def cell_methods(quick: bool = False) -> dict[str, CellMethod]:
-    """Return the methods by name, in the order of tables: each is told rows (NaN: missing) and a seed."""
+    """Return the methods by name, in the order of tables: each is given rows (NaN: missing) and a seed."""
     return {
         "z-scores": _by_column,
         "DDC": partial(_ddc, CELLWISE),

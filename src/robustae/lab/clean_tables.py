@@ -68,7 +68,7 @@ def _normal(name: str, seed: int) -> np.ndarray:
 
 
 def _measured_columns(X: np.ndarray, seed: int) -> np.ndarray:
-    """At most 2000 rows; columns of few values or without a robust scale go: no move can be told there."""
+    """At most 2000 rows; columns of few values or without a robust scale go: no move shows there."""
     rows = np.random.default_rng(seed).permutation(len(X))[:MOST_ROWS]
     X = X[np.sort(rows)]
     values = np.array([len(np.unique(column)) for column in X.T])

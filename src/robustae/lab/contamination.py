@@ -54,8 +54,8 @@ def rows_of(source: TableSet, share: float, seed: int) -> Split:
 
 def _measured(source: TableSet, method: Detector, share: float, seed: int) -> Row:
     rows = rows_of(source, share, seed)
-    scores = method.fit(rows.seen, seed)
-    return {"rows": len(rows.seen), **ranked(rows.y, scores.unseen(rows.unseen))}
+    scores = method.fit(rows.fitted, seed)
+    return {"rows": len(rows.fitted), **ranked(rows.y, scores.unseen(rows.unseen))}
 
 
 def summary(rows: list[Row]) -> list[Row]:

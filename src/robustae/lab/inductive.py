@@ -31,13 +31,13 @@ def jobs(plan: Plan) -> Iterator[Job]:
 
 
 def _measured(source: DataSet, method: Method, seed: int) -> Row:
-    seen, unseen = drawn_data(source.draw, seed)
+    fitted_rows, unseen = drawn_data(source.draw, seed)
     if method.inductive:
-        model = fitted(method, seen.X, seen.image_shape, seed)
+        model = fitted(method, fitted_rows.X, fitted_rows.image_shape, seed)
         return ranking(unseen.y, -model.score_samples(unseen.X), source.name)
-    both = np.concatenate([seen.X, unseen.X])
-    model = fitted(method, both, seen.image_shape, seed)
-    anomaly = -model.score_samples(both)[len(seen.X) :]
+    both = np.concatenate([fitted_rows.X, unseen.X])
+    model = fitted(method, both, fitted_rows.image_shape, seed)
+    anomaly = -model.score_samples(both)[len(fitted_rows.X) :]
     return {**ranking(unseen.y, anomaly, source.name), "status": TOGETHER}
 
 

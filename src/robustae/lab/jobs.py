@@ -54,7 +54,7 @@ class Plan:
     seed: int = 0
 
     def numbers(self, draws: int) -> range:
-        """Return the numbers of the draws, of which the experiment has `draws` if not told otherwise."""
+        """Return the numbers of the draws, of which the experiment has `draws` by default."""
         return range(draws if self.draws is None else self.draws)
 
     def seed_of(self, draw: int) -> int:

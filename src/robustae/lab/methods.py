@@ -34,7 +34,7 @@ class Method:
         ``make(image_shape or None for tables, seed)``: an unfitted estimator of flat rows (n, d) with `fit`
         and `score_samples` (higher = more normal).
     inductive : bool
-        Whether it scores rows that it has not seen.
+        Whether it scores rows that it was not fitted to.
     most_rows : int or None
         Above, it takes too long.
     """
@@ -46,7 +46,7 @@ class Method:
 
 
 def fitted(method: Method, X: np.ndarray, image_shape: Shape, seed: int) -> Any:
-    """Fit a method to rows, shape (n, d): it is told nothing else.
+    """Fit a method to rows, shape (n, d): it is given nothing else.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 TopGear, French mortality, volatile compounds (VOC), glass spectra and plate-survey stars (DPOSS), of the R
 packages robustHD and cellWise, under ROBUSTAE_DATA/cellwise. What is named, and by whom, stands beside each
-set below; DPOSS has nothing named that we are sure of, and only its share of flagged cells is told.
+set below; DPOSS has nothing named that we are sure of, and only its share of flagged cells is reported.
 """
 
 import csv
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from robustae.datasets import load_breast_cancer_cells
-from robustae.datasets.places import look, where
+from robustae.datasets.places import find, where
 from robustae.lab.cell_methods import OURS, cell_methods
 from robustae.lab.jobs import Job, Plan, Row
 from robustae.lab.summaries import summarised
@@ -178,7 +178,7 @@ def _whole(name: str) -> Named:
 
 def _lines(name: str) -> list[dict[str, str]]:
     place = f"cellwise/{name}.csv"
-    path = look(place, None)
+    path = find(place, None)
     if path is None:
         raise NotFound(f"the table {name!r} is not under {where(None)}: put it at {place} there.")
     with open(path, encoding="utf-8", newline="") as file:

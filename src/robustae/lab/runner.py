@@ -17,9 +17,9 @@ from robustae.lab.ledger import Ledger
 from robustae.utils.checks import NotFound, known_names
 from robustae.utils.version import __version__
 
-__all__ = ["Outcome", "Tell", "check_names", "execute", "jobs_of", "one_thread", "written"]
+__all__ = ["Outcome", "Report", "check_names", "execute", "jobs_of", "one_thread", "written"]
 
-Tell = Callable[[int, int, dict[str, Any]], None]  # jobs done, of how many, key of the next one ({}: none)
+Report = Callable[[int, int, dict[str, Any]], None]  # jobs done, of how many, key of the next one ({}: none)
 
 
 @dataclass
@@ -62,7 +62,7 @@ def check_names(experiments: Iterable[Experiment], plan: Plan) -> None:
         known_names(column, names or (), dict.fromkeys(str(key[column]) for key in keys if column in key))
 
 
-def execute(experiment: Experiment, plan: Plan, folder: Path, tell: Tell) -> Outcome:
+def execute(experiment: Experiment, plan: Plan, folder: Path, report: Report) -> Outcome:
     """Run what is not in FOLDER/NAME.csv yet.
 
     Raises
@@ -80,9 +80,9 @@ def execute(experiment: Experiment, plan: Plan, folder: Path, tell: Tell) -> Out
     with one_thread():
         for number, job in enumerate(jobs):
             if not ledger.has(job.key) and job.key.get("set") not in outcome.absent:
-                tell(number, len(jobs), job.key)
+                report(number, len(jobs), job.key)
                 _attempt(job, ledger, outcome)
-    tell(len(jobs), len(jobs), {})
+    report(len(jobs), len(jobs), {})
     outcome.rows = ledger.values()
     return outcome
 
@@ -136,8 +136,8 @@ def _rows(job: Job) -> list[Row]:
 
 
 def _status(caught: list[warnings.WarningMessage]) -> str:
-    said = dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
-    return f"ok, but {'; '.join(said)}" if said else "ok"
+    remarks = dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    return f"ok, but {'; '.join(remarks)}" if remarks else "ok"
 
 
 @contextmanager

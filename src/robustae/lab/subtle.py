@@ -194,22 +194,22 @@ def _alarms(source: Planting, method: Method, seed: int) -> Row:
     if not method.inductive:
         raise Cannot("knows its training rows only")
     rows = source.clean(seed)
-    seen, unseen = rows[: source.fit], rows[source.fit :]
-    model = fitted(method, seen, source.shape, seed)
-    threshold = np.quantile(model.score_samples(seen), NOMINAL)
+    fitting, unseen = rows[: source.fit], rows[source.fit :]
+    model = fitted(method, fitting, source.shape, seed)
+    threshold = np.quantile(model.score_samples(fitting), NOMINAL)
     rate = float((model.score_samples(unseen) < threshold).mean())
     automatic = getattr(model, "contamination", None) == "auto"
     return {
         "chance": NOMINAL,
         "false_alarms": rate,
-        "beyond_chance": int(abs(rate - NOMINAL) > TWO_SIDED * _deviation(len(seen), len(unseen))),
+        "beyond_chance": int(abs(rate - NOMINAL) > TWO_SIDED * _deviation(len(fitting), len(unseen))),
         "auto_alarms": float((model.predict(unseen) == -1).mean()) if automatic else None,
     }
 
 
-def _deviation(seen: int, unseen: int) -> float:
+def _deviation(fitting: int, unseen: int) -> float:
     """Of the rate: both the threshold and the count are drawn."""
-    return float(np.sqrt(NOMINAL * (1 - NOMINAL) * (1 / seen + 1 / unseen)))
+    return float(np.sqrt(NOMINAL * (1 - NOMINAL) * (1 / fitting + 1 / unseen)))
 
 
 def _chance(measure: str, rows: Sequence[Row]) -> float | None:

@@ -58,7 +58,7 @@ class Detector:
     name : str
         As in tables.
     fit : callable
-        ``fit(X, seed)``: its `Scores`. It is told nothing else.
+        ``fit(X, seed)``: its `Scores`. It is given nothing else.
     random : bool
         Whether the seed matters.
     """

@@ -107,14 +107,14 @@ class Split:
 
     Attributes
     ----------
-    seen : array, shape (m, d)
-    seen_y : array of int, shape (m,)
+    fitted : array, shape (m, d)
+    fitted_y : array of int, shape (m,)
     unseen : array, shape (k, d)
     y : array of int, shape (k,)
     """
 
-    seen: np.ndarray
-    seen_y: np.ndarray
+    fitted: np.ndarray
+    fitted_y: np.ndarray
     unseen: np.ndarray
     y: np.ndarray
 
@@ -140,6 +140,6 @@ def split(source: TableSet, share: float, most: float, seed: int) -> Split:
         raise Cannot(
             f"{len(anomalies)} anomalies are too few: {fitted} normal rows to fit at a share of {most}"
         )
-    seen = np.concatenate([normal[:fitted], anomalies[: round(fitted * share / (1 - share))]])
+    rows = np.concatenate([normal[:fitted], anomalies[: round(fitted * share / (1 - share))]])
     unseen = np.concatenate([normal[half:], anomalies[spare:]])
-    return Split(X[seen], y[seen], X[unseen], y[unseen])
+    return Split(X[rows], y[rows], X[unseen], y[unseen])

@@ -1,4 +1,4 @@
-"""How good is a threshold that nobody told the share of anomalies? All rules on the same scores: RAE's.
+"""How good is a threshold that is not given the share of anomalies? All rules on the same scores: RAE's.
 
 Fitted to clean rows, 5, 10 and 20 % of anomalies among them (as in the experiment contamination), or to all
 rows of a set. False alarms are the share of normal rows above the threshold, F1 that of the rows above it,
@@ -55,7 +55,7 @@ def _scored(source: TableSet, share: Any, quick: bool, seed: int) -> tuple[Score
         found = method.fit(X, seed)
         return found, y, found.fitted
     rows = rows_of(source, share, seed)
-    found = method.fit(rows.seen, seed)
+    found = method.fit(rows.fitted, seed)
     return found, rows.y, found.unseen(rows.unseen)
 
 

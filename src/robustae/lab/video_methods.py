@@ -1,6 +1,6 @@
 """What finds the foreground of a film: backgrounds by the pixel, low rank + sparse, OpenCV's mixtures, ours.
 
-Each method is told the frames and nothing else: array of uint8, shape (n, height, width, 3). OpenCV's two
+Each method is given the frames and nothing else: array of uint8, shape (n, height, width, 3). OpenCV's two
 learn in a first pass, and give the background that they then have, and masks in a second: as many frames
 as there are here are few for them, and their first masks would be of a scene they do not know.
 """

@@ -20,7 +20,7 @@ class Conv(Predictor):
     """A convolutional ELU autoencoder: two strided convolutions, a linear code of width K, and back.
 
     Rows are flattened images, channels fastest; any height and width from 1 up, odd ones too: the
-    transposed convolutions are told the size to reach.
+    transposed convolutions are given the size to reach.
     """
 
     traits = Traits(

@@ -75,10 +75,10 @@ class Budget:
         return f"max_iter={self.done + at_most}"
 
     def _counting_on(self, done: int) -> Callback | None:
-        tell = self.callback
-        if tell is None or not done:
-            return tell
-        return lambda iteration, at_most, J: tell(iteration + done, at_most + done, J)
+        callback = self.callback
+        if callback is None or not done:
+            return callback
+        return lambda iteration, at_most, J: callback(iteration + done, at_most + done, J)
 
     def rough(self) -> "Budget":
         """Return a budget for a fit that only leads to the next: few iterations, ten times the tolerance."""

@@ -13,7 +13,16 @@ from robustae.penalties import Penalty
 from robustae.predictors import omega, predicted
 from robustae.stats.scaling import Scaling
 
-__all__ = ["CLIP", "FAR", "Lens", "Problem", "prepare", "row_blocks", "soft_clip", "soft_clip_tensor"]
+__all__ = [
+    "CLIP",
+    "FAR",
+    "Preprocessing",
+    "Problem",
+    "prepare",
+    "row_blocks",
+    "soft_clip",
+    "soft_clip_tensor",
+]
 
 CLIP = 4.0  # deviations up to which the encoder sees a cell as it is
 FAR = 1e3  # deviations at which a cell is a gross outlier for any predictor
@@ -200,7 +209,7 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Lens:
+class Preprocessing:
     """How rows are brought on the model's scale.
 
     Attributes
@@ -230,7 +239,9 @@ class Prepared:
     excess: np.ndarray | None
 
 
-def prepare(X: np.ndarray, weight: np.ndarray | None, lens: Lens, dtype: torch.dtype) -> Prepared:
+def prepare(
+    X: np.ndarray, weight: np.ndarray | None, preprocessing: Preprocessing, dtype: torch.dtype
+) -> Prepared:
     """Scale X, NaN where missing, in float64, block by block, and cast.
 
     Cells beyond `far` deviations are brought in to it: the l1 envelope is a straight line there, so
@@ -244,30 +255,30 @@ def prepare(X: np.ndarray, weight: np.ndarray | None, lens: Lens, dtype: torch.d
         parts.observed = torch.empty((n, d), dtype=torch.bool)
     largest = 0.0
     for rows in row_blocks(n, d):
-        Z = _scaled(X[rows], parts, rows, lens)
+        Z = _scaled(X[rows], parts, rows, preprocessing)
         most = max(Z.max(), -Z.min())
-        if most > lens.far:
-            beyond = np.maximum(np.abs(Z) - lens.far, 0.0)
+        if most > preprocessing.far:
+            beyond = np.maximum(np.abs(Z) - preprocessing.far, 0.0)
             taken = beyond.sum(0) if weight is None else weight[rows] @ beyond
             parts.excess = taken if parts.excess is None else parts.excess + taken
-            most, Z = lens.far, Z.clip(-lens.far, lens.far)
+            most, Z = preprocessing.far, Z.clip(-preprocessing.far, preprocessing.far)
         if most > SQUARES_FIT:
             parts.target = parts.target.double()
         largest = max(largest, most)
         parts.target[rows] = torch.from_numpy(Z)
-    clipped = lens.clip is not None and largest > lens.clip
-    parts.inputs = soft_clip(parts.target, lens.clip) if clipped else parts.target
+    clipped = preprocessing.clip is not None and largest > preprocessing.clip
+    parts.inputs = soft_clip(parts.target, preprocessing.clip) if clipped else parts.target
     return parts
 
 
-def _scaled(X: np.ndarray, parts: Prepared, rows: slice, lens: Lens) -> np.ndarray:
+def _scaled(X: np.ndarray, parts: Prepared, rows: slice, preprocessing: Preprocessing) -> np.ndarray:
     """Scaled rows, missing cells filled and noted in `parts.observed`."""
-    Z = lens.scaling.transform(X.astype(np.float64))
+    Z = preprocessing.scaling.transform(X.astype(np.float64))
     if parts.observed is None:
         return Z
     missing = np.isnan(Z)
     parts.observed[rows] = torch.from_numpy(~missing)
-    return np.where(missing, lens.fill, Z)
+    return np.where(missing, preprocessing.fill, Z)
 
 
 def row_blocks(n: int, d: int, cells: int = BLOCK_CELLS) -> Iterator[slice]:

@@ -106,7 +106,7 @@ def check_autoencoder_loss(fn: Any) -> Feedback:
     >>> from robustae.tutorial import check_autoencoder_loss
     >>> def loss(X, U, V):
     ...     return np.mean((X - 1 / (1 + np.exp(-X @ U)) @ V) ** 2)
-    >>> print(check_autoencoder_loss(loss).said[0])
+    >>> print(check_autoencoder_loss(loss).messages[0])
     It takes the mean of the squares; the squared Frobenius norm is their sum: .sum(), not .mean().
     """
     return _answered(AUTOENCODER.title, equations.autoencoder_loss, lambda: _loss(fn, AUTOENCODER))
@@ -145,14 +145,14 @@ def check_soft_threshold(fn: Any) -> Feedback:
     return _answered(THRESHOLD, equations.soft_threshold, lambda: _threshold(fn))
 
 
-def _answered(title: str, ours: Callable[..., Any], look: Callable[[], tuple[Any, list[str]]]) -> Feedback:
+def _answered(title: str, ours: Callable[..., Any], check: Callable[[], tuple[Any, list[str]]]) -> Feedback:
     try:
-        function, remarks = look()
+        function, remarks = check()
     except Blank:
         return Feedback(title, "still blank", (), ours)
     except Wrong as wrong:
-        said = wrong.args[0]
-        return Feedback(title, "not yet", said if isinstance(said, tuple) else (said,), ours)
+        messages = wrong.args[0]
+        return Feedback(title, "not yet", messages if isinstance(messages, tuple) else (messages,), ours)
     return Feedback(title, "right", tuple(remarks), function or ours)
 
 
@@ -164,14 +164,14 @@ def _loss(fn: Any, exercise: Exercise) -> tuple[Any, list[str]]:
     cases = exercise.cases(SIZES)
     learner = Learner(fn, exercise.arguments, exercise.weights, cases[0])
     got = np.array([_number(learner(case), case) for case in cases])
-    said = recognised_loss(exercise.terms, cases, got, RTOL)
-    if said is None:
+    messages = recognised_loss(exercise.terms, cases, got, RTOL)
+    if messages is None:
         raise Wrong(_unknown(learner, exercise))
-    said += gradient_trouble(learner, exercise.ours, cases[0], right=not said)
-    if said:
-        raise Wrong(said)
+    messages += gradient_trouble(learner, exercise.ours, cases[0], right=not messages)
+    if messages:
+        raise Wrong(messages)
     _check_narrow(learner, exercise)
-    checked = f"Checked with {learner.said_library} on {len(SIZES) + len(NARROW)} random cases."
+    checked = f"Checked with {learner.library_name} on {len(SIZES) + len(NARROW)} random cases."
     if trainable(learner, exercise.ours, cases[0]):
         return fn, [checked, "Its gradient is right, too: the lesson trains with your function."]
     return None, [checked, NUMPY_ONLY]
@@ -214,7 +214,7 @@ def _check_narrow(learner: Learner, exercise: Exercise) -> None:
 
 
 def _unknown(learner: Learner, exercise: Exercise) -> tuple[str, ...]:
-    """What can be said of a value that no known mistake explains."""
+    """What can be reported of a value that no known mistake explains."""
     value = _number(learner(exercise.by_hand), exercise.by_hand)
     given = ", ".join(f"{name} = {np.asarray(v).item():g}" for name, v in exercise.by_hand.items())
     return (
@@ -298,11 +298,11 @@ def _shape_trouble(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 
 
 def _check_thresholded(cases: list[Case], got: list[np.ndarray]) -> None:
-    said = recognised_threshold(cases, got, RTOL)
-    if said is None:
+    messages = recognised_threshold(cases, got, RTOL)
+    if messages is None:
         raise Wrong(_example(cases[0], got[0]))
-    if said:
-        raise Wrong(said)
+    if messages:
+        raise Wrong(messages)
 
 
 def _example(case: Case, N: np.ndarray) -> str:

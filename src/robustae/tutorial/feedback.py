@@ -21,7 +21,7 @@ class Feedback:
     title : str
         The exercise.
     verdict : {"right", "not yet", "still blank"}
-    said : tuple of str
+    messages : tuple of str
         What is wrong, a sentence or two for each mistake; remarks where all is right.
     function : callable
         To go on with: the learner's own where it is right and, being a loss, can be trained with
@@ -30,7 +30,7 @@ class Feedback:
 
     title: str
     verdict: str
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
     function: Callable[..., Any]
 
     @property
@@ -49,7 +49,7 @@ class Feedback:
 
     def _sentences(self) -> tuple[str, ...]:
         endings = {"right": (), "not yet": (STAND_IN,), "still blank": (BLANK,)}
-        return (*self.said, *endings[self.verdict])
+        return (*self.messages, *endings[self.verdict])
 
     def _repr_markdown_(self) -> str:
         head = f"**{self.title}: {self.verdict}.**\n"

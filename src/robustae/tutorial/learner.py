@@ -104,23 +104,23 @@ class Learner:
         return made
 
     @property
-    def said_library(self) -> str:
+    def library_name(self) -> str:
         """What it is called with, in words."""
         return "torch tensors" if self.library == "torch" else "NumPy arrays"
 
     def _library(self, case: Case) -> str:
         """The first one in which it runs; torch first only where its code speaks of torch."""
-        said = []
+        messages = []
         for library in _libraries(self.fn):
             self.library = library
             try:
                 found = self(case)
             except Stopped as stopped:
-                said.append(stopped)
+                messages.append(stopped)
             else:
                 return "torch" if is_tensor(found) else library
         # That torch's functions refuse arrays is no news; what happens with tensors is.
-        raise said[-1] if "Tensor" in str(said[0]) else said[0]
+        raise messages[-1] if "Tensor" in str(messages[0]) else messages[0]
 
     def _given(self, raw: Any) -> Any:
         if raw is ... or (raw is None and _does_nothing(self.fn)):
@@ -138,8 +138,8 @@ class Learner:
             return Wrong(IN_PLACE.format(name=" or ".join(self.weights)))
         if "requires grad" in text and _speaks_of_torch(self.fn):
             return Wrong(BLOCKED)
-        said = f"It stops with {type(error).__name__}{_colon(text)}{_line(error, self.fn)}."
-        return Stopped(said + _shapes_if_it_helps(text, case))
+        sentence = f"It stops with {type(error).__name__}{_colon(text)}{_line(error, self.fn)}."
+        return Stopped(sentence + _shapes_if_it_helps(text, case))
 
 
 def is_tensor(value: Any) -> bool:
@@ -232,7 +232,7 @@ def _colon(text: str) -> str:
 
 
 def _line(error: Exception, fn: Any) -> str:
-    """Where in the learner's own code, as far as that can be told."""
+    """Where in the learner's own code, as far as that can be known."""
     file = getattr(getattr(fn, "__code__", None), "co_filename", None)
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return f", in the line `{own[-1].line}`" if own and own[-1].line else ""

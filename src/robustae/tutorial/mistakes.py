@@ -226,7 +226,7 @@ def robust_terms(case: Case) -> list[Values]:
     """What the three terms of equation (3) come to, right and wrong."""
     U, V, N, mu, lam = (case[name] for name in ("U", "V", "N", "mu", "lam"))
     weights = _products(HALF_MU, mu, FROBENIUS, U, V)
-    weights |= {(said,): wrong(U, V, mu) for said, wrong in MU_ALONE.items()}
+    weights |= {(message,): wrong(U, V, mu) for message, wrong in MU_ALONE.items()}
     sparse = _products(LAMBDA, lam, ONE_NORM, N) | {(LAMBDA_TERM,): 0.0}
     return [_squares(case, BRACKETS, N), weights, sparse]
 
@@ -239,13 +239,13 @@ def _products(factors: Formulas, factor: float, norms: Formulas, *matrices: np.n
 def _squares(case: Case, brackets: Formulas, N: Any) -> Values:
     """The squared error by reconstruction, bracket and way to add up."""
     X, U, V = case["X"], case["U"], case["V"]
-    fitted = {said: predict(X, U, V) for said, predict in RECONSTRUCTIONS.items()}
+    fitted = {message: predict(X, U, V) for message, predict in RECONSTRUCTIONS.items()}
     fitted = {_key(a, b): B + f(N) for (a, B), (b, f) in product(fitted.items(), brackets.items())}
     return {(*key, *_key(c)): add(X, B) for (key, B), (c, add) in product(fitted.items(), SUMS.items())}
 
 
-def _key(*said: str) -> tuple[str, ...]:
-    return tuple(filter(None, said))
+def _key(*message: str) -> tuple[str, ...]:
+    return tuple(filter(None, message))
 
 
 def recognised_loss(
@@ -269,12 +269,12 @@ def recognised_loss(
     by_case = [terms(case) for case in cases]
     keys = [list(term) for term in by_case[0]]
     found = []
-    for said, whole in WHOLE.items():
+    for message, whole in WHOLE.items():
         met = np.ones([len(key) for key in keys], dtype=bool)
         for case, values, value in zip(cases, by_case, got, strict=True):
             met &= np.isclose(whole(_outer_sum(values), *case["X"].shape), value, rtol=rtol, atol=rtol)
         for place in np.argwhere(met):
-            found.append((*_key(said), *(s for key, k in zip(keys, place, strict=True) for s in key[k])))
+            found.append((*_key(message), *(s for key, k in zip(keys, place, strict=True) for s in key[k])))
     return min(found, key=len, default=None)
 
 

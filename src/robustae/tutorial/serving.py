@@ -29,12 +29,12 @@ class _Visit(BaseHTTPRequestHandler):
         """Visits are nobody's business."""
 
 
-def serve_classroom(tell: Callable[[str], object], port: int = 0) -> None:
+def serve_classroom(report: Callable[[str], object], port: int = 0) -> None:
     """Serve the classroom page on the loopback address until Ctrl-C.
 
     Parameters
     ----------
-    tell : callable
+    report : callable
         Called with the address, ``http://127.0.0.1:PORT/``, as soon as it answers.
     port : int
         From 1 to 65535; 0 takes any that is free.
@@ -51,7 +51,7 @@ def serve_classroom(tell: Callable[[str], object], port: int = 0) -> None:
         raise InputError(f"port {port} cannot be had ({error}): another would do, or 0 for any.") from None
     with server:
         try:
-            tell(f"http://{LOOPBACK}:{server.server_port}/")
+            report(f"http://{LOOPBACK}:{server.server_port}/")
             server.serve_forever(poll_interval=0.1)
         except KeyboardInterrupt:
             return

@@ -47,7 +47,7 @@ def load_scene(path: str | os.PathLike[str]) -> Any:
     arrays, description = artifact.read(path)
     if "scene" not in description:
         raise InputError(f"model {str(path)!r} is one of rows, not of a scene: robustae video writes those.")
-    with artifact.believed():
+    with artifact.damage_named():
         return _scene_of(arrays, description)
 
 

@@ -1,4 +1,4 @@
-"""Arrow IPC streams: record batches in, scores out. What comes is believed only after it was checked."""
+"""Arrow IPC streams: record batches in, scores out. What comes is used only after it was checked."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def _said(error: Exception) -> str:
 
 
 def _wanted(stream: Any, intake: Intake, limits: Limits) -> Any:
-    """The columns that the model needs, each batch checked before it is believed."""
+    """The columns that the model needs, each batch checked before it is used."""
     schema = stream.schema
     too_many_columns(len(schema), limits)
     places = intake.places(schema.names, len(schema))

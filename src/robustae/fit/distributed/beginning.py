@@ -13,16 +13,16 @@ from robustae.data.rows import valid_image_shape
 from robustae.fit import artifact
 from robustae.fit.auto import Settings, settings_of
 from robustae.fit.concentration import linear_distance
-from robustae.fit.distributed.checkpoints import Arrays, Checkpoints, told
+from robustae.fit.distributed.checkpoints import Arrays, Checkpoints, stable_text
 from robustae.fit.distributed.course import Course, pace_of
 from robustae.fit.distributed.data import Data, spread
-from robustae.fit.distributed.descent import Descent, Look, State
+from robustae.fit.distributed.descent import Descent, RowsToProblem, State
 from robustae.fit.distributed.flat import Flat
 from robustae.fit.lambdas import NoiseRule
 from robustae.fit.members import Fitted, code_width, fit_models, noise_floor, problem_of
 from robustae.predictors import traits_of
 from robustae.solvers import Result
-from robustae.solvers.objective import Lens
+from robustae.solvers.objective import Preprocessing
 from robustae.stats.scaling import fit_scaling
 from robustae.stats.thresholds import CleanPart
 from robustae.utils.checks import InputError
@@ -31,7 +31,7 @@ __all__ = ["Beginning", "Sample", "course_of"]
 
 ROWS, CELLS = 20_000, 2**24  # of the sample
 GRID = 2001  # quantiles that stand for a column when it is scaled
-UNKNOWN = CleanPart(0.0, 0.0)  # of a fit that goes on: told at its end
+UNKNOWN = CleanPart(0.0, 0.0)  # of a fit that goes on: known at its end
 IGNORED = ("verbose", "device", "n_estimators")  # a fit may be resumed with others of these
 
 
@@ -114,7 +114,7 @@ class Beginning:
         about = {} if kept is None else _about(data, sample, params)
         found = kept.latest(about) if kept is not None and resume else None
         if found is not None:
-            with artifact.believed():
+            with artifact.damage_named():
                 return cls._of_checkpoint(*found, sample, params)
         first = sample.fit(seed, beat)
         first.models[0].predictor.cpu()  # sent to processes whose GPU is another
@@ -138,7 +138,7 @@ class Beginning:
 
 def _about(data: Data, sample: Sample, params: dict[str, Any]) -> dict[str, Any]:
     rows = {"rows": data.layout.n, "columns": data.one.columns, "shards": len(data.layout.bounds) - 1}
-    of_params = {name: told(value) for name, value in params.items() if name not in IGNORED}
+    of_params = {name: stable_text(value) for name, value in params.items() if name not in IGNORED}
     return rows | of_params | {"the data": data.digest(sample.X)}
 
 
@@ -150,20 +150,20 @@ def _moments(arrays: Arrays) -> dict[str, torch.Tensor]:
     }
 
 
-def _lens(first: Fitted, settings: Settings) -> Lens:
+def _preprocessing(first: Fitted, settings: Settings) -> Preprocessing:
     model = first.models[0]
-    return Lens(model.scaling, model.fill, model.clip, settings.far)
+    return Preprocessing(model.scaling, model.fill, model.clip, settings.far)
 
 
 def _far_off(sample: Sample, first: Fitted) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Tell rows that a trimmed penalty drops: farther out than those of the sample it keeps.
+    """Find rows that a trimmed penalty drops: farther out than those of the sample it keeps.
 
-    Networks learn by heart what they are given, so it is not their residuals that tell.
+    Networks learn by heart what they are given, so their residuals do not show it.
     """
     trimmed, settings = sample.settings.penalty, sample.settings
     if not trimmed.drops_rows:
         return None
-    inputs = problem_of(sample.X, None, _lens(first, settings), settings).inputs.cpu().numpy()
+    inputs = problem_of(sample.X, None, _preprocessing(first, settings), settings).inputs.cpu().numpy()
     distance = linear_distance(inputs, None, trimmed)
     far = distance(inputs)
     return FarOff(distance, float(far[trimmed.keep(far)].max()))
@@ -187,8 +187,8 @@ def course_of(data: Data, sample: Sample, begun: Beginning, kept: Checkpoints | 
     module = deepcopy(model.predictor).to(settings.device, settings.dtype).requires_grad_(True)
     traits = traits_of(first.predictor)
     pace = pace_of(data.layout.n, settings.solver, settings.budget, traits.at_optimum)
-    look = Look(_lens(first, settings), settings, begun.far_off)
-    descent = Descent(data, look, Flat(module, pace.adam.lr), begun.seed, pace.batch, traits.random)
+    to_problem = RowsToProblem(_preprocessing(first, settings), settings, begun.far_off)
+    descent = Descent(data, to_problem, Flat(module, pace.adam.lr), begun.seed, pace.batch, traits.random)
     floor = noise_floor(sample.X, model.scaling, settings)
     rule = NoiseRule(settings.noise_by, floor, code_width(settings, first.hidden))
     name = first.predictor if isinstance(first.predictor, str) else None

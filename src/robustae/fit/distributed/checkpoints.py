@@ -16,7 +16,7 @@ from robustae.fit import artifact
 from robustae.utils.checks import InputError
 from robustae.utils.files import clear_left, locked
 
-__all__ = ["Checkpoints", "told"]
+__all__ = ["Checkpoints", "stable_text"]
 
 KEPT = 2
 NAME = re.compile(r"epoch(\d{6})-step(\d{9})\.ckpt")
@@ -140,7 +140,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def told(value: Any) -> str:
+def stable_text(value: Any) -> str:
     """Return a parameter as text that is the same in every process: no addresses."""
     if isinstance(value, str):
         return value

@@ -15,7 +15,7 @@ from robustae.fit.lambdas import NoiseRule, lam_of_noise
 from robustae.fit.model import Model
 from robustae.solvers import Adam, Result
 
-__all__ = ["Course", "Pace", "Told", "pace_of"]
+__all__ = ["Course", "Pace", "Progress", "pace_of"]
 
 STEPS = 1500  # about how many, where rows do not say otherwise
 LEAST_ROWS, MOST_ROWS = 1024, 16_384  # in a step
@@ -23,7 +23,7 @@ READ, MOST_EPOCHS = 2_000_000, 20  # rows gone through in all, where that takes 
 RATE, SLOW_RATE = 1e-3, 3e-4  # networks; and what starts at the sample's optimum already
 SECONDS = 60.0  # between checkpoints
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Called with the rows gone through so far, and those that will be."""
 
 
@@ -89,19 +89,19 @@ class Course:
     every: float = SECONDS
     _saved: float = 0.0
 
-    def run(self, callback: Callable[[int, int, float], Any] | None, told: Told | None) -> Result:
+    def run(self, callback: Callable[[int, int, float], Any] | None, progress: Progress | None) -> Result:
         """Go through the rows until the epochs are done, or someone wants to stop."""
         self.descent.flat.module.train()
         self._saved = time.monotonic()
         with Stopping() as stopping:
-            status = self._epochs(stopping, callback, told)
+            status = self._epochs(stopping, callback, progress)
         self.descent.flat.module.eval()
         return Result(self.state.history, status, interrupted=status.startswith("interrupted"))
 
-    def _epochs(self, stopping: Stopping, callback: Any, told: Told | None) -> str:
+    def _epochs(self, stopping: Stopping, callback: Any, progress: Progress | None) -> str:
         state, n = self.state, self.descent.data.layout.n
         while state.epoch < self.pace.epochs:
-            if self._one(stopping, told):
+            if self._one(stopping, progress):
                 self.save()
                 at = f"after {state.step} of {self.descent.steps} steps of epoch {state.epoch + 1}"
                 more = "" if self.kept is None else ", and its checkpoint to go on from"
@@ -112,7 +112,7 @@ class Course:
         times = "1 epoch" if self.pace.epochs == 1 else f"{self.pace.epochs} epochs"
         return f"trained for {times} over {n} rows."
 
-    def _one(self, stopping: Stopping, told: Told | None) -> bool:
+    def _one(self, stopping: Stopping, progress: Progress | None) -> bool:
         """Go on to the end of the epoch; return True where it was stopped."""
         state, steps = self.state, self.descent.steps
         rates = self.pace.adam.rates(state.epoch, self.pace.epochs, steps)
@@ -120,8 +120,8 @@ class Course:
         while state.step < steps:
             if self.descent.step(state, rates[state.step], stopping.wanted):
                 return True
-            if told is not None:
-                told(state.epoch * n + n * state.step // steps, self.pace.epochs * n)
+            if progress is not None:
+                progress(state.epoch * n + n * state.step // steps, self.pace.epochs * n)
             if time.monotonic() - self._saved >= self.every:
                 self.save()
         return False
@@ -140,9 +140,9 @@ class Course:
 
     def _measure(self) -> None:
         flat, state = self.descent.flat, self.state
-        problem = self.descent.look(self.sample, state.lam)
+        problem = self.descent.to_problem(self.sample, state.lam)
         state.noise = self.rule(problem, flat.module)
-        if self.descent.look.settings.auto_lam and np.all(np.isfinite(state.lam)):
+        if self.descent.to_problem.settings.auto_lam and np.all(np.isfinite(state.lam)):
             state.lam = lam_of_noise(state.noise, problem)
 
     def save(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from robustae.data.streams import RowSource, row_source
 from robustae.fit.distributed.shards import Layout, Reader, laid_out, picked
-from robustae.fit.distributed.worlds import World, attended
+from robustae.fit.distributed.worlds import World, with_heartbeat
 from robustae.fit.spill import Progress, Spill, no_spill
 from robustae.stats.sketches import QuantileSketch
 from robustae.utils.checks import InputError
@@ -138,7 +138,7 @@ def _of_parts(source: Any, world: World, stack: ExitStack, spill: Any, progress:
     sources = source if isinstance(source, list) else [source]
     places = [spill if not spill else Path(spill) / f"part{world.rank}-{k}" for k in range(len(sources))]
     pairs = list(zip(map(row_source, sources), places, strict=True))
-    mine = attended(world, lambda beat: [_spilled(one, place, progress, beat) for one, place in pairs])
+    mine = with_heartbeat(world, lambda beat: [_spilled(one, place, progress, beat) for one, place in pairs])
     for one in mine or ():
         stack.enter_context(one)
     facts = world.share([(len(one.rows), one.columns, one.sketch.state()) for one in mine or ()])
@@ -162,19 +162,19 @@ def _shared(
 ) -> Spill:
     """Let one process of each host write what all of them read."""
     if spill is False or world.size == 1:
-        one = attended(world, lambda beat: _spilled(source, spill, progress, beat))
+        one = with_heartbeat(world, lambda beat: _spilled(source, spill, progress, beat))
         assert one is not None
         return stack.enter_context(one)
     hosts = world.share(_host())
-    seen = world.share((source.n_rows, source.columns, source.fingerprint()))
-    _agree([fact for host, fact in zip(hosts, seen, strict=True) if host == hosts[0]])
+    each = world.share((source.n_rows, source.columns, source.fingerprint()))
+    _agree([fact for host, fact in zip(hosts, each, strict=True) if host == hosts[0]])
     leads = hosts.index(hosts[world.rank]) == world.rank
     if leads and spill is None:
         spill = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="robustae-", ignore_cleanup_errors=True)
         )
     place = Path(world.share(spill)[hosts.index(hosts[world.rank])])
-    attended(world, partial(_spilled, source, place, progress) if leads else None)
+    with_heartbeat(world, partial(_spilled, source, place, progress) if leads else None)
     return Spill.open(place)
 
 
@@ -184,9 +184,9 @@ def _host() -> tuple[str, str]:
 
 
 def _spilled(source: RowSource, place: Any, progress: Progress | None, beat: Callable[..., None]) -> Spill:
-    def tell(rows: int, of: int | None) -> None:
+    def report(rows: int, of: int | None) -> None:
         beat()
         if progress is not None:
             progress(rows, of)
 
-    return no_spill(source, tell) if place is False else Spill.of(source, place, tell)
+    return no_spill(source, report) if place is False else Spill.of(source, place, report)

@@ -14,10 +14,10 @@ from robustae.fit.distributed.flat import Flat
 from robustae.fit.distributed.shards import Reader, step_rows
 from robustae.fit.distributed.sums import TreeSum
 from robustae.fit.members import problem_of
-from robustae.solvers.objective import Lens, Problem
+from robustae.solvers.objective import Preprocessing, Problem
 from robustae.utils.checks import InputError
 
-__all__ = ["Descent", "Look", "State"]
+__all__ = ["Descent", "RowsToProblem", "State"]
 
 PLACES: dict[str, Callable[[Any], Any]] = {
     "epoch": int,
@@ -67,18 +67,18 @@ class State:
 
 
 @dataclass(frozen=True)
-class Look:
+class RowsToProblem:
     """How rows become a problem.
 
     Attributes
     ----------
-    lens : Lens
+    preprocessing : Preprocessing
     settings : Settings
     far_off : callable, optional
         Of the encoder's inputs: which rows, too far off, are not learned from.
     """
 
-    lens: Lens
+    preprocessing: Preprocessing
     settings: Settings
     far_off: Callable[[np.ndarray], np.ndarray] | None = None
 
@@ -90,7 +90,7 @@ class Look:
         InputError
             If their squares do not fit the fit's precision.
         """
-        problem = problem_of(X, None, self.lens, self.settings)
+        problem = problem_of(X, None, self.preprocessing, self.settings)
         if problem.target.dtype != self.settings.dtype:
             raise InputError(
                 "the rows hold cells whose squares do not fit dtype='float32': fit with dtype='float64'."
@@ -109,7 +109,7 @@ class Descent:
     Attributes
     ----------
     data : Data
-    look : Look
+    to_problem : RowsToProblem
     flat : Flat
     seed : int
     batch : int
@@ -119,7 +119,7 @@ class Descent:
     """
 
     data: Data
-    look: Look
+    to_problem: RowsToProblem
     flat: Flat
     seed: int
     batch: int
@@ -145,7 +145,7 @@ class Descent:
         before = self.flat.statistics()
         total = self._sum(lambda shard: self._part(shard, state, before, stop))
         rows = sum(b - a for a, b in (self._places(shard, state) for shard in range(self._shards)))
-        share = self.look.settings.mu * rows / self.data.layout.n
+        share = self.to_problem.settings.mu * rows / self.data.layout.n
         pull = share * self.flat.weights * self.flat.theta.data
         loss, wanted = total[self.p + self.s :].tolist()
         state.total += loss + float(pull @ self.flat.theta.data) / 2
@@ -172,7 +172,7 @@ class Descent:
             torch.manual_seed(hash((self.seed, state.epoch, state.step, shard)) % 2**63)
         self.flat.set_statistics(before)
         self.flat.collect(sent[: self.p])
-        problem = self.look(self._reader(shard, state.epoch).take(start, end), state.lam)
+        problem = self.to_problem(self._reader(shard, state.epoch).take(start, end), state.lam)
         loss = problem.loss(self.flat.module, slice(None))
         loss.backward()
         sent[self.p : self.p + self.s] = self.flat.statistics() * (end - start)

@@ -17,21 +17,21 @@ from robustae.fit.distributed.beginning import Beginning, Sample, course_of
 from robustae.fit.distributed.checkpoints import Checkpoints
 from robustae.fit.distributed.course import SECONDS, Course
 from robustae.fit.distributed.data import opened, spread
-from robustae.fit.distributed.worlds import World, attended, world_here
+from robustae.fit.distributed.worlds import World, with_heartbeat, world_here
 from robustae.fit.members import Fitted, one_thread_for
 from robustae.solvers import Result
 from robustae.stats.thresholds import clean_part
 from robustae.utils.checks import InputError
 
-__all__ = ["SourceFit", "Way", "fit_source"]
+__all__ = ["SourceFit", "SourceOptions", "fit_source"]
 
 SCORED = 100_000  # rows whose energies set the threshold
 ROWS = "rows"  # in the folder of checkpoints: what was read, until the fit is done
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a source is gone through.
+class SourceOptions:
+    """How rows are read from a source, kept and saved.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def fit_source(
     source: Any,
     params: dict[str, Any],
     seed: int,
-    way: Way,
+    options: SourceOptions,
     callback: Callable[[int, int, float], Any] | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
     world: World | None = None,
@@ -106,7 +106,7 @@ def fit_source(
         The estimator's parameters.
     seed : int
         Rank 0's counts.
-    way : Way
+    options : SourceOptions
     callback : callable, optional
         ``callback(epoch, epochs, objective)``, on all ranks.
     progress : callable, optional
@@ -121,24 +121,24 @@ def fit_source(
     PeerLost
         If another process ends before its time.
     """
-    _check(params, way)
+    _check(params, options)
     world = world_here() if world is None else world
-    told_of = {what: None if progress is None else partial(progress, what) for what in ("read", "fit")}
+    progress_of = {what: None if progress is None else partial(progress, what) for what in ("read", "fit")}
     with ExitStack() as stack:
-        kept = _prepared(world, way, stack)
-        data = opened(source, world, stack, way.own_rows, way.place, told_of["read"])
+        kept = _prepared(world, options, stack)
+        data = opened(source, world, stack, options.own_rows, options.place, progress_of["read"])
         sample = Sample.of(data, params)
         with one_thread_for(params["predictor"]), _own_draws():
-            begin = partial(Beginning.of, data, sample, seed, params, kept, way.resume)
-            begun = world.of_first(attended(world, begin if world.rank == 0 else None))
+            begin = partial(Beginning.of, data, sample, seed, params, kept, options.resume)
+            begun = world.of_first(with_heartbeat(world, begin if world.rank == 0 else None))
             assert begun is not None
-            course = course_of(data, sample, begun, kept, way.every)
+            course = course_of(data, sample, begun, kept, options.every)
             result = begun.first.result
             if not result.interrupted:
-                result = course.run(callback, told_of["fit"])
+                result = course.run(callback, progress_of["fit"])
             fitted = _fitted(course, result, begun.first, sample)
-    if way.spill is None and way.checkpoint is not None and not result.interrupted:
-        shutil.rmtree(way.place, ignore_errors=True)
+    if options.spill is None and options.checkpoint is not None and not result.interrupted:
+        shutil.rmtree(options.place, ignore_errors=True)
     return SourceFit(fitted, sample.settings.kind, data.one.columns, data.one.named, data.layout.n, world)
 
 
@@ -146,8 +146,8 @@ def _fitted(course: Course, result: Result, first: Fitted, sample: Sample) -> Fi
     """Return the model at its end, and the energies of rows from all over."""
     data, model = course.descent.data, course.fitted()
     energies = data.of_rows(spread(data.layout.n, SCORED), model.energies)
-    all_seen = data.layout.n == len(sample.X)
-    unseen = model.energies_as_unseen(sample.X, energies) if all_seen else energies
+    whole = data.layout.n == len(sample.X)
+    unseen = model.energies_as_unseen(sample.X, energies) if whole else energies
     clean = clean_part(unseen, power=model.energy.power)
     settings = replace(sample.settings, predictor=first.predictor, scaling=sample.scaling)
     pace = course.pace
@@ -156,7 +156,7 @@ def _fitted(course: Course, result: Result, first: Fitted, sample: Sample) -> Fi
     return replace(first, models=[model], result=result, energies=energies, clean=clean, choices=chosen)
 
 
-def _check(params: dict[str, Any], way: Way) -> None:
+def _check(params: dict[str, Any], options: SourceOptions) -> None:
     members, solver = params["n_estimators"], params["solver"]
     if not isinstance(members, str) and members != 1:
         raise InputError(f"n_estimators={members!r}: a source is fitted by one member; fit several by seed.")
@@ -167,18 +167,18 @@ def _check(params: dict[str, Any], way: Way) -> None:
         raise InputError(
             f"solver={solver!r} needs all rows in memory: a source is fitted by 'auto' or 'adam'."
         )
-    if way.resume and way.checkpoint is None:
+    if options.resume and options.checkpoint is None:
         raise InputError(
             "resume=True needs the folder of the checkpoints (checkpoint=..., --checkpoint DIR)."
         )
 
 
-def _prepared(world: World, way: Way, stack: ExitStack) -> Checkpoints | None:
-    if way.checkpoint is None:
+def _prepared(world: World, options: SourceOptions, stack: ExitStack) -> Checkpoints | None:
+    if options.checkpoint is None:
         return None
-    kept = Checkpoints(Path(way.checkpoint).expanduser())
-    holding = kept.held(way.resume)
-    attended(world, (lambda _: stack.enter_context(holding)) if world.rank == 0 else None)
+    kept = Checkpoints(Path(options.checkpoint).expanduser())
+    holding = kept.held(options.resume)
+    with_heartbeat(world, (lambda _: stack.enter_context(holding)) if world.rank == 0 else None)
     return kept
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from robustae.utils.checks import InputError
 
-__all__ = ["Alone", "PeerLost", "Torch", "World", "attended", "leave", "world_here"]
+__all__ = ["Alone", "PeerLost", "Torch", "World", "with_heartbeat", "leave", "world_here"]
 
 T = TypeVar("T")
 
@@ -168,7 +168,7 @@ def _backend() -> str:
     return "cpu:gloo,cuda:nccl" if enough else "gloo"
 
 
-def attended(world: World, work: Callable[[Callable[..., None]], T] | None) -> T | None:
+def with_heartbeat(world: World, work: Callable[[Callable[..., None]], T] | None) -> T | None:
     """Run ``work(beat)`` on the processes that have any, while the others wait and do not give them up.
 
     Parameters
@@ -204,9 +204,9 @@ class _Watch:
             self.last = time.monotonic()
 
     def meet(self, done: bool, wrong: str | None = None) -> bool:
-        """Tell the others, and return whether all are done."""
-        said = self.world.share((done, wrong))
-        for _, why in said:
+        """Inform the others, and return whether all are done."""
+        answers = self.world.share((done, wrong))
+        for _, why in answers:
             if why is not None:
                 raise InputError(why)
-        return all(done for done, _ in said)
+        return all(done for done, _ in answers)

@@ -19,7 +19,7 @@ MEASURES = {"AUPRC": auprc, "AUROC": auroc, "P@10": precision_at}
 
 
 def _methods(seed: int) -> dict[str, Any]:
-    """Unfitted methods, none of which is told a label."""
+    """Unfitted methods, none of which is given a label."""
     usual = comparison_methods(seed, scale_columns=False)
     plain = _autoencoder(seed).set_params(lam=float("inf"))
     return {"PCA": usual["PCA"](), "RPCA": usual["RPCA"](), "AE (λ = ∞)": plain, "RAE": _autoencoder(seed)}
@@ -67,7 +67,7 @@ def _comparison(names: list[str], values: np.ndarray) -> dict[str, Any]:
     ]
     text = (
         f"Mean and standard deviation over {DRAWS} draws of the sevens. AUPRC is the average precision, P@10 "
-        "the share of sevens among the ten worst images (at most 0.9 here). No method is told which images "
+        "the share of sevens among the ten worst images (at most 0.9 here). No method is given which images "
         "are sevens."
     )
     title = "Who finds the sevens?"
@@ -76,5 +76,5 @@ def _comparison(names: list[str], values: np.ndarray) -> dict[str, Any]:
 
 def _line(names: list[str], values: np.ndarray) -> str:
     auprcs = zip(names, values[:, 0], strict=True)
-    said = (f"{name} {v.mean():.3f} ± {v.std(ddof=1):.3f}" for name, v in auprcs)
-    return f"digits: AUPRC {', '.join(said)} ({DRAWS} draws)"
+    scores = (f"{name} {v.mean():.3f} ± {v.std(ddof=1):.3f}" for name, v in auprcs)
+    return f"digits: AUPRC {', '.join(scores)} ({DRAWS} draws)"

@@ -43,7 +43,7 @@ def run_demo(out: str | os.PathLike[str] = "out", progress: Callable[[str], None
     out : path
         Folder for report.html and facts.json; it appears, or is replaced, once both are complete.
     progress : callable, optional
-        Told in a few words what is being done.
+        Called with a few words on what is being done.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def run_demo(out: str | os.PathLike[str] = "out", progress: Callable[[str], None
         If `out` cannot be written to, or holds other files.
     """
     start = time.perf_counter()
-    progress = progress or (lambda said: None)
+    progress = progress or (lambda text: None)
     folder = check_writable(out)
     with replacing_folder(folder, [REPORT, FACTS]) as fresh:
         parts = _parts(progress)

@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["Seen"]
+__all__ = ["KnownRows"]
 
 
-class Seen:
+class KnownRows:
     """Finds rows among the training rows, by their exact cells."""
 
     def __init__(self, X: np.ndarray) -> None:
