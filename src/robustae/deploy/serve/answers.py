@@ -7,7 +7,7 @@ import numpy as np
 
 from robustae.deploy.records import Intake
 from robustae.deploy.serve.desk import Deadline
-from robustae.deploy.serve.limits import Limits, too_many_cells
+from robustae.deploy.serve.limits import Limits, too_long_an_answer
 from robustae.utils.checks import known_names
 
 __all__ = ["ALWAYS", "OUTPUTS", "answer", "by_column", "wanted"]
@@ -43,7 +43,7 @@ def answer(intake: Intake, X: Any, outputs: Sequence[str], deadline: Deadline, l
         If the answer would have too many cells, or comes too late.
     """
     asked = len({*outputs} & {*PARTS}) * len(X) * len(intake.columns)
-    too_many_cells(2 * asked, limits)
+    too_long_an_answer(asked, limits)
     step = max(1, CELLS // len(intake.columns))
     parts = []
     for start in range(0, len(X), step):

@@ -24,6 +24,7 @@ __all__ = ["create_app"]
 Name = Annotated[str, Path(description="Name of the model.")]
 Version = Annotated[str, Path(description="Of the model: there is one, 1.")]
 Outputs = Annotated[list[str] | None, Query(description="For Arrow and CSV; may be repeated.")]
+PIECE = 2**18  # bytes of an answer sent at a time
 EXTENSIONS = ["binary_tensor_data", "arrow", "csv"]
 NOT_OFFERED = {
     "/v2/models/{name}/config": "model_configuration",
@@ -39,6 +40,18 @@ NOT_OFFERED = {
     "/v2/trace/{rest:path}": "trace",
     "/v2/logging": "logging",
 }
+
+
+class _Answer(Response):
+    """Sent piece by piece: the request is under way until the last one is taken."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body = memoryview(self.body)
+        for start in range(0, len(body), PIECE):
+            piece = bytes(body[start : start + PIECE])
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 class _Service:
@@ -63,7 +76,7 @@ class _Service:
         )
         self.metrics.rows.inc(answered.rows)
         self.metrics.anomalies.inc(answered.anomalies)
-        return Response(answered.body, media_type=answered.type, headers=answered.headers)
+        return _Answer(answered.body, media_type=answered.type, headers=answered.headers)
 
 
 def create_app(

@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from robustae.deploy.serve.limits import Limits, Refused
 
-__all__ = ["Deadline", "Desk"]
+__all__ = ["PLACE", "Deadline", "Desk"]
 
+PLACE = "robustae.place"  # in a request's scope
 SOON = "1"  # seconds after which those sent away may come back
 
 
@@ -37,6 +38,26 @@ class Deadline:
         return Refused(504, f"scoring took longer than {self.seconds:g} s: send fewer rows.")
 
 
+class _Place:
+    """A request's place among those in hand: given up when its thread has ended and its answer is sent."""
+
+    def __init__(self, leave: Callable[[], None]):
+        self._leave, self._holders, self._lock = leave, 1, threading.Lock()
+
+    def hold(self) -> None:
+        """Keep it for one more."""
+        with self._lock:
+            self._holders += 1
+
+    def release(self, *_: Any) -> None:
+        """Let go of it."""
+        with self._lock:
+            self._holders -= 1
+            last = not self._holders
+        if last:
+            self._leave()
+
+
 class Desk:
     """Takes requests in, scores them off the event loop, and sends away those that are too many."""
 
@@ -48,28 +69,31 @@ class Desk:
     async def handle(self, request: Request, work: Callable[[bytes, Deadline], Any]) -> Any:
         """Read the body and return ``work(body, deadline)``.
 
+        The request is in hand until `leave` is called, after its answer was sent.
+
         Raises
         ------
         Refused
             413 too large, 408 sent too slowly, 429 too many, 503 waited too long, 504 scored too long.
         """
         deadline = Deadline(self.limits.seconds)
-        self._enter()
+        place = request.scope[PLACE] = self._enter()
+        body = await self._body(request, deadline)
+        place.hold()  # a thread cannot be stopped: it holds the place until it ends, whoever still waits
         try:
-            body = await self._body(request, deadline)
             future = self._pool.submit(work, body, deadline)
         except BaseException:
-            self._leave()
+            place.release()
             raise
-        # A thread cannot be stopped: a request is in hand until it ends, whoever still waits.
-        future.add_done_callback(lambda _: self._leave())
+        future.add_done_callback(place.release)
         return await _result(future, deadline)
 
-    def _enter(self) -> None:
+    def _enter(self) -> _Place:
         with self._lock:
             if self.in_hand >= self.limits.queue:
                 raise Refused(429, f"{self.in_hand} requests are in hand already: retry.", Retry_After=SOON)
             self.in_hand += 1
+        return _Place(self._leave)
 
     def _leave(self) -> None:
         with self._lock:

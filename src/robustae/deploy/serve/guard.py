@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from robustae.deploy.serve.desk import PLACE
 from robustae.deploy.serve.metrics import Metrics
 
 __all__ = ["Guard", "error_response"]
@@ -36,6 +37,8 @@ class Guard:
             try:
                 await app(scope, receive, answer)
             finally:
+                if PLACE in scope:
+                    scope[PLACE].release()
                 self._count(scope, answer.status, time.perf_counter() - start)
 
     def _may(self, scope: Any) -> bool:

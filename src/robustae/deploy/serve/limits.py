@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from robustae.utils.checks import InputError
 
-__all__ = ["Limits", "Refused", "too_many_cells", "too_many_columns", "too_many_rows"]
+__all__ = ["Limits", "Refused", "too_long_an_answer", "too_many_cells", "too_many_columns", "too_many_rows"]
 
 
 class Refused(Exception):
@@ -56,8 +56,13 @@ class Limits:
 
     @property
     def cells(self) -> int:
-        """Rows times columns: one for every two bytes that a request may have; in an answer half as many."""
+        """Rows times columns of a request: one for every two bytes that it may have."""
         return max(2, self.bytes // 2)
+
+    @property
+    def answered_cells(self) -> int:
+        """Of an answer, beside scores: one for every eight bytes."""
+        return max(2, self.bytes // 8)
 
 
 def too_many_rows(rows: int, limits: Limits) -> None:
@@ -73,6 +78,13 @@ def too_many_cells(cells: int, limits: Limits) -> None:
 def too_many_columns(columns: int, limits: Limits) -> None:
     """Refuse more columns than are taken in one request."""
     _check("columns", columns, limits.columns)
+
+
+def too_long_an_answer(cells: int, limits: Limits) -> None:
+    """Refuse to answer with more cells than are given in one request."""
+    if cells > limits.answered_cells:
+        most = limits.answered_cells
+        raise Refused(413, f"the answer would have {cells} cells, and at most {most} are given: send fewer.")
 
 
 def _check(what: str, found: int, most: int) -> None:

@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from robustae.deploy.serve.connections import connection
 from robustae.deploy.serve.limits import Limits
 from robustae.deploy.serve.metrics import FOLDER
 from robustae.utils.checks import InputError, need
@@ -63,7 +65,7 @@ def serve(
         tell(f"Serving {path.stem} ({columns} columns) at {_address(listening)}, Ctrl-C ends it.")
         if not token and not is_loopback(host):
             tell(f"Warning: whoever reaches {host} can use it: set a token ({TOKEN} or --token-file).")
-        _run(workers, listening, settings["limits"]["seconds"])
+        _run(workers, listening, limits or Limits())
 
 
 def _columns_of(path: Path) -> int:
@@ -142,9 +144,9 @@ def application() -> Any:
     return create_app(load(path), path.stem, Limits(**settings["limits"]), os.environ.get(TOKEN) or None)
 
 
-def _run(workers: int, listening: socket.socket, seconds: float) -> None:
+def _run(workers: int, listening: socket.socket, limits: Limits) -> None:
     uvicorn = need("serve", "uvicorn", "robustae serve")
-    config = _config(uvicorn, workers, seconds)
+    config = _config(uvicorn, workers, limits)
     with handled(_stop, *ENDING):  # which is how a server ends, and no failure
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
@@ -153,15 +155,17 @@ def _run(workers: int, listening: socket.socket, seconds: float) -> None:
         supervisors.Multiprocess(config, sockets=[listening]).run()
 
 
-def _config(uvicorn: Any, workers: int, seconds: float) -> Any:
+def _config(uvicorn: Any, workers: int, limits: Limits) -> Any:
     return uvicorn.Config(
         "robustae.deploy.serve.run:application",
         factory=True,
         workers=workers,
-        log_level="warning",
+        http=partial(connection, limits),
+        ws="none",
+        log_level="error",  # what strangers send is no warning: they could fill the log
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(seconds) + PATIENCE,
+        timeout_graceful_shutdown=int(limits.seconds) + PATIENCE,
     )
 
 
