@@ -1,0 +1,232 @@
+"""What is usual in pictures: features in front, robust kernel components behind, read in two ways.
+
+A picture's maps as one row say whether it is odd: its energy by components of the others (`stats.kernel`).
+The same prediction says where: the squared residual by place. The score is the mean of both, each in robust
+deviations of the fit: the logarithm of the energy, and the mean of the worst tenth of the places.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from robustae.images.features import Features
+from robustae.images.reading import in_colour, reduced
+from robustae.stats.kernel import KernelComponents, fit_kernel
+from robustae.stats.thresholds import clean_part, valid_contamination
+
+__all__ = ["FEWEST", "MOST", "ImageModel", "fit_model", "stretched", "threshold_of"]
+
+FEWEST = 5  # pictures that show what is usual
+MOST = 1000  # pictures that are fitted
+SAMPLE = 200  # pictures that the whitening is measured on
+WIDEST = 64  # channels after whitening
+LOW, HIGH = 0.001, 0.999  # quantiles of the values that become 0 and 1
+CUT = 2.326  # deviations above the clean part: one in a hundred
+WORST = 0.1  # share of the places that count
+FLOOR = 1e-3  # of a residual, in typical ones
+LEAST_SPREAD = 0.1  # of the logarithm of a place's residuals
+SMOOTH = 1.0  # of heat maps, in cells of the grid
+COARSE = 6  # grids with fewer cells a side are not smoothed
+MAD_TO_SD = 1.4826
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """A fitted model of pictures.
+
+    Attributes
+    ----------
+    features : Features
+    shape : (int, int)
+        Height and width to which pictures are brought.
+    colour : bool
+        Whether colours count.
+    values : array, shape (2,)
+        What becomes 0 and 1.
+    location : array, shape (channels,)
+    whitening : array, shape (channels, k)
+    grid : (int, int)
+        Rows and columns of the maps.
+    components : KernelComponents
+        Of whole maps.
+    typical : array, shape (2, cells)
+        Median and deviation, by place, of the logarithm of the residuals.
+    units : array, shape (2, 3)
+        Median and deviation of the log energies, of the mean of the worst places, and of all places.
+    floor : float
+        Added to residuals.
+    scores : array, shape (m,)
+        Of the pictures of the fit, higher = more anomalous.
+    threshold : float
+        Above it a picture is flagged.
+    """
+
+    features: Features
+    shape: tuple[int, int]
+    colour: bool
+    values: np.ndarray
+    location: np.ndarray
+    whitening: np.ndarray
+    grid: tuple[int, int]
+    components: KernelComponents
+    typical: np.ndarray
+    units: np.ndarray
+    floor: float
+    scores: np.ndarray
+    threshold: float
+
+    def prepared(self, picture: np.ndarray) -> np.ndarray:
+        """Return a picture at the model's size, shape (height, width, 1 or 3), about 0 to 1."""
+        return stretched(in_colour(reduced(picture, self.shape), self.colour), self.values)
+
+    def rows(self, pictures: Iterable[np.ndarray]) -> np.ndarray:
+        """Return the maps of pictures that `prepared` made as rows, shape (n, d)."""
+        return _rows(self.features(np.stack(list(pictures))), self.location, self.whitening)
+
+    def judged(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return scores (n,), higher = more anomalous, and heat maps (n, rows, columns), float32."""
+        energies = np.log(self.components.energies(rows))
+        logs = np.log(self.components.residuals(rows, self.typical.shape[1]) + self.floor)
+        worst = _worst((logs - self.typical[0]) / self.typical[1])
+        (centres, spreads) = self.units
+        deviations = (np.stack([energies, worst]) - centres[:2, None]) / spreads[:2, None]
+        heat = ((logs - centres[2]) / spreads[2]).reshape(len(rows), *self.grid)
+        return deviations.mean(axis=0), _smoothed(heat)
+
+
+def fit_model(
+    pictures: np.ndarray, features: Features, values: np.ndarray, contamination: Any = "auto"
+) -> tuple[ImageModel, np.ndarray]:
+    """Fit to pictures that may hold odd ones.
+
+    Parameters
+    ----------
+    pictures : array, shape (n, height, width, 1 or 3)
+        As `ImageModel.prepared` makes them; at most MOST.
+    features : Features
+        Not yet fitted.
+    values : array, shape (2,)
+        What has become 0 and 1.
+    contamination : "auto", float or callable
+        See `threshold_of`.
+
+    Returns
+    -------
+    model : ImageModel
+    rows : array, shape (n, d)
+        What the model makes of the pictures, in their order.
+    """
+    # In an order of their own, so that the given one cannot matter.
+    order = sorted(range(len(pictures)), key=lambda number: pictures[number].tobytes())
+    pictures = pictures[order]
+    features = features.fit(pictures)
+    sample = features(pictures[:SAMPLE])
+    location, whitening = _whitening(sample, features.own_unit)
+    rows = np.concatenate(
+        [_rows(sample, location, whitening)]
+        + [_rows(features(part), location, whitening) for part in _parts(pictures[SAMPLE:])]
+    )
+    model = _model(features, pictures.shape, values, (location, whitening), sample.shape[1:3], rows)
+    scores, _ = model.judged(rows)
+    model = replace(model, scores=scores, threshold=threshold_of(scores, contamination))
+    back = np.empty(len(order), dtype=int)
+    back[order] = np.arange(len(order))
+    return model, rows[back]
+
+
+def threshold_of(scores: np.ndarray, contamination: Any) -> float:
+    """Return the score above which a picture is flagged.
+
+    Parameters
+    ----------
+    scores : array, shape (n,)
+        Of the pictures of the fit, each as unseen.
+    contamination : "auto", float in [0, 0.5] or callable
+        "auto": about one of a hundred clean pictures is above, by the spread of the clean part. A share: so
+        many of the fit are above. Else a function of the scores.
+    """
+    if callable(contamination):
+        return float(contamination(scores))
+    share = valid_contamination(contamination)
+    if share == "auto":
+        clean = clean_part(scores, power=1.0)
+        return clean.centre + CUT * clean.spread
+    place = len(scores) - 1 - round(share * len(scores))
+    return float(np.sort(scores)[max(place, 0)])
+
+
+def _model(
+    features: Features, shape: Any, values: np.ndarray, channels: Any, grid: Any, rows: np.ndarray
+) -> ImageModel:
+    components = fit_kernel(rows)
+    residuals = components.residuals(rows, grid[0] * grid[1])
+    floor = FLOOR * float(np.median(residuals)) or np.finfo(np.float32).tiny
+    logs = np.log(residuals + floor)
+    typical = np.stack(_centre_and_spread(logs, axis=0))
+    typical[1] = np.maximum(typical[1], LEAST_SPREAD)
+    parts = np.log(components.energies(rows)), _worst((logs - typical[0]) / typical[1]), logs
+    units = np.array([_centre_and_spread(part) for part in parts]).T
+    units[1] = np.maximum(units[1], 1e-6)
+    return ImageModel(
+        features,
+        (int(shape[1]), int(shape[2])),
+        shape[3] == 3,
+        values,
+        *channels,
+        grid,
+        components,
+        typical,
+        units,
+        floor,
+        np.empty(0),
+        np.inf,
+    )
+
+
+def _whitening(maps: np.ndarray, own_unit: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return what centres and whitens channels; the mean eigenvalue is added, and at most WIDEST are kept."""
+    channels = maps.shape[3]
+    if own_unit:
+        return np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32)
+    rows = maps.reshape(-1, channels).astype(np.float64)
+    location, scale = rows.mean(axis=0), rows.std(axis=0)
+    scale[scale <= 1e-6 * scale.max(initial=0.0)] = np.inf  # channels that never change say nothing
+    values, V = np.linalg.eigh(np.cov((rows - location).T / scale[:, None]).reshape(channels, channels))
+    ridge = max(float(values.mean()), 1e-12)
+    values, V = np.maximum(values[::-1][:WIDEST], 0), V[:, ::-1][:, :WIDEST]
+    whitening = V / np.sqrt(values + ridge) / scale[:, None]
+    return location.astype(np.float32), whitening.astype(np.float32)
+
+
+def _rows(maps: np.ndarray, location: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(((maps - location) @ whitening).reshape(len(maps), -1), dtype=np.float32)
+
+
+def _parts(pictures: np.ndarray, size: int = 32) -> list[np.ndarray]:
+    return [pictures[start : start + size] for start in range(0, len(pictures), size)]
+
+
+def _centre_and_spread(values: np.ndarray, axis: Any = None) -> tuple[Any, Any]:
+    centre = np.median(values, axis=axis)
+    return centre, MAD_TO_SD * np.median(np.abs(values - centre), axis=axis)
+
+
+def _worst(deviations: np.ndarray) -> np.ndarray:
+    count = max(1, round(WORST * deviations.shape[1]))
+    return np.partition(deviations, -count, axis=1)[:, -count:].mean(axis=1)
+
+
+def _smoothed(heat: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    if min(heat.shape[1:]) < COARSE:
+        return heat.astype(np.float32)
+    return gaussian_filter(heat, (0, SMOOTH, SMOOTH), mode="nearest").astype(np.float32)
+
+
+def stretched(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return a picture whose `values` have become 0 and 1, float16."""
+    low, high = values
+    return ((picture - np.float32(low)) / np.float32(high - low)).astype(np.float16)
