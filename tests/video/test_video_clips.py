@@ -9,8 +9,8 @@ from robustae.datasets.synthetic import moving_scene
 from robustae.metrics import auprc
 from robustae.utils.checks import InputError
 from robustae.video import separate
-from robustae.video.maps import MaskSettings, masks_of, scores_of
-from robustae.video.scene import CUT, scene_of
+from robustae.video.fit import scene_of
+from robustae.video.maps import CUT, MaskSettings, mask_of
 from robustae.video.start import bare_picture
 
 FRAMES = 60
@@ -25,7 +25,7 @@ def judged(frames, fit=None, smooth="auto"):
     model = scene_of(frames if fit is None else fit)
     backgrounds = model.backgrounds(frames)
     settings = MaskSettings(smooth=smooth).at(*frames.shape[1:3])
-    masks = masks_of(scores_of(frames, backgrounds, model.noise, settings), settings)[0]
+    masks = np.stack([mask_of(view.root(settings), settings)[0] for view in model.views(frames)])
     return model, masks, backgrounds
 
 
@@ -182,8 +182,8 @@ def test_frames_that_are_all_the_same(shade, n):
     model = scene_of(frames)
     np.testing.assert_allclose(model.picture, shade, atol=0.01)
     assert model.hidden_ == 0
-    assert model.noise == model.least == 5
-    assert model.pixel_noise.max() < 1e-3
+    assert model.noise * model.camera.stretch == pytest.approx(5)
+    assert model.restless.max() == 1
     np.testing.assert_allclose(model.backgrounds(frames), shade, atol=0.01)
 
 
@@ -199,12 +199,10 @@ def test_noise_is_told_from_what_is_inlying():
     scene = wall(FRAMES).seen(walking(FRAMES))
     quiet, loud = scene_of(scene.clip(noise=1)), scene_of(scene.clip(noise=8))
     assert quiet.noise == 5  # the least
-    assert 8 < loud.noise < 16  # of the largest of three channels
+    assert not quiet.camera.blur
+    assert loud.camera.blur > 0
+    assert 5 <= loud.noise < 8  # it is blurred away
     assert loud.lam_ == 2 * CUT * loud.noise
-    grey = scene_of(wall(FRAMES, channels=1).clip(noise=7))
-    assert grey.noise == pytest.approx(7, rel=0.1)
-    assert grey.pixel_noise.shape == (HEIGHT, WIDTH)
-    assert np.median(grey.pixel_noise) == pytest.approx(grey.noise)
 
 
 # ---------------------------------------------------------------- real clips

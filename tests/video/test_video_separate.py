@@ -455,18 +455,3 @@ def test_memory_does_not_grow_with_length(tmp_path):
     (short, few), (long, many) = peak(lazily(tmp_path, 200)), peak(lazily(tmp_path, 2000))
     assert (few, many) == (200, 2000)
     assert long - short < 5e6  # the frames alone are 9.6 MB, their scores 38
-
-
-@pytest.mark.parametrize("settings", [{}, LINEAR], ids=["scene", "linear"])
-def test_large_frames_are_shared_out_to_threads(clip, settings, monkeypatch):
-    alone = separate(clip, **settings)
-    table = alone.activity
-    monkeypatch.setattr(separation, "LARGE", HEIGHT * WIDTH)
-    monkeypatch.setattr(separation.os, "cpu_count", lambda: 2)
-    shared = separate(clip, model=alone.model)
-    one, other = joined(alone), joined(shared)
-    np.testing.assert_allclose(one.score, other.score, atol=1e-3)
-    assert (one.mask != other.mask).mean() < 1e-4
-    np.testing.assert_array_equal(one.frames, other.frames)
-    np.testing.assert_array_equal(table["frame"], shared.activity["frame"])
-    np.testing.assert_allclose(table["score"], shared.activity["score"], rtol=1e-4)

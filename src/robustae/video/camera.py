@@ -15,17 +15,20 @@ from robustae.video.registration import Reference
 
 __all__ = ["STEADY", "Camera", "aligned", "camera_of"]
 
-ENOUGH = 30  # frames that tell what camera it is
-CONTRAST = 120.0  # grey levels from the darkest to the brightest fiftieth of the picture that are enough
+ENOUGH = 24  # frames that tell what camera it is
+CONTRAST = 200.0  # grey levels between the darkest and the brightest pixels of the frames that are enough
+ENDS, EXTREME = 0.005, 1e-4  # of the pixels are dark and bright; hardly any is beyond
+WHITE = 255.0
+LARGE = 2**14  # values of a frame, from which every second row and column is enough
 MOST_STRETCH = 6.0
-WORTH_STRETCH = 1.5
-BLACK = 60.0  # grey level, of the darkest fiftieth after stretching, at most
+WORTH_STRETCH = 2.5
+BLACK = 60.0  # grey level, of the darkest after stretching, at most
 QUIET = 6.0  # grey levels of noise that blurring is not worth
 WANTED = 5.0  # grey levels of noise that are left after it
 LEAST_BLUR, MOST_BLUR = 0.7, 2.0  # pixels
 SHAKES = 0.3  # pixels: deviation of the shifts
-BETTER = 0.92  # of the residuals' cost is left by aligning, at most
-LEAST_SIDE = 16  # pixels, below which nothing is aligned
+ALIKE = 0.5  # of that deviation is how the picture's halves differ, at most
+LEAST_SIDE = 32  # pixels, below which nothing is aligned
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Camera:
     ----------
     darkest : float
         Grey level of the darkest parts.
+    black : float
+        Grey level that these become by stretching.
     stretch : float
         What grey levels are multiplied by; 1 for pictures of good contrast.
     blur : float
@@ -47,15 +52,11 @@ class Camera:
     """
 
     darkest: float = 0.0
+    black: float = 0.0
     stretch: float = 1.0
     blur: float = 0.0
     shaking: bool = False
     shift: float = 0.0
-
-    @property
-    def black(self) -> float:
-        """Grey level that `darkest` becomes."""
-        return min(BLACK, self.stretch * self.darkest)
 
     def stretched(self, values: np.ndarray) -> np.ndarray:
         """Grey levels as they are compared; bytes stay bytes."""
@@ -88,22 +89,28 @@ def camera_of(frames: np.ndarray, stabilise: bool = True) -> Camera:
         Whether it may be one that shakes.
     """
     some = frames[:: max(1, len(frames) // ENOUGH)]
-    camera = _contrast(np.median(some, axis=0))
+    camera = _contrast(some)
     some = camera.stretched(some)
     noise = noise_of(some)
     if noise > QUIET:
         # Gaussians of deviation s leave 1 / (2 s sqrt(pi)) of white noise.
         blur = float(np.clip(noise / (2 * np.sqrt(np.pi) * WANTED), LEAST_BLUR, MOST_BLUR))
         camera = replace(camera, blur=blur)
-    shift, left = _shakes(some) if stabilise and min(some.shape[1:3]) >= LEAST_SIDE else (0.0, 1.0)
-    shaking = shift > SHAKES and left < BETTER
-    return replace(camera, shaking=shaking, shift=shift if shaking else 0.0)
+    shift = _shift(some) if stabilise and min(some.shape[1:3]) >= LEAST_SIDE else 0.0
+    return replace(camera, shaking=shift > SHAKES, shift=shift)
 
 
-def _contrast(picture: np.ndarray) -> Camera:
-    darkest, brightest = np.quantile(picture.mean(-1), (0.02, 0.98))
-    stretch = float(np.clip(CONTRAST / max(brightest - darkest, 1), 1, MOST_STRETCH))
-    return Camera(float(darkest), stretch) if stretch > WORTH_STRETCH else STEADY
+def _contrast(frames: np.ndarray) -> Camera:
+    """Of frames, not of the picture: a foreground of good contrast before a plain sky needs no stretching."""
+    step = 1 + (frames[0].size > LARGE)
+    some = frames[:, ::step, ::step]
+    darkest, dark, bright, brightest = np.quantile(some, (EXTREME, ENDS, 1 - ENDS, 1 - EXTREME))
+    room = WHITE / max(brightest - darkest, 1)
+    stretch = float(np.clip(min(CONTRAST / max(bright - dark, 1), room), 1, MOST_STRETCH))
+    if stretch < WORTH_STRETCH:
+        return STEADY
+    black = min(BLACK, stretch * darkest, WHITE - stretch * (brightest - darkest))
+    return Camera(float(darkest), float(black), stretch)
 
 
 def noise_of(frames: np.ndarray) -> float:
@@ -111,19 +118,32 @@ def noise_of(frames: np.ndarray) -> float:
     found = []
     for first, second in zip(frames[:-1], frames[1:], strict=True):
         difference = second.astype(np.float32) - first
-        across = np.diff(difference, axis=1)
-        found.append(np.median(np.abs(np.diff(across, axis=0))) / (0.6745 * np.sqrt(8)))
+        corners = np.diff(np.diff(difference, axis=1), axis=0)
+        found.append(np.median(np.abs(corners)) / (0.6745 * np.sqrt(8)) if corners.size else 0.0)
     return float(np.median(found)) if found else 0.0
 
 
-def _shakes(frames: np.ndarray) -> tuple[float, float]:
-    """Robust deviation of the shifts against the middle frame, and the share of the cost that aligning leaves."""
+def _shift(frames: np.ndarray) -> float:
+    """Deviation of the camera's shifts in pixels; 0 unless the left half of the picture moves as the right one.
+
+    Water and leaves do not.
+    """
+    middle = frames.shape[2] // 2
+    left, right = (_shifts(half) for half in (frames[:, :, :middle], frames[:, :, middle:]))
+    together, apart = _deviation(left + right) / 2, _deviation(left - right) / 2
+    return together if apart < ALIKE * together else 0.0
+
+
+def _shifts(frames: np.ndarray) -> np.ndarray:
+    """Against the middle frame, shape (n, 2)."""
     reference = Reference(frames[len(frames) // 2])
-    moves = np.array([reference.move_of(frame) for frame in frames])
-    shifts = moves[:, :2]
-    deviation = np.median(np.abs(shifts - np.median(shifts, axis=0)), axis=0) / 0.6745
-    left = [reference.left(frame, move) for frame, move in zip(frames, moves, strict=True)]
-    return float(deviation.max()), float(np.median(left))
+    return np.array([reference.move_of(frame)[:2] for frame in frames])
+
+
+def _deviation(shifts: np.ndarray) -> float:
+    """Robust, of the direction that varies more."""
+    spread = np.median(np.abs(shifts - np.median(shifts, axis=0)), axis=0)
+    return float(spread.max()) / 0.6745
 
 
 def aligned(frames: np.ndarray) -> np.ndarray:

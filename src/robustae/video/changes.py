@@ -8,7 +8,7 @@ The picture may show one part with the lamp on and another with the lamp off. So
 by cell: by what a component says that another code would make of it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +19,10 @@ __all__ = ["Changes", "codes_of", "components_of", "refined", "solved"]
 MOST = 3
 CUT = 12.0  # grey levels: what differs by more is outlying
 TRIES = 6  # codes that a part of the picture may have been taken at
+BLOCKS = 8  # of successive frames, of which every second is held out
 BROAD = 0.25  # of the picture is changed by a component, at least
 WORTH = 0.8  # of the cost without it is left, at most
+HELD, SHORT = 0.45, 75  # ... in frames held out; in clips of fewer frames these are much like the others
 ANNEALED = (5.0, 2.5, 1.0, 1.0)  # times the cut: from far residuals in to near ones
 ROUNDS = (2.5, 2.0, 1.5, 1.0, 1.0, 1.0)  # the same, where people are among the far ones
 RIDGE = 1e-3
@@ -66,8 +68,23 @@ def components_of(residuals: np.ndarray) -> Changes:
         trial = _fitted(rows, _one_more(rows, found))
         if _cost(rows, trial) > WORTH * _cost(rows, found) or _breadth(trial, shape) < BROAD:
             break
+        if not _holds(rows, trial):
+            break
         found = trial
     return found
+
+
+def _holds(rows: np.ndarray, trial: Changes) -> bool:
+    """Whether the latest component explains frames that it was not fitted to, too."""
+    block = np.arange(len(rows)) * BLOCKS // len(rows) % 2 == 0
+    with_it = without = 0.0
+    for fitted in (block, ~block):
+        again = _fitted(rows[fitted], replace(trial, codes=trial.codes[fitted]))
+        others = rows[~fitted] - again.correction
+        for K, components in ((-1, again.components[:-1]), (0, again.components)):
+            cost = float(_costs(others - codes_of(others, components) @ components).sum())
+            with_it, without = with_it + (K == 0) * cost, without + (K < 0) * cost
+    return with_it <= (HELD if len(rows) < SHORT else WORTH) * without
 
 
 def _anything_broad(residuals: np.ndarray) -> bool:

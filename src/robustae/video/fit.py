@@ -9,7 +9,7 @@ from robustae.video.grid import grid_for, loudest
 from robustae.video.light import gains
 from robustae.video.maps import CUT, MaskSettings
 from robustae.video.pixels import blurred
-from robustae.video.scene import FAINT, Scene
+from robustae.video.scene import FAINT, Scene, View
 from robustae.video.start import bare_picture
 
 __all__ = ["scene_of"]
@@ -20,6 +20,8 @@ SOME = 100  # frames to tell components
 ROUNDS = 2
 ABOVE = 6.0  # deviations of the roots of background's scores
 BINS = 160
+OFTEN = 0.4  # of the pairs of frames, in which a pixel must be inlying to be restless
+MOST_RESTLESS = 3.0
 
 
 def scene_of(frames: np.ndarray, stabilise: bool = True) -> Scene:
@@ -65,12 +67,33 @@ def _sharp(calm: np.ndarray, frames: np.ndarray, picture: np.ndarray) -> np.ndar
 
 def _with_noise(picture: np.ndarray, components: np.ndarray, camera: Camera, frames: np.ndarray) -> Scene:
     """The scene, its noise told by how frames, stretched and aligned, differ from it."""
-    inner = Scene(picture, components, 1.0, np.ones(picture.shape[:2], np.float32), Camera(blur=camera.blur))
+    ones = np.ones(picture.shape[:2], np.float32)
+    inner = Scene(picture, components, 1.0, ones, Camera(blur=camera.blur))
     settings = MaskSettings(shadows=False).at(*picture.shape[:2])
-    roots = np.stack([view.root(settings)[::2, ::2] for view in inner.views(frames)])
+    views = list(inner.views(frames))
+    roots = np.stack([view.root(settings)[::2, ::2] for view in views])
     noise = max(FAINT, _upper(roots) ** 2 / CUT)
     picture, components = camera.plain(picture), components / np.float32(camera.stretch)
-    return Scene(picture, components, noise / camera.stretch, inner.restless, camera)
+    return Scene(picture, components, noise / camera.stretch, _restless(views, noise), camera)
+
+
+def _restless(views: list[View], noise: float) -> np.ndarray:
+    """By how much each pixel's noise exceeds the usual: from successive inlying residuals.
+
+    Somebody who stands still for a while adds two differences only, leaves and water one in each frame.
+    """
+    residuals = (view.frame.mean(-1, dtype=np.float32) - view.background.mean(-1, dtype=np.float32) for view in views)
+    before, roots, pairs = None, 0.0, 0.0
+    for left in residuals:
+        inlying = np.abs(left) < CUT * noise
+        if before is not None:
+            both = inlying & before[1]
+            roots, pairs = roots + both * np.sqrt(np.abs(left - before[0])), pairs + both
+        before = left, inlying
+    deviation = (roots / np.maximum(pairs, 1)) ** 2  # by roots: few large differences count little
+    usual = 1.5 * max(float(np.median(deviation)), 1.0)
+    known = pairs >= OFTEN * (len(views) - 1)
+    return np.where(known, np.clip(deviation / usual, 1, MOST_RESTLESS), 1).astype(np.float32)
 
 
 def _upper(roots: np.ndarray) -> float:

@@ -77,7 +77,7 @@ def fit_learned(frames: np.ndarray, settings: dict[str, Any]) -> LearnedScene:
     InputError
         If a setting of RobustAutoencoder cannot be used.
     """
-    scene = scene_of(frames)
+    scene = scene_of(frames, stabilise=False)  # what moves by itself is no camera
     bare = _replaced(scene, frames, np.nan) / np.float32(GREY)
     n, height, width, channels = frames.shape
     shape = (height, width) if channels == 1 else (height, width, channels)

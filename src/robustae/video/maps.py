@@ -23,7 +23,6 @@ LEAST_SMOOTH, MOST_SMOOTH, SMOOTH_SHARE = 1.5, 4.0, 1 / 200  # pixels; of the lo
 BLOB_SHARE = 3e-4  # of the picture
 DARKEST, EVEN = 0.55, 0.11  # of shadows: how dark at most, and how different the channels' ratios may be
 SHADOW = 0.36  # what a shadow's residual is multiplied by
-FROM = 1.0  # noise deviations: below, nothing is decided by a shadow
 OFFSET = 8.0  # grey levels, that keep ratios of dark pixels near 1
 
 
@@ -83,20 +82,19 @@ def root_of(frame: np.ndarray, background: np.ndarray, noise: Any, settings: Mas
         As from `at`; `shadows` only for coloured scenes.
     """
     size = difference(frame, background)
-    if settings.shadows and frame.shape[-1] == 3:
-        _discount_shadows(size, frame, background, float(np.min(noise)))
     root = levels(size, ROOTS) / np.sqrt(np.float32(noise))
+    if settings.shadows and frame.shape[-1] == 3:
+        places = np.flatnonzero(size > float(np.min(noise)))
+        root.reshape(-1)[places[_in_shadow(frame, background, places)]] *= np.float32(np.sqrt(SHADOW))
     return blurred(root, float(settings.smooth))
 
 
-def _discount_shadows(size: np.ndarray, frame: np.ndarray, background: np.ndarray, noise: float) -> None:
-    """Multiply in place where all channels are darker by the same factor; noise is left alone."""
-    places = np.flatnonzero(size > FROM * noise)
+def _in_shadow(frame: np.ndarray, background: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Whether all channels are darker by the same factor, at some places."""
     above, below = (image.reshape(-1, 3)[places] + np.float32(OFFSET) for image in (frame, background))
     red, green, blue = (above / below).T
     low, high = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
-    shadow = places[(high < 1) & (low > DARKEST) & (high - low < EVEN * high)]
-    size.reshape(-1)[shadow] = SHADOW * size.reshape(-1)[shadow]
+    return (high < 1) & (low > DARKEST) & (high - low < EVEN * high)
 
 
 def mask_of(root: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, list[Box]]:

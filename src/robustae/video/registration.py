@@ -1,6 +1,6 @@
 """How a shaking camera has moved: shift, turn and zoom of a frame against a reference, by its inlying pixels.
 
-Gauss-Newton on the grey levels, from coarse to fine (Lucas and Kanade 1981; Baker and Matthews 2004): the
+Gauss-Newton on the logarithms of grey levels, from coarse to fine (Lucas and Kanade 1981; Baker and Matthews 2004): the
 residual of the aligned frame is explained by the reference's gradients, which are so many more components of
 the scene, and N takes the pixels beyond a threshold that narrows, as it does everywhere in this model.
 
@@ -18,8 +18,9 @@ __all__ = ["Reference", "inverse"]
 
 LONGEST = 320  # cells of the finer level's longest side
 BLUR = 1.5  # cells
-ROUNDS = ((40.0, 30.0, 20.0, 16.0, 12.0), (20.0, 16.0, 12.0, 12.0))  # grey levels: coarse, fine
-CUT = 12.0  # grey levels
+SCALE, DARK, AROUND = 100.0, 16.0, 8.0  # logs of grey levels less those around (cells): no lamp is a shift
+ROUNDS = ((40.0, 30.0, 20.0, 16.0, 12.0), (20.0, 16.0, 12.0, 12.0))  # coarse, fine
+CUT = 12.0
 LEAST_INLYING = 0.3  # of the pixels, else there is no telling
 RIDGE = 1e-6  # of a slope's own square
 NONE = np.zeros(4)
@@ -42,9 +43,8 @@ class _Level:
         return slopes.reshape(-1, 4).astype(np.float32)
 
     def residual(self, grey: np.ndarray, move: np.ndarray) -> np.ndarray:
-        """Another picture aligned, minus this one, flat; less its median: light changes."""
-        left = (warped(grey, _matrix(move, self.grey.shape, self.pool)) - self.grey).ravel()
-        return left - np.median(left)
+        """Another picture aligned, minus this one, flat."""
+        return (warped(grey, _matrix(move, self.grey.shape, self.pool)) - self.grey).ravel()
 
     def better(self, grey: np.ndarray, move: np.ndarray, cut: float) -> np.ndarray:
         """One step of Gauss-Newton by the pixels whose residual is below `cut`."""
@@ -81,12 +81,6 @@ class Reference:
         inlying = np.abs(self.levels[-1].residual(others[-1].grey, move)) < CUT
         return move if inlying.mean() > LEAST_INLYING else NONE
 
-    def left(self, frame: np.ndarray, move: np.ndarray) -> float:
-        """Return the share of the residuals' cost, capped at `CUT`, that a move leaves."""
-        level, grey = self.levels[-1], _pyramid(frame)[-1].grey
-        after, before = (np.minimum(np.abs(level.residual(grey, way)), CUT).mean() for way in (move, NONE))
-        return float(after / max(before, 1e-9))
-
     def matrix(self, move: np.ndarray) -> np.ndarray:
         """Return the matrix (2, 3) from places (x, y, 1) in the reference to those in the frame."""
         return _matrix(move, self.shape)
@@ -99,7 +93,8 @@ class Reference:
 def _pyramid(picture: np.ndarray) -> list[_Level]:
     """Coarse, then fine."""
     pool = max(1, -(-max(picture.shape[:2]) // LONGEST))
-    grey = _pooled(picture.mean(-1, dtype=np.float32), pool)
+    grey = SCALE * np.log(_pooled(picture.mean(-1, dtype=np.float32), pool) + DARK)
+    grey -= blurred(grey, AROUND)
     return [_Level(blurred(_pooled(grey, 2), BLUR), 2 * pool), _Level(blurred(grey, BLUR), pool)]
 
 

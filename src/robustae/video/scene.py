@@ -188,8 +188,8 @@ class Scene:
             raise InputError("model: it is not that of a scene; robustae video writes one.")
         picture, components, noise, restless, camera = (arrays[f"scene.{name}"] for name in names)
         _check_parts(picture, components, noise, restless, camera)
-        darkest, stretch, blur, shaking, shift = map(float, camera)
-        camera = Camera(darkest, stretch, blur, bool(shaking), shift)
+        *numbers, shaking, shift = map(float, camera)
+        camera = Camera(*numbers, bool(shaking), shift)
         return cls(picture, components, float(noise[0]), restless, camera)
 
 
@@ -201,10 +201,10 @@ def _check_parts(
         raise InputError(f"model: its picture is of shape {picture.shape}, not (height, width, channels).")
     shapes = components.shape[1:], noise.shape, restless.shape, camera.shape
     parts = (picture, components, noise, restless, camera)
-    fitting = (picture.shape, (1,), picture.shape[:2], (5,))
+    fitting = (picture.shape, (1,), picture.shape[:2], (6,))
     if shapes != fitting or any(p.dtype.kind != "f" for p in parts):
         raise InputError("model: the parts of the scene do not fit together.")
     sound = all((np.abs(part) < LARGEST).all() for part in parts)
-    possible = noise[0] >= LEAST_NOISE and (restless >= 1).all() and camera[1] >= 1 and 0 <= camera[2] <= 10
+    possible = noise[0] >= LEAST_NOISE and (restless >= 1).all() and camera[2] >= 1 and 0 <= camera[3] <= 10
     if not sound or not possible:
         raise InputError("model: the scene holds numbers that no picture has.")
