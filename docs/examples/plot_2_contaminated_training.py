@@ -3,7 +3,7 @@ Training on contaminated data
 =============================
 
 The usual advice is to train an autoencoder on clean data. Here the training rows hold the anomalies that one
-looks for, more and more of them. The same linear autoencoder is fitted three times: plain (:math:`\lambda =
+is to find, more and more of them. The same linear autoencoder is fitted three times: plain (:math:`\lambda =
 \infty`), robust by cells, and robust by rows.
 """
 

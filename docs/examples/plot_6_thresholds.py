@@ -41,7 +41,7 @@ for axis in axes[1]:
     axis.set_xlabel("energy of a row")
 
 # %%
-# Where a share is known, or a number of rows that somebody can look at, the threshold moves without a refit.
+# Where a share is known, or a number of rows that somebody can check, the threshold moves without a refit.
 # With 0 it lies above all training rows.
 
 for contamination in ("auto", 0.1, 0.0):

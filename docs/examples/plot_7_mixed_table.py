@@ -44,11 +44,11 @@ visits.head()
 # %%
 # What was read
 # -------------
-# Kinds are told from the cells. The running number says nothing and is left out, with a warning that says so.
+# Kinds are decided from the cells. The running number carries no information and is left out, with a warning.
 
-with warnings.catch_warnings(record=True) as said:
+with warnings.catch_warnings(record=True) as warned:
     model = RobustAutoencoder(predictor="linear", random_state=0).fit(visits)
-print(said[0].message)
+print(warned[0].message)
 for column in model.columns_:
     print(f"{column.name}: {column.why or column.kind}")
 

@@ -212,7 +212,7 @@ AUTOENCODER = {
 }
 
 
-@pytest.mark.parametrize("said", AUTOENCODER)
+@pytest.mark.parametrize("message", AUTOENCODER)
 @pytest.mark.filterwarnings("ignore")
 def test_wrong_autoencoder_losses(message):
     found = check_autoencoder_loss(AUTOENCODER[message])
@@ -264,7 +264,7 @@ ROBUST = {
 del ROBUST["sparse"]
 
 
-@pytest.mark.parametrize("said", ROBUST)
+@pytest.mark.parametrize("message", ROBUST)
 def test_wrong_robust_losses(message):
     found = check_robust_autoencoder_loss(ROBUST[message])
     assert not found.ok
@@ -324,7 +324,7 @@ THRESHOLD = {
 }
 
 
-@pytest.mark.parametrize("said", THRESHOLD)
+@pytest.mark.parametrize("message", THRESHOLD)
 @pytest.mark.filterwarnings("ignore")
 def test_wrong_thresholds(message):
     found = check_soft_threshold(THRESHOLD[message])

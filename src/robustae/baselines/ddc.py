@@ -1,4 +1,4 @@
-"""DetectDeviatingCells: which cells differ from what the correlated columns say of them.
+"""DetectDeviatingCells: which cells differ from what the correlated columns predict.
 
 Rousseeuw and Van den Bossche (2018), Detecting deviating data cells, Technometrics 60, 135-145, section 3,
 written from the paper. Left out: the detection of whole rows (its step 7), the approximate search for
@@ -114,7 +114,7 @@ class DDC(BaseEstimator):
         return self.shrinkage_ * self._raw_prediction(self._inlying(Z))
 
     def _raw_prediction(self, U: np.ndarray) -> np.ndarray:
-        """Mean of what the columns say, the cell's own among them, weighted by correlation; 0 if none."""
+        """Mean of what the columns predict, the cell's own among them, weighted by correlation; 0 if none."""
         weight = np.abs(self.correlation_)
         total = ~np.isnan(U) @ weight.T
         return np.nan_to_num(U) @ (weight * self.slope_).T / np.where(total > 0, total, 1.0)

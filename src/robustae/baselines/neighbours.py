@@ -63,7 +63,7 @@ def one_class_svm(nu: float = 0.5) -> Any:
     """Return scikit-learn's unfitted one-class SVM, with its own defaults.
 
     The kernel is Gaussian with gamma = 1 / (d var(X)). nu bounds the share of training rows outside
-    from above; scikit-learn's .5 tells it nothing about the share of anomalies. Cells that are
+    from above; scikit-learn's .5 assumes no share of anomalies. Cells that are
     missing are refused.
 
     References

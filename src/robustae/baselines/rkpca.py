@@ -28,7 +28,7 @@ __all__ = ["RKPCA"]
 
 EPS = 1e-5  # of the authors' program
 FALL = 1e-4  # share of tau ||step||^2 by which the objective must fall
-STILL = 3  # small steps in a row: settled
+STILL = 3  # small steps in a row: converged
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Data to try things on: `load_*` needs no download, `fetch_*` is public data looked for on this machine."""
+"""Data to try things on: `load_*` needs no download, `fetch_*` is public data searched on this machine."""
 
 from typing import Any
 

@@ -57,7 +57,7 @@ def load_breast_cancer_cells(
     Returns
     -------
     Dataset
-        569 x 30; `cells` says which are wrong, `clean` is the table before.
+        569 x 30; `cells` marks the wrong ones, `clean` is the table before.
     """
     from sklearn.datasets import load_breast_cancer
 

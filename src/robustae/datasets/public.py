@@ -89,7 +89,7 @@ def fetch_usps(
     Raises
     ------
     InputError
-        If the file is not there (NotFound; the message says what to put where).
+        If the file is not there (NotFound; the message names the file and its place).
     """
     with np.load(_found("usps", data_home)) as stored:
         digits = stored["X"]
@@ -118,7 +118,7 @@ def fetch_mnist(subset: str = "train", data_home: PathLike | None = None) -> Dat
     Raises
     ------
     InputError
-        If the file is not there (NotFound; the message says what to put where).
+        If the file is not there (NotFound; the message names the file and its place).
     """
     return _halves("mnist", subset, data_home, "MNIST; y is the digit")
 
@@ -141,7 +141,7 @@ def fetch_cifar10_dogs_cats(subset: str = "train", data_home: PathLike | None = 
     Raises
     ------
     InputError
-        If the file is not there (NotFound; the message says what to put where).
+        If the file is not there (NotFound; the message names the file and its place).
     """
     return _halves("cifar10_dogs_cats", subset, data_home, "CIFAR-10: dogs, and 50 cats as anomalies")
 
@@ -164,7 +164,7 @@ def fetch_restaurant(subset: str = "first", data_home: PathLike | None = None) -
     Raises
     ------
     InputError
-        If the file is not there (NotFound; the message says what to put where).
+        If the file is not there (NotFound; the message names the file and its place).
     """
     name = {"first": "restaurant", "even": "restaurant (even)"}[one_of("subset", subset, ("first", "even"))]
     with np.load(_found(name, data_home)) as stored:
@@ -188,7 +188,7 @@ def fetch_restaurant_background(data_home: PathLike | None = None) -> Dataset:
     Raises
     ------
     InputError
-        If the file is not there (NotFound; the message says what to put where).
+        If the file is not there (NotFound; the message names the file and its place).
     """
     with np.load(_found("restaurant_background", data_home)) as stored:
         return film(stored["median"][None], "the background of I2R's public film 'Bootstrap', an estimate")
@@ -210,7 +210,7 @@ def fetch_escalator(data_home: PathLike | None = None) -> Dataset:
     Raises
     ------
     InputError
-        If the file is not there (NotFound; the message says what to put where).
+        If the file is not there (NotFound; the message names the file and its place).
     """
     with np.load(_found("escalator", data_home)) as stored:
         return film(stored["gray"], "an escalator, I2R's public film 'Escalator'")

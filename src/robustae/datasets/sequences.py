@@ -88,7 +88,7 @@ def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoS
     Raises
     ------
     InputError
-        If there is no such sequence, it is not here (NotFound; the message says what to put where), or
+        If there is no such sequence, it is not here (NotFound; the message names the file and its place), or
         it does not have one mask for each frame.
     """
     frames_path, truth_path = _paths(name, data_home)

@@ -97,7 +97,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         "auto": 2 for "conv", else 1.
     contamination : "auto" or float, default="auto"
         Share of anomalies in [0, 0.5], which makes `offset_` an exact percentile; "auto" needs none.
-        0 says that the training rows are clean: nothing is trimmed, none is flagged.
+        0 means that the training rows are clean: nothing is trimmed, none is flagged.
     dtype : {"float32", "float64"}, default="float32"
         Of the fit; scoring is in float64.
     device : str, default="auto"

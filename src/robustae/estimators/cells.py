@@ -13,7 +13,7 @@ __all__ = ["CellMethods"]
 
 
 class CellMethods:
-    """What a fitted estimator says of cells.
+    """What a fitted estimator knows of cells.
 
     In a mixed table (see `robustae.fit.mixed`) a cell is one of a source column, its values as written,
     and tables come back as they came in: as a DataFrame. Columns left out are missing there.

@@ -82,7 +82,7 @@ def _check_plan(plan: Columns, encoded: int) -> None:
         if not all(isinstance(text, str) for text in texts) or type(column.own) is not int:
             raise TypeError("a column is none")
         if column.graded and not 1 <= column.own <= len(column.levels) == len(column.shares):
-            raise ValueError(f"column {column.name[:40]!r} has other levels than it says")
+            raise ValueError(f"column {column.name[:40]!r} has other levels than it lists")
         if column.kind == "number" and column.form and not _is_short(column.form):
             raise ValueError(f"column {column.name[:40]!r} has no such digits")
     if sum(column.width for column in plan.columns) != encoded:

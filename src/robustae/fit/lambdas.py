@@ -25,7 +25,7 @@ class NoiseRule:
     """How noisy the residuals are: by "columns" or all "cells" 1.4826 times their median size.
 
     By "rows" it is the root mean square of the median row. In pictures that are mostly background the
-    median cell says nothing of the strokes, the median row does.
+    median cell does not show the strokes, the median row does.
 
     Attributes
     ----------

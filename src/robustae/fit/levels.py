@@ -2,7 +2,7 @@
 
 For numbers and dates it is the residual in noise deviations. A level has a probability p by its
 prediction; it is as far off as a Gaussian value beyond which, both ways, lies p. What a text should
-be no prediction says: texts count in their row's energy only.
+be no prediction knows: texts count in their row's energy only.
 """
 
 from dataclasses import replace

@@ -28,7 +28,7 @@ Progress = Callable[[int, int | None], None]
 ROWS, SKETCH, FACTS = NAMES = ("rows.f32", "sketch.npz", "spill.json")
 PLACE = "spill"  # in the folder given
 VERSION = 1
-HEAD = 4096  # rows looked at for columns that float32 does not resolve
+HEAD = 4096  # rows checked for columns that float32 does not resolve
 
 
 class StoredRows:

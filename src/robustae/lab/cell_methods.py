@@ -19,7 +19,7 @@ CELLWISE = 0.99  # DDC's own: cut at 2.58 deviations
 
 @dataclass(frozen=True)
 class CellsFound:
-    """What a method says of the cells it was fitted to.
+    """What a method finds in the cells it was fitted to.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """Who finds anomalies among rows that were not in the fit, which had anomalies of the same kinds?
 
-A method that knows its training rows only is fitted to both together, and says so in its status.
+A method that knows its training rows only is fitted to both together, which its status records.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The most memory a piece of work held, where the system tells (Linux)."""
+"""The most memory a piece of work held, where the system reports it (Linux)."""
 
 import ctypes
 import gc

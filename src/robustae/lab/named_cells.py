@@ -30,7 +30,7 @@ NOTE = (
     "found: share flagged of the cells that are named (single ones in TopGear, else blocks, of which not "
     "every cell need be wrong); elsewhere: share flagged of the others."
 )
-MOST_MISSED = 12  # named cells that a row tells of
+MOST_MISSED = 12  # named cells that a row lists
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def summary(rows: list[Row]) -> list[Row]:
 
 
 def pictures(folder: Path, plan: Plan) -> list[Path]:
-    """None: the table says it."""
+    """None: the table shows it."""
     return []
 
 

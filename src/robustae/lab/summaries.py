@@ -1,4 +1,4 @@
-"""What rows say over their draws: means, deviations, and paired differences with their intervals.
+"""Summaries of rows over their draws: means, deviations, and paired differences with their intervals.
 
 A summary is tidy: one row for each group, method and measure, with `draws`, `mean`, `deviation`
 (standard, n - 1), `chance`, and `difference` = reference minus method with `low` and `high`, the ends of

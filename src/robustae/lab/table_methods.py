@@ -32,7 +32,7 @@ RANK_TOLERANCE = 1e-7  # of singular values: below, their squares are lost in th
 
 @dataclass(frozen=True)
 class Scores:
-    """What a fitted method says, higher being more anomalous.
+    """What a fitted method finds, higher being more anomalous.
 
     Attributes
     ----------

@@ -68,7 +68,7 @@ def _absent() -> list[TableSet]:
 
 
 def _fetched(name: str) -> tuple[np.ndarray, np.ndarray]:
-    data = fetch_adbench(name)  # says where it should be
+    data = fetch_adbench(name)  # the error names where it should be
     assert data.y is not None
     return data.X, data.y
 

@@ -97,5 +97,5 @@ def _chance(measure: str, rows: Sequence[Row]) -> float | None:
 
 
 def pictures(folder: Path, plan: Plan) -> list[Path]:
-    """None: the table says it."""
+    """None: the table shows it."""
     return []

@@ -59,7 +59,7 @@ class Conv(Predictor):
 
     @classmethod
     def widths(cls, hidden: tuple[int, ...] | None, d: int, auto: Callable[[], int]) -> tuple[int, ...]:
-        """16, or d / 8 if that is less: what linear models predict of held-out cells tells little here."""
+        """16, or d / 8 if that is less: how well linear models predict held-out cells is no guide here."""
         return super().widths(hidden or (min(CODE, -(-d // 8)),), d, auto)
 
     @classmethod

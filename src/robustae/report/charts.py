@@ -7,7 +7,7 @@ from typing import Any
 __all__ = ["activity", "cell", "expected", "histogram", "number", "percent", "training"]
 
 Facts = dict[str, Any]
-Mark = tuple[float, str]  # where a tick sits, what it says
+Mark = tuple[float, str]  # where a tick is, its text
 
 COUNTS = (1, 10, 50, 200, 1000, 5000, 20_000, 100_000, 1_000_000)  # rows marked on the axis of a histogram
 LONGEST = 48  # letters of a cell
@@ -150,7 +150,7 @@ def training(history: Sequence[float]) -> Facts:
     """The objective J by iteration, logarithmic where it falls by more than a factor of ten."""
     low, high = min(history), max(history)
     log = low > 0 and high / low > 10
-    margin = max(0.05 * (high - low), 0.005 * abs(high))  # a fall of less than a percent looks like one
+    margin = max(0.05 * (high - low), 0.005 * abs(high))  # a fall of less than a percent is drawn as one
     y = Axis(low * 0.9 if log else low - margin, high * 1.1 if log else high + margin, (BOTTOM, TOP), log)
     x = Axis(0, max(len(history) - 1, 1), (LEFT, RIGHT))
     few = history if len(history) < 25 else []

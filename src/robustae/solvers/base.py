@@ -164,7 +164,7 @@ class Solver(Protocol):
         ...
 
     def solve(self, problem: Problem, module: nn.Module, budget: Budget, seed: int = 0) -> Result:
-        """Run until the budget says stop."""
+        """Run until it converges or the budget ends."""
         ...
 
 

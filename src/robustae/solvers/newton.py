@@ -23,7 +23,7 @@ class Newton:
     J is piecewise quadratic and convex in every b_j: with c = clip(r, -lam/2, lam/2) its slope is
     -2 sum c and its curvature 2 (number of cells not clipped). A step that leaves the bracket given
     by the slopes seen so far becomes a secant, so every column ends, in about four steps, at its exact
-    minimum; columns that have ended are not looked at again.
+    minimum; columns that have ended are not updated again.
     """
 
     exact, by_batches, float64 = True, False, False
@@ -125,7 +125,7 @@ class _Columns:
         return 4 * eps * b.abs() + lam * max(1e-9, 1e3 * eps)
 
     def _keep_open(self, still: Tensor) -> None:
-        # Copying the open columns pays once few are left; a closed column looked at again stays put.
+        # Copying the open columns pays once few are left; a closed column updated again stays put.
         if int(still.sum()) > len(still) // 2:
             return
         self.data = {

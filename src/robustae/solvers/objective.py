@@ -198,7 +198,7 @@ def _parts(rows: np.ndarray, d: int) -> list[np.ndarray]:
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Look at a module without training it: no gradients, no dropout, no running statistics."""
+    """Use a module without training it: no gradients, no dropout, no running statistics."""
     training = module.training
     module.eval()
     try:

@@ -50,7 +50,7 @@ def trainable(learner: Learner, ours: Callable[..., Any], case: Mapping[str, Any
     if "torch" not in sys.modules:
         return False
     learner.library = "torch"
-    with warnings.catch_warnings(action="ignore"):  # NumPy's functions dislike tensors, and say so
+    with warnings.catch_warnings(action="ignore"):  # NumPy's functions warn of tensors
         try:
             return not gradient_trouble(learner, ours, case, right=True)
         except (Blank, Wrong):

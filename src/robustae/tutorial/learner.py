@@ -1,4 +1,4 @@
-"""Calls a learner's function, NumPy or torch, and says what goes wrong before any value is looked at."""
+"""Calls a learner's function, NumPy or torch, and reports what goes wrong before any value is checked."""
 
 import dis
 import sys

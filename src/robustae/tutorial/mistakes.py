@@ -1,8 +1,8 @@
-"""Typical wrong answers, each a formula and what a teacher would say about it.
+"""Typical wrong answers, each a formula and the sentence that explains it.
 
 A term of an objective has aspects (which reconstruction, how it is summed up ...); each aspect is a dict of
 sentence to formula, whose "" is right. All combinations are computed, and the one met with fewest mistakes
-tells which sentences are due.
+selects the sentences.
 """
 
 from collections.abc import Callable, Mapping, Sequence

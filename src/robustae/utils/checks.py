@@ -36,7 +36,7 @@ def _shown(value: Any) -> str:
 
 
 def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
-    """Return `value` if it is one of `options`; else say what would do."""
+    """Return `value` if it is one of `options`; else refuse it with what would do."""
     options = list(options)
     if isinstance(value, str) and value in options:
         return value
@@ -52,7 +52,7 @@ def known_names(kind: str, names: Iterable[str], options: Iterable[str]) -> None
 
 
 def need(extra: str, module: str, purpose: str) -> Any:
-    """Import an optional module, or say which extra brings it."""
+    """Import an optional module, or name the extra that brings it."""
     from importlib import import_module
 
     try:

@@ -17,7 +17,7 @@ from robustae.solvers import Adam, Result
 
 __all__ = ["Course", "Pace", "Progress", "pace_of"]
 
-STEPS = 1500  # about how many, where rows do not say otherwise
+STEPS = 1500  # about how many, by default
 LEAST_ROWS, MOST_ROWS = 1024, 16_384  # in a step
 READ, MOST_EPOCHS = 2_000_000, 20  # rows gone through in all, where that takes few epochs
 RATE, SLOW_RATE = 1e-3, 3e-4  # networks; and what starts at the sample's optimum already

@@ -75,7 +75,7 @@ class Data:
         return np.concatenate(everybodys)
 
     def digest(self, sample: np.ndarray) -> str:
-        """What tells these rows from others: a checksum of their quantiles, and of some rows."""
+        """What distinguishes these rows from others: a checksum of their quantiles, and of some rows."""
         total = hashlib.sha256(repr((self.layout.bounds, self.one.columns)).encode())
         for name, values in sorted(self.sketch.state().items()):
             total.update(name.encode() + np.ascontiguousarray(values).tobytes())
@@ -124,7 +124,7 @@ def _agree(facts: list[Any]) -> None:
     """Refuse rows that are not the same in all processes."""
     if any(fact != facts[0] for fact in facts):
         raise InputError(
-            "processes of the fit see other rows than the first one: give all the same files, or say "
+            "processes of the fit read other rows than the first one: give all the same files, or set "
             "own_rows=True where each has rows of its own."
         )
 

@@ -78,7 +78,7 @@ def _power_of_two(least: int) -> int:
 def step_rows(n: int, step: int, steps: int) -> tuple[int, int]:
     """Return the places in its order that a shard of n rows gives to a step: an even number, or the last.
 
-    A lone row cannot be normalised by a module that looks at batches.
+    A lone row cannot be normalised by a module that normalises batches.
     """
     return _edge(n, step, steps), _edge(n, step + 1, steps)
 

@@ -17,7 +17,7 @@ __all__ = ["Alone", "PeerLost", "Torch", "World", "with_heartbeat", "leave", "wo
 
 T = TypeVar("T")
 
-TIMEOUT = 300.0  # seconds that a process waits for the others; ROBUSTAE_TIMEOUT says otherwise
+TIMEOUT = 300.0  # seconds that a process waits for the others; ROBUSTAE_TIMEOUT sets another time
 BEAT = 5.0  # seconds between signs of life of a process that others wait for
 
 

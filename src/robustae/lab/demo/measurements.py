@@ -28,7 +28,7 @@ def measurements_part(progress: Callable[[str], None]) -> dict[str, Any]:
     untouched = data.X[kept].tobytes() == fills["repaired"][kept].tobytes()
     lead = (
         f"Measurements of {len(data.X)} tumours. {_percent(WRONG)} of the cells were made wrong, by {SIZE:g} "
-        f"robust deviations of their column up or down, and {_percent(MISSING)} emptied. The model says "
+        f"robust deviations of their column up or down, and {_percent(MISSING)} emptied. The model finds "
         "which are wrong and fills both."
     )
     title = "A table with wrong and missing cells"
@@ -83,7 +83,7 @@ def _numbers(found: dict[str, float], untouched: bool) -> list[dict[str, Any]]:
 def _repair(errors: dict[str, list[float]]) -> dict[str, Any]:
     text = (
         "Median distance of a replaced cell from its true value, in standard deviations of its column. A "
-        "wrong cell has a say in what is expected in its place, until its row is encoded again without it."
+        "wrong cell affects what is expected in its place, until its row is predicted again without it."
     )
     rows = [{"name": name, "values": [{"mean": v} for v in values]} for name, values in errors.items()]
     columns = ["wrong cells found", "missing cells"]
