@@ -112,4 +112,4 @@ def test_holes_do_not_bias_the_scatter():
     holes, whole = (fit_shallow(Z, o, clean=True).scatter for o in (there, np.ones(Z.shape, bool)))
     np.testing.assert_allclose(holes.variances, whole.variances, rtol=0.1)
     errors = [np.abs(scatter.residuals(Z)).mean(0) for scatter in (holes, whole)]
-    np.testing.assert_allclose(*errors, rtol=0.05)
+    np.testing.assert_allclose(*errors, rtol=0.1)

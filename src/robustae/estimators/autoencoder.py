@@ -25,8 +25,9 @@ from robustae.fit.learning import Learner, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
 from robustae.fit.mixed import MixedRows, rows_of, with_trusted_levels
 from robustae.fit.path import path_over_lam
+from robustae.fit.ranking import calibrated
 from robustae.predictors import PREDICTORS, encoder_of
-from robustae.stats.thresholds import CleanPart, clean_part, offset
+from robustae.stats.thresholds import offset, valid_rate
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.progress import fit_shown
 
@@ -261,8 +262,8 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         self.plan_, models, energies = with_trusted_levels(
             rows, fitted.models, fitted.energies, fitted.weight
         )
-        clean = clean_part(energies, fitted.weight, models[0].energy.power)
-        return replace(fitted, models=models, energies=energies, clean=clean)
+        calibration = calibrated(models[0], energies, fitted.weight)
+        return replace(fitted, models=models, energies=energies, calibration=calibration)
 
     def partial_fit(self, X, y=None, sample_weight=None, forget=0.1):
         """Go on from the fit so far with one more batch of rows.
@@ -306,12 +307,11 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         self.objective_ = self.history_[-1]
         self.n_iter_ += 1
         self.status_ = f"continued on {len(rows.values)} more rows."
-        return self._set_threshold(
-            *recent, self.contamination, clean_part(*recent, self.models_[0].energy.power)
-        )
+        self.calibration_ = calibrated(self.models_[0], *recent)
+        return self._set_threshold(*recent, self.contamination)
 
     def _settings(self, rows: Rows, kind: Kind | None = None) -> Settings:
-        settings = settings_of(self.get_params(deep=False), kind or rows.kind, rows.values.shape[1])
+        settings = settings_of(self.get_params(deep=False), kind or rows.kind)
         return settings if rows.groups is None else settings.for_source(rows.groups)
 
     def _seeds(self) -> np.ndarray:
@@ -329,22 +329,34 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         self.history_ = fitted.result.history
         self.n_iter_ = fitted.result.n_iter
         self.status_ = fitted.result.status
-        self._set_threshold(fitted.energies, fitted.weight, self.contamination, fitted.clean)
+        self.calibration_ = fitted.calibration
+        self._set_threshold(fitted.energies, fitted.weight, self.contamination)
         if fitted.result.interrupted:
             warnings.warn(self.status_, UserWarning, stacklevel=3)
 
-    def _set_threshold(
-        self, energies: np.ndarray, weight: np.ndarray | None, contamination: Any, clean: CleanPart
-    ):
-        self.offset_ = offset(energies, contamination, weight, clean)
-        self.clean_part_ = clean
+    def _set_threshold(self, energies: np.ndarray, weight: np.ndarray | None, contamination: Any):
+        self.offset_ = offset(energies, contamination, weight, self.calibration_)
         self._energies_of_fit = (energies, weight)
         return self
 
-    def rethreshold(self, contamination="auto"):
-        """Move the threshold without a refit: "auto", or a share of the training rows in [0, 0.5]."""
+    def rethreshold(self, contamination="auto", *, false_alarms=None):
+        """Move the threshold without a refit.
+
+        Parameters
+        ----------
+        contamination : "auto", float in [0, 0.5] or callable
+            As the parameter of the fit: a share of the training rows, or a rule from their energies to a
+            threshold.
+        false_alarms : float in (0, 0.5], optional
+            Instead: the share of clean unseen rows that may be called.
+        """
         check_is_fitted(self)
-        return self._set_threshold(*self._energies_of_fit, contamination, self.clean_part_)
+        if false_alarms is None:
+            return self._set_threshold(*self._energies_of_fit, contamination)
+        if contamination != "auto":
+            raise InputError("rethreshold takes contamination or false_alarms, and both were given.")
+        self.offset_ = -self.calibration_.limit(valid_rate(false_alarms))
+        return self
 
     # Rows ------------------------------------------------------------------------------------------
 
@@ -377,11 +389,10 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
     def predict_proba(self, X):
         """Probabilities of normal and anomaly, shape (n, 2), in that order (as PyOD has it).
 
-        The second is the probability that a clean row has a lower energy, counted from the clean
-        rows' centre on: max(0, erf(z / sqrt 2)), the Gaussian scaling of Kriegel et al. (2011).
+        The second is 1 - p, p the share of clean unseen rows with at least that energy: of clean rows one in
+        twenty exceeds .95.
         """
-        energies = -self.score_samples(X)
-        anomaly = self.clean_part_.probability(energies)
+        anomaly = 1 - self.calibration_.p_values(-self.score_samples(X))
         return np.column_stack([1 - anomaly, anomaly])
 
     # What was found --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from robustae.data.columns import Columns
 from robustae.data.kinds import Kind
 from robustae.estimators.vetting import vetted
 from robustae.fit import artifact
-from robustae.stats.thresholds import CleanPart
+from robustae.stats.thresholds import Calibration
 from robustae.utils.checks import InputError
 
 __all__ = ["Portable", "packed", "rebuilt", "restored", "save"]
@@ -48,7 +48,8 @@ def packed(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays and the description of a fitted estimator."""
     energies, weight = estimator._energies_of_fit
     arrays, description = artifact.pack(estimator.models_, _state(estimator))
-    return arrays | {"energies": energies} | ({} if weight is None else {"weight": weight}), description
+    arrays |= {"energies": energies, "calibration": estimator.calibration_.energies}
+    return arrays | ({} if weight is None else {"weight": weight}), description
 
 
 def _state(estimator: Any) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _state(estimator: Any) -> dict[str, Any]:
         **{name: getattr(estimator, name) for name in SAVED},
         "kind": (estimator.kind_.name, estimator.kind_.image_shape),
         "image_shape_": estimator.image_shape_,
-        "clean": astuple(estimator.clean_part_),
+        "rate": estimator.calibration_.rate,
         "names": None if names is None else tuple(names),
         "plan": None if estimator.plan_ is None else estimator.plan_.as_json(),
     }
@@ -104,7 +105,7 @@ def _rebuilt(make: Any, arrays: dict[str, np.ndarray], description: dict[str, An
     estimator.kind_ = Kind(*state["kind"])
     estimator.history_ = list(state["history_"])
     estimator.models_ = models
-    estimator.clean_part_ = CleanPart(*state["clean"])
+    estimator.calibration_ = Calibration(arrays["calibration"], state["rate"])
     estimator._energies_of_fit = (arrays["energies"], arrays.get("weight"))
     estimator.plan_ = None if state.get("plan") is None else Columns.from_json(state["plan"])
     if state["names"] is not None:
@@ -130,8 +131,8 @@ class Portable:
             state["models_"] = artifact.pack(self.models_, shape)
         if "kind_" in state:
             state["kind_"] = astuple(state["kind_"])
-        if "clean_part_" in state:
-            state["clean_part_"] = astuple(state["clean_part_"])
+        if "calibration_" in state:
+            state["calibration_"] = (state["calibration_"].energies, state["calibration_"].rate)
         if state.get("plan_") is not None:
             state["plan_"] = state["plan_"].as_json()
         return state
@@ -143,8 +144,8 @@ class Portable:
             state["models_"] = artifact.unpack(*state["models_"])[0]
         if "kind_" in state:
             state["kind_"] = Kind(*state["kind_"])
-        if "clean_part_" in state:
-            state["clean_part_"] = CleanPart(*state["clean_part_"])
+        if "calibration_" in state:
+            state["calibration_"] = Calibration(*state["calibration_"])
         if state.get("plan_") is not None:
             state["plan_"] = Columns.from_json(state["plan_"])
         vars(self).update(state)

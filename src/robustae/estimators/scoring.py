@@ -30,7 +30,7 @@ def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:
     Parameters
     ----------
     model : fitted estimator
-        With `score_samples` and `offset_`; the probability of an anomaly needs `clean_part_`, too.
+        With `score_samples` and `offset_`; the probability of an anomaly needs `calibration_`, too.
     X : array or DataFrame, shape (n, d)
     first : int
 
@@ -45,8 +45,8 @@ def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:
         "score": scores,
         "flagged": scores < model.offset_,
     }
-    if hasattr(model, "clean_part_"):
-        columns["probability"] = model.clean_part_.probability(-scores)
+    if hasattr(model, "calibration_"):
+        columns["probability"] = 1 - model.calibration_.p_values(-scores)
     return columns
 
 

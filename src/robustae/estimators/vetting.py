@@ -58,8 +58,8 @@ def _check_state(estimator: Any) -> None:
 
 
 def _check_kinds(estimator: Any) -> None:
-    clean = estimator.clean_part_
-    numbers = [*(getattr(estimator, name) for name in NUMBERS), clean.centre, clean.spread, clean.power]
+    calibration = estimator.calibration_
+    numbers = [*(getattr(estimator, name) for name in NUMBERS), calibration.rate]
     numbers += [*estimator.history_, *(model.unit for model in estimator.models_)]
     if not all(_is_number(value) for value in numbers):
         raise TypeError("a number is none")
@@ -67,6 +67,8 @@ def _check_kinds(estimator: Any) -> None:
         raise ValueError("a unit of energies is not above 0")
     if not all(type(getattr(estimator, name)) is int for name in COUNTS):
         raise TypeError("a count is none")
+    if not calibration.sound:
+        raise ValueError("the energies of clean rows are damaged")
     if type(estimator.status_) is not str:
         raise TypeError("the status is no text")
 

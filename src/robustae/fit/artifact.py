@@ -22,6 +22,7 @@ from torch import nn
 
 from robustae import penalties, solvers
 from robustae.fit.energies import ENERGIES
+from robustae.fit.known import KnownRows
 from robustae.fit.model import Model
 from robustae.predictors import build, named
 from robustae.stats.scaling import ColumnScaling
@@ -147,6 +148,8 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     }
     arrays["lam"] = np.atleast_1d(np.asarray(model.lam, dtype=np.float64))
     arrays |= {f"energy.{name}": values for name, values in model.energy.arrays().items()}
+    if model.known is not None:
+        arrays |= {f"known.{name}": values for name, values in vars(model.known).items()}
     return {name: np.asarray(values, order="C") for name, values in arrays.items()}
 
 
@@ -347,7 +350,17 @@ def _model(
         energy.of_arrays(parts),
         member["unit"],
         arrays.get("widening", 1.0),
+        _known_rows(arrays),
     )
+
+
+def _known_rows(arrays: dict[str, np.ndarray]) -> KnownRows | None:
+    if "known.keys" not in arrays:
+        return None
+    keys, energies = arrays["known.keys"], arrays["known.energies"]
+    if keys.dtype != np.uint64 or keys.ndim != 1 or keys.shape != energies.shape:
+        raise ValueError("the rows of the fit are damaged")
+    return KnownRows(keys, energies)
 
 
 def _check_columns(arrays: dict[str, np.ndarray]) -> None:
@@ -361,7 +374,8 @@ def _check_columns(arrays: dict[str, np.ndarray]) -> None:
         if not (values > 1 / LARGEST).all():
             raise ValueError(f"{name} is not above 0")
     for name, values in arrays.items():
-        if name != "lam" and not name.startswith("predictor.") and not (np.abs(values) < LARGEST).all():
+        free = name == "lam" or name.startswith("predictor.") or values.dtype.kind == "u"
+        if not free and not (np.abs(values) < LARGEST).all():
             raise ValueError(f"{name} is not finite")
 
 

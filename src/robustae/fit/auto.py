@@ -18,12 +18,15 @@ from robustae.predictors import named, traits_of, valid_widths
 from robustae.solvers import SOLVERS, Budget
 from robustae.solvers.base import check_budget
 from robustae.solvers.objective import CLIP, FAR
-from robustae.stats.distances import WIDEST
 from robustae.stats.thresholds import valid_contamination
 from robustae.stats.widths import auto_width
 from robustae.utils.checks import InputError, one_of
 
-__all__ = ["Settings", "choices", "settings_of", "sized", "valid_members"]
+__all__ = ["Settings", "choices", "closed_choices", "settings_of", "sized", "valid_members"]
+
+
+AUTOMATIC = {"numbers": "shallow"}  # predictors by kind; for others a linear one, as wide as predicts best
+CLOSED = "closed form"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Settings:
     def clip(self) -> float | None:
         """Soft-clipping is part of the robustness: none for the plain autoencoder or on raw units."""
         robust = self.penalty.drops_rows or self.penalty.kept.uses_lam and self.lam != np.inf
-        return CLIP if robust and self.scaling is not None else None
+        return CLIP if robust and self.scaling is not None and traits_of(self.predictor).clips else None
 
     @property
     def far(self) -> float:
@@ -79,7 +82,7 @@ class Settings:
         return replace(self, penalty=self.penalty.by_source(groups), groups=groups)
 
 
-def settings_of(params: dict[str, Any], kind: Kind, columns: int) -> Settings:
+def settings_of(params: dict[str, Any], kind: Kind) -> Settings:
     """Resolve the parameters for rows of a kind.
 
     Raises
@@ -92,7 +95,7 @@ def settings_of(params: dict[str, Any], kind: Kind, columns: int) -> Settings:
     check_budget(params["max_iter"], params["tol"], params["batch_size"])
     return Settings(
         kind=kind,
-        predictor=params["predictor"],
+        predictor=_or(params["predictor"], AUTOMATIC.get(kind.name, "auto")),
         hidden=valid_widths(params["hidden"]),
         penalty=_penalty(params, kind, traits.trims),
         lam=lam,
@@ -100,7 +103,7 @@ def settings_of(params: dict[str, Any], kind: Kind, columns: int) -> Settings:
         scaling=_or(params["scaling"], "robust" if kind.by_column else "global"),
         solver=params["solver"],
         budget=Budget(params["max_iter"], params["tol"], None, params["batch_size"]),
-        energy=_energy(params, kind, columns),
+        energy=_energy(params, kind),
         noise_by="columns" if kind.by_column else traits.noise_of_images,
         clean=_clean(params),
         dtype=_dtype(params["dtype"], params["solver"]),
@@ -142,18 +145,30 @@ def choices(settings: Settings, solver: Any, n: int, members: int) -> dict[str, 
     }
 
 
-def _energy(params: dict[str, Any], kind: Kind, columns: int) -> str:
-    return one_of(
-        "energy", _or(params["energy"], _automatic_energy(params, kind, columns)), ["auto", *ENERGIES]
-    )
+def closed_choices(settings: Settings) -> dict[str, Any]:
+    """Return the same for a fit in closed form, which takes no steps."""
+    return {
+        "kind_": settings.kind,
+        "predictor_name_": settings.predictor,
+        "penalty_": settings.penalty,
+        "energy_": settings.energy,
+        "scaling_": settings.scaling,
+        "solver_": CLOSED,
+        "max_iter_": 0,
+        "batch_size_": 0,
+        "n_estimators_": 1,
+        "device_": "cpu",
+    }
 
 
-def _automatic_energy(params: dict[str, Any], kind: Kind, columns: int) -> str:
+def _energy(params: dict[str, Any], kind: Kind) -> str:
+    return one_of("energy", _or(params["energy"], _automatic_energy(kind)), ["auto", *ENERGIES])
+
+
+def _automatic_energy(kind: Kind) -> str:
     if not kind.by_column:
         return "squared"
-    if kind.name == "mixed" or columns > WIDEST:
-        return "log"
-    return "distances" if _is_auto(params["predictor"]) else "combined"
+    return "log" if kind.name == "mixed" else "combined"
 
 
 def _penalty(params: dict[str, Any], kind: Kind, trims: float) -> Penalty:

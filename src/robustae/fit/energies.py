@@ -12,21 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from robustae.penalties import Penalty
-from robustae.stats.distances import (
-    NEIGHBOUR,
-    SELF,
-    TINY,
-    RobustDistance,
-    RowDistances,
-    robust_distance,
-    row_distances,
-)
-from robustae.stats.scales import Weight, some_rows
+from robustae.solvers.objective import soft_clip_tensor
+from robustae.stats.drawn import Drawn
+from robustae.stats.neighbourhood import CLIP, Neighbourhood, neighbourhood
+from robustae.stats.scales import Weight, mad_scale
 
-__all__ = ["ENERGIES", "Cells", "Energy"]
+__all__ = ["ENERGIES", "Cells", "Energy", "Fit"]
 
 Array = Any  # a NumPy array or a torch tensor
-SOME = 5000  # rows are enough for a covariance
+FLOOR = 1e-3  # of a squared deviation in each column: distances below are rounding
+LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
+SHARE_OF_NEAR = 0.5  # of neighbours, against cells
+FARTHEST = 1e16  # squared deviations that count: a column without any spread knows no more
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,10 @@ class Cells:
     R : array or tensor, shape (b, d)
         Residuals, 0 where missing.
     Z : array or tensor, shape (b, d)
-        What the encoder gets: soft-clipped, the column's location where missing.
+        Cells as they are, Xhat where missing.
     observed : array or tensor of bool, shape (b, d)
-    noise : array or tensor, shape (d,)
+    noise : array or tensor, shape (d,) or (b, d)
+        Scales of the residuals, given what is observed.
     penalty : Penalty
         Of the rows kept.
     lam : float or array, shape (d,)
@@ -54,6 +52,14 @@ class Cells:
     lam: Any
 
 
+@dataclass(frozen=True)
+class Fit:
+    """An energy fitted to rows, and the energies they have as unseen."""
+
+    energy: "Energy"
+    energies: np.ndarray
+
+
 class Energy:
     """The energy of rows from their cells.
 
@@ -65,16 +71,29 @@ class Energy:
         Hilferty 1931), 1 for sums of logarithms.
     by_source : bool
         In a mixed table it is summed over source columns.
+    needs_rows : bool
+        It is fitted to the rows.
     """
 
     name: ClassVar[str]
     power: ClassVar[float] = 1 / 3
     by_source: ClassVar[bool] = False
+    needs_rows: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, Z: np.ndarray, weight: Weight, clean: bool) -> "Energy":
-        """Return it fitted to rows as the encoder gets them, shape (n, d)."""
-        return cls()
+    def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
+        """Fit it to rows.
+
+        Parameters
+        ----------
+        cells : Cells
+            Of rows of the fit, residuals as if each row had been left out where the predictor can give them.
+        weight : array, shape (n,), optional
+        kept : array of bool, shape (n,)
+            The rows nearest to the centre, at least three quarters.
+        """
+        energy = cls()
+        return Fit(energy, energy.rows(cells))
 
     def cells(self, cells: Cells) -> Array:
         """What each cell (or group of the penalty) brings, shape (b, groups), 0 where missing."""
@@ -84,9 +103,9 @@ class Energy:
         """Energies, shape (b,): sums of cells scaled by columns / observed cells."""
         return _scaled_sum(self.cells(cells), cells.observed)
 
-    def unseen(self, cells: Cells) -> Array | None:
-        """Energies of rows of the fit as if each had been left out; None where that makes no difference."""
-        return None
+    def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
+        """Energies of rows whose cells are drawn independently from those of the fit."""
+        return draw.sums(self.cells(cells), cells.observed)
 
     def shares(self, cells: Cells) -> np.ndarray:
         """Each cell's part of what the residuals bring, adding up to 1 over a row.
@@ -148,106 +167,157 @@ class Log(Energy):
     by_source = True
 
     def cells(self, cells: Cells) -> Array:
-        return _log1p((cells.R / cells.noise) ** 2)
+        return _log1p(((cells.R / cells.noise) ** 2).clip(max=FARTHEST))
+
+
+@dataclass(frozen=True)
+class Neighbours(Energy):
+    """Mean squared distance to the nearest rows of the fit: no residual takes part in it."""
+
+    near: Neighbourhood
+    name = "neighbours"
+    needs_rows = True
+
+    @classmethod
+    def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
+        near, own = neighbourhood(cells.Z, weight, kept)
+        return Fit(cls(near), _floored(near, near(cells.Z, own)))
+
+    def cells(self, cells: Cells) -> Array:
+        """What each cell adds to the distance from the centre, for lack of anything nearer."""
+        return ((cells.Z - self.near.location) / self.near.scale) ** 2 * cells.observed
+
+    def rows(self, cells: Cells) -> Array:
+        return _floored(self.near, self.near(cells.Z))
+
+    def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
+        return _floored(self.near, self.near(_drawn_rows(cells, cells.R, draw)[1]))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return dict(vars(self.near))
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Neighbours":
+        return cls(Neighbourhood(**arrays))
+
+    def graph(self) -> Any:
+        near = _NeighbourGraph(self.near)
+        return lambda cells: near(cells.Z) + FLOOR * cells.Z.shape[1]
 
 
 @dataclass(frozen=True)
 class Combined(Log):
-    """`Log` plus d log(1 + d2 / median d2), d2 the robust distance of the row."""
+    """A B^k: A = sum log(1 + (r / noise)^2), B the `Neighbours` of the row.
 
-    distance: RobustDistance
+    k makes the logarithm of A, in robust deviations over the rows of the fit, weigh twice that of B. In rows
+    with missing cells A is what it would be for whole rows of the same deviation, (A - m) / sqrt(v) with m and
+    v the sums over the observed columns of the mean and the variance of their cells.
+
+    Attributes
+    ----------
+    near : Neighbourhood
+    mean, variance : array, shape (d,)
+        Of the cells' part of A.
+    power_of_near : float
+        k.
+    """
+
+    near: Neighbourhood
+    mean: np.ndarray
+    variance: np.ndarray
+    power_of_near: float
     name = "combined"
-    power = 1 / 3
     by_source = False
+    needs_rows = True
 
     @classmethod
-    def fit(cls, Z: np.ndarray, weight: Weight, clean: bool) -> "Combined":
-        return cls(robust_distance(*_some(Z, weight)))
+    def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
+        found, observed = Log().cells(cells), cells.observed
+        w = np.ones(len(found)) if weight is None else weight
+        count = np.maximum(w @ observed, 1e-9)
+        mean = w @ (found * observed) / count
+        variance = np.maximum(w @ (found**2 * observed) / count - mean**2, 1e-9)
+        near, own = neighbourhood(cells.Z, weight, kept)
+        B = _floored(near, near(cells.Z, own))
+        energy = cls(near, mean, variance, 0.0)
+        A = energy._sums(found, observed)
+        energy = replace(energy, power_of_near=SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight))
+        return Fit(energy, A * B**energy.power_of_near)
 
     def rows(self, cells: Cells) -> Array:
-        return super().rows(cells) + cells.R.shape[1] * _log1p(self.distance(cells.Z))
+        near = _floored(self.near, self.near(cells.Z))
+        return self._sums(self.cells(cells), cells.observed) * near**self.power_of_near
+
+    def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
+        A, Z = _drawn_rows(cells, self.cells(cells), draw)
+        return (A + LEAST) * _floored(self.near, self.near(Z)) ** self.power_of_near
+
+    def _sums(self, found: Array, observed: Array) -> Array:
+        """A, standardised for what is observed."""
+        total = found.sum(1)
+        if observed.all():
+            return total + LEAST
+        mean, variance = observed @ self.mean, observed @ self.variance
+        scaled = (total - mean) * np.sqrt(self.variance.sum() / np.maximum(variance, 1e-12))
+        return np.maximum(self.mean.sum() + scaled, 0.0) + LEAST
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return vars(self.distance)
+        own = {"mean": self.mean, "variance": self.variance, "power_of_near": np.array(self.power_of_near)}
+        return vars(self.near) | own
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Combined":
-        return cls(RobustDistance(**arrays))
+        near = Neighbourhood(*(arrays[name] for name in ("location", "scale", "references")))
+        return cls(near, arrays["mean"], arrays["variance"], float(arrays["power_of_near"]))
 
     def graph(self) -> Any:
-        values = {name: torch.as_tensor(array) for name, array in vars(self.distance).items()}
-        return replace(self, distance=RobustDistance(**values)).rows
+        near = _NeighbourGraph(self.near)
+
+        def rows(cells: Cells) -> Tensor:
+            B = near(cells.Z) + FLOOR * cells.Z.shape[1]
+            return (self.cells(cells).sum(1) + LEAST) * B**self.power_of_near
+
+        return rows
 
 
-@dataclass(frozen=True)
-class Distances(Log):
-    """Each cell alone, each from all others, and the nearest rows, whatever the predictor."""
+class _NeighbourGraph(nn.Module):
+    """A `Neighbourhood` on tensors."""
 
-    distance: RowDistances
-    name = "distances"
-    power = 1 / 3
-    by_source = False
-
-    @classmethod
-    def fit(cls, Z: np.ndarray, weight: Weight, clean: bool) -> "Distances":
-        return cls(row_distances(*_some(Z, weight), clean))
-
-    def rows(self, cells: Cells) -> Array:
-        return self.distance(cells.Z, cells.observed)
-
-    def unseen(self, cells: Cells) -> Array | None:
-        return self.distance.as_unseen(cells.Z, cells.observed) if self.distance.leaning else None
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return vars(self.distance)
-
-    @classmethod
-    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Distances":
-        return cls(RowDistances(**arrays))
-
-    def graph(self) -> Any:
-        return _DistanceGraph(self.distance)
-
-
-class _DistanceGraph(nn.Module):
-    """`Distances` on tensors."""
-
-    centre: Tensor
-    scale: Tensor
     location: Tensor
-    others: Tensor
-    others_scale: Tensor
+    scale: Tensor
     references: Tensor
-    middle: Tensor
-    spread: Tensor
 
-    def __init__(self, distances: RowDistances):
+    def __init__(self, near: Neighbourhood):
         super().__init__()
-        for name, values in vars(distances).items():
+        self.count = near.count
+        for name, values in vars(near).items():
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
 
-    def forward(self, cells: Cells) -> Tensor:
-        Z = cells.Z
-        observed = cells.observed.to(Z.dtype)
-        share = Z.shape[1] / observed.sum(1)
-        deviations = (Z - self.centre) / self.scale, (Z - self.location) @ self.others / self.others_scale
-        parts = [(torch.log1p(one**2) * observed).sum(1) * share for one in deviations]
-        logs = torch.log(torch.stack([*parts, self._nearest(Z)], 1) + TINY)
-        return torch.exp(((logs - self.middle) / self.spread).mean(1))
-
-    def _nearest(self, Z: Tensor) -> Tensor:
-        last = min(NEIGHBOUR, len(self.references) - 1)
-        squares = (Z * Z).sum(1, keepdim=True) + (self.references**2).sum(1) - 2 * Z @ self.references.T
-        near = torch.topk(squares, last + 1, dim=1, largest=False).values.clamp_min(0).sqrt()
-        floor = SELF * torch.sqrt(Z.shape[1] + (Z * Z).sum(1))
-        return torch.where(near[:, 0] < floor, near[:, last], near[:, max(last - 1, 0)])
+    def forward(self, Z: Tensor) -> Tensor:
+        Y = soft_clip_tensor((Z - self.location) / self.scale, CLIP)
+        squares = (Y * Y).sum(1, keepdim=True) + (self.references**2).sum(1) - 2 * Y @ self.references.T
+        return torch.topk(squares, self.count, dim=1, largest=False).values.mean(1).clamp_min(0)
 
 
-def _some(Z: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
-    Z, weight = some_rows(Z, weight, SOME)
-    return Z.astype(np.float64), None if weight is None else weight.astype(np.float64)
+def _floored(near: Neighbourhood, distances: np.ndarray) -> np.ndarray:
+    """Distances of rows that lie on rows of the fit are rounding: a small share of a deviation is added."""
+    return distances + FLOOR * len(near.location)
+
+
+def _spread(energies: np.ndarray, weight: Weight) -> float:
+    return max(float(mad_scale(np.log(energies), weight)), LEAST_SPREAD)
+
+
+def _drawn_rows(cells: Cells, found: np.ndarray, draw: Drawn) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums of `found` drawn independently, and reconstructions with the residuals drawn alike."""
+    Z = (cells.Z - cells.R)[draw.rows()]
+    total = np.zeros(len(Z))
+    for j, rows in enumerate(draw.columns(cells.observed)):
+        Z[:, j] += cells.R[rows, j]
+        total += found[rows, j]
+    return total, Z
 
 
 ENERGIES: dict[str, type[Energy]] = {
-    kind.name: kind for kind in (Envelope, Squared, Log, Combined, Distances)
+    kind.name: kind for kind in (Envelope, Squared, Log, Combined, Neighbours)
 }

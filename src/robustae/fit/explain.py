@@ -27,7 +27,7 @@ def expected_of(model: Model, block: Block, flags: np.ndarray, passes: int = 0) 
     rows = np.flatnonzero(out.any(1))
     Zhat = block.Zhat.copy()
     for _ in range(passes if len(rows) else 0):
-        Zhat[rows] = model.reconstruct_scaled(np.where(out[rows], Zhat[rows], block.Z[rows]))
+        Zhat[rows] = model.reconstruct_scaled(np.where(out[rows], Zhat[rows], block.Z[rows]), ~out[rows])[0]
     return model.scaling.inverse(Zhat)
 
 

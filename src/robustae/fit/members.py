@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustae.fit.auto import Settings, choices, sized
-from robustae.fit.energies import ENERGIES, Energy
+from robustae.fit.auto import Settings, choices, closed_choices, sized
+from robustae.fit.closed import fit_closed
+from robustae.fit.energies import ENERGIES
 from robustae.fit.lambdas import LEAST_NOISE, NoiseRule
 from robustae.fit.model import Model
+from robustae.fit.ranking import calibrated, ranked, rows_of_fit
 from robustae.fit.training import Refresh, Trained, train
 from robustae.predictors import build, named, start, traits_of
 from robustae.solvers import Result, Solver, choose
@@ -27,7 +29,7 @@ from robustae.stats.scales import (
     winsorised_sd,
 )
 from robustae.stats.scaling import ColumnScaling, Scaling, fit_scaling
-from robustae.stats.thresholds import CleanPart, clean_part
+from robustae.stats.thresholds import Calibration
 
 __all__ = [
     "Fitted",
@@ -39,6 +41,7 @@ __all__ = [
     "own_seed",
     "prepared",
     "problem_of",
+    "with_energies",
 ]
 
 FEW_THREADS = 4
@@ -48,8 +51,8 @@ FEW_THREADS = 4
 class Fitted:
     """Members of a fit, the first one's course, and what the threshold needs.
 
-    `choices` are the automatic ones, by the fitted attribute that holds each. `clean` is of the energies that
-    the rows would have had the fit not seen them.
+    `choices` are the automatic ones, by the fitted attribute that holds each. `calibration` is of energies of
+    clean rows that the fit has not seen.
     """
 
     predictor: Any
@@ -58,7 +61,7 @@ class Fitted:
     hidden: tuple[int, ...]
     energies: np.ndarray
     weight: Weight
-    clean: CleanPart
+    calibration: Calibration
     choices: dict[str, Any] = field(default_factory=dict)
 
 
@@ -139,6 +142,8 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     """Fit one member for each seed to X, shape (n, d), NaN for missing."""
     if weight is not None:
         X, weight = X[weight > 0], weight[weight > 0]
+    if traits_of(settings.predictor).closed_form:
+        return _closed(X, weight, settings)
     problem, preprocessing, floor = _posed(X, weight, settings)
     settings, hidden = sized(settings, problem.inputs.cpu().numpy())
     noise = NoiseRule(settings.noise_by, floor, code_width(settings, hidden))
@@ -154,11 +159,38 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
         result = replace(result, interrupted=True, status=status)
     solver = members[0].solver
     del problem, members  # the rows are scored in their own units: let go of the scaled ones
+    models, calibration = with_energies(models, X, weight, settings)
     models, energies = _united(models, X, weight)
-    unseen = models[0].energies_as_unseen(X, energies) if len(models) == 1 else energies
-    clean = clean_part(unseen, weight, models[0].energy.power)
+    if calibration is None or len(models) > 1:
+        calibration = calibrated(models[0], energies, weight)
     chosen = choices(settings, solver, X.shape[0], len(seeds))
-    return Fitted(settings.predictor, models, result, hidden, energies, weight, clean, chosen)
+    return Fitted(settings.predictor, models, result, hidden, energies, weight, calibration, chosen)
+
+
+def _closed(X: np.ndarray, weight: Weight, settings: Settings) -> Fitted:
+    """Fit what needs no descent: once, whatever the seeds."""
+    rows, copies = merged_rows(X, weight)
+    preprocessing = _preprocessing(rows, copies, settings)
+    found = fit_closed(
+        rows, copies, preprocessing, noise_floor(rows, preprocessing.scaling, settings), settings
+    )
+    energies = found.model.energies(X)
+    chosen = closed_choices(settings)
+    return Fitted(
+        settings.predictor, [found.model], found.result, (), energies, weight, found.calibration, chosen
+    )
+
+
+def with_energies(
+    models: list[Model], X: np.ndarray, weight: Weight, settings: Settings
+) -> tuple[list[Model], Calibration | None]:
+    """Give the models their energies; the first one's tell those of clean unseen rows of tables."""
+    kind = ENERGIES[settings.energy]
+    if not settings.by_column and not kind.needs_rows:
+        return [model.having(energy=kind()) for model in models], None
+    rows, copies = merged_rows(X, weight)
+    found = [ranked(model, rows_of_fit(model, rows, copies, settings.clean), settings) for model in models]
+    return [model for model, _ in found], found[0][1]
 
 
 def _posed(X: np.ndarray, weight: Weight, settings: Settings) -> tuple[Problem, Preprocessing, np.ndarray]:
@@ -231,14 +263,9 @@ def _model(trained: Trained, noise: NoiseRule, preprocessing: Preprocessing, set
         preprocessing.clip,
         sigma,
         preprocessing.fill,
-        _energy(trained.problem, settings),
+        ENERGIES["log"](),  # until the rows have been looked at
         widening=widening,
     )
-
-
-def _energy(problem: Problem, settings: Settings) -> Energy:
-    weight = None if problem.weight is None else problem.weight.cpu().numpy()
-    return ENERGIES[settings.energy].fit(problem.inputs.cpu().numpy(), weight, settings.clean)
 
 
 def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Model], np.ndarray]:

@@ -13,13 +13,16 @@ import torch
 from torch import nn
 
 from robustae.fit.energies import Cells, Energy
+from robustae.fit.known import KnownRows
 from robustae.penalties import Penalty
-from robustae.predictors import encoder_of, predicted
+from robustae.predictors import encoder_of, predicted, traits_of
 from robustae.solvers.objective import row_blocks, soft_clip
 from robustae.stats.scaling import Scaling
 from robustae.utils.checks import InputError
 
 __all__ = ["Block", "Model"]
+
+FARTHEST = 1e8  # deviations that are told apart
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Block:
     observed : array of bool, shape (b, d)
     Zhat, R : array, shape (b, d)
         Reconstruction, and residual Z - Zhat (0 where missing).
+    wider : array, shape (b, d), or 1
+        How many times wider residuals spread for what is missing in the row.
     """
 
     rows: slice
@@ -41,6 +46,7 @@ class Block:
     observed: np.ndarray
     Zhat: np.ndarray
     R: np.ndarray
+    wider: Any = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Model:
         Median energy of the training rows, by which members of an ensemble are divided.
     widening : float or array, shape (d,)
         How many times wider than `noise` the scale is by which cells are judged.
+    known : KnownRows or None
+        Rows of the fit, and their energies as if each had been left out.
     """
 
     predictor: nn.Module
@@ -77,6 +85,7 @@ class Model:
     energy: Energy
     unit: float = 1.0
     widening: Any = 1.0
+    known: KnownRows | None = None
 
     def having(self, **changes: Any) -> "Model":
         """Return a copy with some attributes replaced."""
@@ -92,16 +101,21 @@ class Model:
         complete = observed.all()
         if not complete:
             Z = np.where(observed, Z, self.fill)
-        Zhat = self.reconstruct_scaled(Z, None if complete else observed)
+        Zhat, wider = self.reconstruct_scaled(Z, None if complete else observed)
         R = Z - Zhat
         if not complete:
             R[~observed] = 0.0
-        return Block(rows, Z, observed, Zhat, R)
+        return Block(rows, Z, observed, Zhat, R, wider)
 
-    def reconstruct_scaled(self, Z: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
-        """Xhat of rows on the model's scale, shape (b, d), whose missing cells hold their location."""
-        cells = None if observed is None else torch.from_numpy(observed)
-        return self._forward(lambda X: predicted(self.predictor, X, cells), soft_clip(Z, self.clip))
+    def reconstruct_scaled(self, Z: np.ndarray, there: np.ndarray | None = None) -> tuple[np.ndarray, Any]:
+        """Xhat of rows on the model's scale, and how many times wider residuals spread for what is not there.
+
+        What is not there holds its location, or what it may be; a predictor that can leaves it out.
+        """
+        if there is not None and traits_of(self.predictor).conditional:
+            return self.predictor.conditional(Z, there)
+        seen = None if there is None else torch.from_numpy(there)
+        return self._forward(lambda X: predicted(self.predictor, X, seen), soft_clip(Z, self.clip)), 1.0
 
     @torch.no_grad()
     def _forward(self, function: Any, inputs: np.ndarray) -> np.ndarray:
@@ -114,35 +128,41 @@ class Model:
 
     def cells_of(self, block: Block) -> np.ndarray:
         """Residuals in noise deviations, 0 where missing: what energies are made of."""
-        return block.R / self.noise
+        return block.R / (self.noise * block.wider)
 
     def deviations_of(self, block: Block) -> np.ndarray:
         """Residuals in the deviations by which cells are judged, 0 where missing."""
-        return block.R / (self.noise * self.widening)
+        return (block.R / (self.noise * self.widening * block.wider)).clip(-FARTHEST, FARTHEST)
 
-    def _part(self, block: Block) -> Cells:
-        inputs = soft_clip(block.Z, self.clip)
-        return Cells(block.R, inputs, block.observed, self.noise, self.penalty.kept, self.lam)
+    def cells(self, block: Block, R: np.ndarray | None = None) -> Cells:
+        """Return what energies are computed from, with other residuals where some are given."""
+        full = np.where(block.observed, block.Z, block.Zhat) if not block.observed.all() else block.Z
+        R = block.R if R is None else R
+        return Cells(R, full, block.observed, self.noise * block.wider, self.penalty.kept, self.lam)
+
+    def all_cells(self, X: np.ndarray) -> Cells:
+        """Return the cells of all rows of X, shape (n, d)."""
+        parts = [self.cells(block) for block in self.blocks(X)]
+        R, Z, observed = (
+            np.concatenate([getattr(p, name) for p in parts]) for name in ("R", "Z", "observed")
+        )
+        noise = parts[0].noise
+        if any(part.noise.ndim > 1 for part in parts):
+            noise = np.concatenate([np.broadcast_to(part.noise, part.R.shape) for part in parts])
+        return Cells(R, Z, observed, noise, self.penalty.kept, self.lam)
 
     def energies_of(self, block: Block) -> np.ndarray:
         """Energies of the rows, shape (b,), lower = more normal."""
-        return self.energy.rows(self._part(block))
+        return self.energy.rows(self.cells(block))
 
     def energies(self, X: np.ndarray) -> np.ndarray:
-        """Energies of the rows of X, shape (n,)."""
-        return np.concatenate([self.energies_of(block) for block in self.blocks(X)])
-
-    def energies_as_unseen(self, X: np.ndarray, energies: np.ndarray) -> np.ndarray:
-        """Energies of rows of the fit as they would be had each not been there, as far as that can be known.
-
-        `energies` are theirs as they are, which do where rows are many for the columns.
-        """
-        found = [self.energy.unseen(self._part(block)) for block in self.blocks(X)]
-        return energies if found[0] is None else np.concatenate(found)
+        """Energies of the rows of X, shape (n,); of rows of the fit, where they are known, as if left out."""
+        found = np.concatenate([self.energies_of(block) for block in self.blocks(X)])
+        return found if self.known is None else self.known.instead_of(found, X)
 
     def cell_shares(self, block: Block) -> np.ndarray:
         """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row."""
-        return self.energy.shares(self._part(block))
+        return self.energy.shares(self.cells(block))
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Codes of the rows of X, shape (n, K)."""

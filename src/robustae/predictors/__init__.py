@@ -15,6 +15,7 @@ from robustae.predictors.constant import Constant
 from robustae.predictors.conv import Conv
 from robustae.predictors.deep import Deep
 from robustae.predictors.linear import Linear
+from robustae.predictors.shallow import Shallow
 from robustae.predictors.sigmoid import Sigmoid
 from robustae.predictors.users import Reshaped, users_module
 from robustae.stats.scales import Weight
@@ -28,6 +29,7 @@ __all__ = [
     "Linear",
     "Predictor",
     "Reshaped",
+    "Shallow",
     "Sigmoid",
     "Traits",
     "build",
@@ -46,6 +48,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
     "sigmoid": Sigmoid,
     "deep": Deep,
     "conv": Conv,
+    "shallow": Shallow,
 }
 
 

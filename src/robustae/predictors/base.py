@@ -29,6 +29,8 @@ class Traits:
         Two layers of weights U and V, whose curvature is known.
     takes_observed : bool
         `forward` takes which cells are observed beside the rows.
+    conditional : bool
+        `conditional` predicts cells from any others, and says how widely residuals then spread.
     random : bool
         Draws random numbers while it is trained.
     trims : float
@@ -40,6 +42,10 @@ class Traits:
     parallel : bool
         Gains from more threads than one.
     needs_image_shape : bool
+    closed_form : bool
+        Fitted without descent, whatever the solver, by the rows as they are: see `fit.closed`.
+    clips : bool
+        Its inputs are soft-clipped: what a wild cell does through the encoder is bounded.
     adam : mapping
         Parameters of `solvers.Adam` that suit it.
     """
@@ -48,12 +54,15 @@ class Traits:
     at_optimum: bool = False
     bilinear: bool = False
     takes_observed: bool = False
+    conditional: bool = False
     random: bool = False
     trims: float = 0.0
     noise_of_images: str = "cells"
     members: int = 1
     parallel: bool = False
     needs_image_shape: bool = False
+    closed_form: bool = False
+    clips: bool = True
     adam: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 With o the cells of a row that are there and m the others, the inverse of S restricted to o is
 P_oo - P_om P_mm^-1 P_mo, so a pattern of missing cells costs a factorisation of P_mm (or, where P is
-held as T^-1 - M'M, of I - M_m T_m M_m'). Rows of one pattern share it. Where the patterns would cost too much,
+With o the cells of a row that are there and m the others, the inverse of S_oo is
 the missing cells are found by conjugate gradients instead, all rows at once, and the scales are interpolated.
 """
 

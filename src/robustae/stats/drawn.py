@@ -1,5 +1,7 @@
 """Rows as clean ones would be: cells of the rows of the fit, drawn independently, column by column."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from robustae.stats.scales import Weight, quantile
@@ -38,18 +40,26 @@ class Drawn:
         upto = np.cumsum(w[rows])
         return rows[np.searchsorted(upto, (np.arange(count) + 0.5) * upto[-1] / count)]
 
-    def rows(self) -> np.ndarray:
-        """Draw a row for each drawn one, shape (count,)."""
-        places = self._rng.random(self.count) * self._upto[-1]
-        rows = np.minimum(np.searchsorted(self._upto, places, side="right"), len(self._upto) - 1)
+    def rows(self, among: np.ndarray | None = None) -> np.ndarray:
+        """Draw a row for each drawn one, `among` some, shape (count,)."""
+        upto = self._upto
+        if among is not None and not among.all():
+            upto = np.cumsum(np.diff(upto, prepend=0.0) * among)
+        places = self._rng.random(self.count) * upto[-1]
+        rows = np.minimum(np.searchsorted(upto, places, side="right"), len(upto) - 1)
         rows[: len(self.as_they_are)] = self.as_they_are
         return rows
 
-    def sums(self, cells: np.ndarray) -> np.ndarray:
-        """Sum over the columns of cells drawn for each, shape (count,)."""
+    def columns(self, observed: np.ndarray) -> Iterator[np.ndarray]:
+        """Draw, for every column, a row for each drawn one, among those `observed` there."""
+        return (self.rows(column) for column in observed.T)
+
+    def sums(self, cells: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """Sum over the columns (or groups) of cells drawn for each, shape (count,)."""
+        there = observed if observed.shape == cells.shape else np.ones(cells.shape, bool)
         total = np.zeros(self.count)
-        for column in cells.T:
-            total += column[self.rows()]
+        for column, rows in zip(cells.T, self.columns(there), strict=True):
+            total += column[rows]
         return total
 
 

@@ -29,6 +29,11 @@ class Neighbourhood:
     scale: np.ndarray
     references: np.ndarray
 
+    @property
+    def count(self) -> int:
+        """How many of the nearest count."""
+        return min(max(2, int(MASS * len(self.references))), len(self.references))
+
     def __call__(self, Z: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Return the distances of complete rows Z, shape (n, d).
 
@@ -53,8 +58,8 @@ class Neighbourhood:
         if own is not None:
             rows = np.flatnonzero(own >= 0)
             D[rows, own[rows]] = np.inf
-        count = min(max(2, int(MASS * len(self.references))), len(self.references) - (own is not None))
-        least = torch.topk(torch.from_numpy(D), max(count, 1), dim=1, largest=False, sorted=False).values
+        count = max(min(self.count, len(self.references) - (own is not None)), 1)
+        least = torch.topk(torch.from_numpy(D), count, dim=1, largest=False, sorted=False).values
         mean = least.numpy().mean(1, dtype=np.float64)
         return np.maximum(mean + np.einsum("ij,ij->i", Y, Y), 0.0)
 

@@ -21,6 +21,11 @@ from robustae.utils.checks import InputError, one_of
 __all__ = ["ColumnScaling", "Scaling", "TransformerScaling", "fit_scaling"]
 
 
+ROUNDING = 1e-15  # of the location: spreads below are constants
+UNSEEN = 1.5e-8  # of a constant: what differs by less is half of the digits
+LEAST = 1e-100  # scale of a column of zeros: whatever else comes is as far off as cells are told apart
+
+
 class Scaling(Protocol):
     """What the model asks of a scaling."""
 
@@ -77,9 +82,10 @@ class TransformerScaling:
 
 
 def _usable(scale: np.ndarray, location: np.ndarray) -> np.ndarray:
-    """Constant columns get scale 1, and so does what is constant up to rounding."""
-    rounding = 1e-12 * np.maximum(np.abs(location), np.finfo(float).tiny)
-    return np.where(np.isfinite(scale) & (scale > rounding), scale, 1.0)
+    """Columns that are constant, up to rounding, get a scale that no rounding error reaches."""
+    size = np.abs(location)
+    varies = np.isfinite(scale) & (scale > ROUNDING * size)
+    return np.where(varies, scale, np.maximum(UNSEEN * size, LEAST))
 
 
 def _robust(X: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import erf
+from scipy.special import ndtr, ndtri
 
 from robustae.stats.scales import Weight, quantile
 from robustae.utils.checks import InputError
 
-__all__ = ["CleanPart", "clean_part", "offset", "valid_contamination"]
+__all__ = ["Calibration", "CleanPart", "clean_part", "offset", "valid_contamination", "valid_rate"]
 
 CUT = 3.0  # deviations above the clean part at which a row is called anomalous
 QUARTILE_TO_SD = 0.6744897501960817
@@ -27,14 +27,6 @@ class CleanPart:
     centre: float
     spread: float
     power: float = CUBE_ROOT
-
-    def probability(self, energies: np.ndarray) -> np.ndarray:
-        """Probability that a clean row has a lower energy, counted above the centre.
-
-        This is the Gaussian scaling of Kriegel et al. (2011): max(0, erf(z / sqrt 2)).
-        """
-        z = (energies**self.power - self.centre) / max(self.spread, np.finfo(float).tiny)
-        return np.maximum(0.0, erf(z / np.sqrt(2.0)))
 
     @property
     def limit(self) -> float:
@@ -65,36 +57,119 @@ def clean_part(energies: np.ndarray, weight: Weight = None, power: float = CUBE_
     return part
 
 
+SHARES = np.concatenate([np.linspace(1, 0.02, 99), np.geomspace(0.02, 1e-4, 62)[1:]])
+FALSE_ALARMS = 0.01  # share of clean unseen rows that "auto" calls
+TIE = 1e-9  # relative difference that rounding may make
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How energies of clean unseen rows are distributed.
+
+    Attributes
+    ----------
+    energies : array, shape (160,)
+        Ascending: those that shares of 1 to .0001 of the clean rows reach.
+    rate : float
+        Share of them that contamination="auto" calls.
+    """
+
+    energies: np.ndarray
+    rate: float = FALSE_ALARMS
+
+    @classmethod
+    def of_rows(cls, energies: np.ndarray) -> "Calibration":
+        """Of energies of clean rows, or of rows drawn like them."""
+        return cls(np.sort(quantile(energies, 1 - SHARES)))
+
+    @classmethod
+    def of_clean_part(cls, part: CleanPart) -> "Calibration":
+        """Of the Gaussian part of energies that include anomalies'; "auto" calls beyond 3 deviations."""
+        powers = part.centre + part.spread * ndtri(1 - np.minimum(SHARES, 1 - SHARES[-1]))
+        return cls(np.maximum(powers, 0.0) ** (1 / part.power), float(ndtr(-CUT)))
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is one."""
+        ascending = self.energies.shape == SHARES.shape and (np.diff(self.energies) >= 0).all()
+        return bool(ascending and np.isfinite(self.energies).all() and 0 < self.rate < 1)
+
+    def p_values(self, energies: np.ndarray) -> np.ndarray:
+        """Shares of clean rows that reach each energy; 0 beyond what one in 10 000 reaches."""
+        at = np.searchsorted(self.energies, energies * (1 - TIE))
+        inside = np.clip(at, 1, len(SHARES) - 1)
+        low, high = self.energies[inside - 1], self.energies[inside]
+        part = np.clip((energies - low) / np.maximum(high - low, np.finfo(float).tiny), 0, 1)
+        found = SHARES[inside - 1] ** (1 - part) * SHARES[inside] ** part
+        return np.where(at == 0, 1.0, np.where(at == len(SHARES), 0.0, found))
+
+    def limit(self, rate: float | None = None) -> float:
+        """Return the energy that a share of the clean rows exceeds."""
+        share = self.rate if rate is None else rate
+        energy = np.interp(-np.log(share), -np.log(SHARES), self.energies)
+        return float(energy + TIE * abs(energy))
+
+
 def valid_contamination(contamination: Any) -> Any:
-    """Return "auto" or a share in [0, 0.5]."""
-    if isinstance(contamination, str) and contamination == "auto":
+    """Return "auto", a share in [0, 0.5], or a callable."""
+    if callable(contamination) or isinstance(contamination, str) and contamination == "auto":
         return contamination
     share = contamination if isinstance(contamination, (int, float, np.number)) else -1.0
     if not isinstance(contamination, bool) and 0 <= float(share) <= 0.5:
         return float(share)
-    raise InputError(f"contamination={contamination!r} must be 'auto' or a share in [0, 0.5].")
+    raise InputError(
+        f"contamination={contamination!r} must be 'auto', a share in [0, 0.5], or a callable "
+        "from energies to a threshold."
+    )
+
+
+def valid_rate(rate: Any) -> float:
+    """Return a rate of false alarms in (0, 0.5].
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if isinstance(rate, (int, float, np.number)) and not isinstance(rate, bool) and 0 < rate <= 0.5:
+        return float(rate)
+    raise InputError(f"false_alarms={rate!r} must be a share in (0, 0.5].")
 
 
 def offset(
-    energies: np.ndarray, contamination: Any = "auto", weight: Weight = None, clean: CleanPart | None = None
+    energies: np.ndarray,
+    contamination: Any = "auto",
+    weight: Weight = None,
+    calibration: Calibration | None = None,
 ) -> float:
     """Return `offset_`: a row is anomalous where its score, minus its energy, lies below it.
 
     Parameters
     ----------
     energies : array, shape (n,)
-        Of the training rows, positive, higher = more anomalous.
-    contamination : "auto" or float in [0, 0.5]
-        A share gives the exact percentile of the scores. "auto" cuts 3 deviations above the clean
-        part, but flags at least the worst training row unless all rows are alike.
-    clean : CleanPart, optional
-        Of the energies, or of what unseen rows like them would have.
+        Of the training rows as unseen, positive, higher = more anomalous.
+    contamination : "auto", float in [0, 0.5] or callable
+        A share gives the exact percentile of the scores; a callable the threshold from the energies (of each
+        copy of a row). "auto" calls what few clean rows reach.
+    calibration : Calibration, optional
+        Of clean unseen rows.
     """
     contamination = valid_contamination(contamination)
+    if callable(contamination):
+        return -_threshold(contamination, energies, weight)
     if contamination != "auto":
         return float(quantile(-energies, contamination, weight))
-    worst = -energies.max()
-    if worst == -energies.min():
-        return float(worst)
-    above_worst = worst + max(1e-9 * abs(worst), 1e-300)  # by more than rounding can move a score
-    return float(max(-(clean or clean_part(energies, weight)).limit, above_worst))
+    calibration = calibration or Calibration.of_clean_part(clean_part(energies, weight))
+    return -calibration.limit()
+
+
+def _threshold(rule: Any, energies: np.ndarray, weight: Weight) -> float:
+    whole = weight is not None and (weight == np.rint(weight)).all()
+    found = rule(np.repeat(energies, weight.astype(int)) if whole else energies.copy())
+    try:
+        threshold = float(found)
+    except (TypeError, ValueError):
+        threshold = np.nan
+    if np.isnan(threshold):
+        raise InputError(f"contamination: the callable returned {found!r}, and must return one number.")
+    return threshold

@@ -24,14 +24,14 @@ from robustae.predictors import traits_of
 from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing
 from robustae.stats.scaling import fit_scaling
-from robustae.stats.thresholds import CleanPart
+from robustae.stats.thresholds import Calibration
 from robustae.utils.checks import InputError
 
 __all__ = ["Beginning", "Sample", "course_of"]
 
 ROWS, CELLS = 20_000, 2**24  # of the sample
 GRID = 2001  # quantiles that stand for a column when it is scaled
-UNKNOWN = CleanPart(0.0, 0.0)  # of a fit that goes on: known at its end
+UNKNOWN = Calibration(np.zeros(0))  # of a fit that goes on: told at its end
 IGNORED = ("verbose", "device", "n_estimators")  # a fit may be resumed with others of these
 
 
@@ -60,7 +60,7 @@ class Sample:
             raise InputError(f"a model needs at least 2 rows, and the data have {n}.")
         X = data.of_rows(spread(n, min(ROWS, max(CELLS // d, 1000))), np.asarray)
         kind = kind_of(X, valid_image_shape(params["image_shape"], X))
-        settings = settings_of(params, kind, d)
+        settings = settings_of(params, kind)
         settings = replace(settings, device=data.world.device(settings.device))
         chosen = settings.scaling
         if isinstance(settings.scaling, str):

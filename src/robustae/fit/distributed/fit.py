@@ -16,11 +16,12 @@ from robustae.fit.auto import choices
 from robustae.fit.distributed.beginning import Beginning, Sample, course_of
 from robustae.fit.distributed.checkpoints import Checkpoints
 from robustae.fit.distributed.course import SECONDS, Course
-from robustae.fit.distributed.data import opened, spread
+from robustae.fit.distributed.data import Data, opened, spread
 from robustae.fit.distributed.worlds import World, with_heartbeat, world_here
-from robustae.fit.members import Fitted, one_thread_for
+from robustae.fit.members import Fitted, one_thread_for, with_energies
+from robustae.fit.ranking import calibrated
+from robustae.predictors import traits_of
 from robustae.solvers import Result
-from robustae.stats.thresholds import clean_part
 from robustae.utils.checks import InputError
 
 __all__ = ["SourceFit", "SourceOptions", "fit_source"]
@@ -129,6 +130,8 @@ def fit_source(
         data = opened(source, world, stack, options.own_rows, options.place, progress_of["read"])
         sample = Sample.of(data, params)
         with one_thread_for(params["predictor"]), _own_draws():
+            if traits_of(sample.settings.predictor).closed_form:
+                return _closed(world, data, sample, seed, progress_of["fit"])
             begin = partial(Beginning.of, data, sample, seed, params, kept, options.resume)
             begun = world.of_first(with_heartbeat(world, begin if world.rank == 0 else None))
             assert begun is not None
@@ -142,18 +145,31 @@ def fit_source(
     return SourceFit(fitted, sample.settings.kind, data.one.columns, data.one.named, data.layout.n, world)
 
 
+def _closed(world: World, data: Data, sample: Sample, seed: int, progress: Any) -> SourceFit:
+    """Fit the sample, which is all that a fit in closed form takes, and score rows from all over."""
+    first = world.of_first(with_heartbeat(world, partial(sample.fit, seed) if world.rank == 0 else None))
+    assert first is not None
+    energies = data.of_rows(spread(data.layout.n, SCORED), first.models[0].energies)
+    chosen = first.choices | {"scaling_": sample.scaling}
+    fitted = replace(first, energies=energies, weight=None, choices=chosen)
+    if progress is not None:
+        progress(data.layout.n, data.layout.n)
+    return SourceFit(fitted, sample.settings.kind, data.one.columns, data.one.named, data.layout.n, world)
+
+
 def _fitted(course: Course, result: Result, first: Fitted, sample: Sample) -> Fitted:
     """Return the model at its end, and the energies of rows from all over."""
     data, model = course.descent.data, course.fitted()
     energies = data.of_rows(spread(data.layout.n, SCORED), model.energies)
-    whole = data.layout.n == len(sample.X)
-    unseen = model.energies_as_unseen(sample.X, energies) if whole else energies
-    clean = clean_part(unseen, power=model.energy.power)
+    (model,), calibration = with_energies([model], sample.X, None, sample.settings)
+    calibration = calibration or calibrated(model, energies, None)
     settings = replace(sample.settings, predictor=first.predictor, scaling=sample.scaling)
     pace = course.pace
     chosen = choices(settings, pace.adam, data.layout.n, 1)
     chosen |= {"max_iter_": pace.epochs, "batch_size_": pace.batch}
-    return replace(first, models=[model], result=result, energies=energies, clean=clean, choices=chosen)
+    return replace(
+        first, models=[model], result=result, energies=energies, calibration=calibration, choices=chosen
+    )
 
 
 def _check(params: dict[str, Any], options: SourceOptions) -> None:

@@ -1,0 +1,63 @@
+"""From a model and rows of its fit to the energy that ranks, and to what clean unseen rows have of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustae.fit.auto import Settings
+from robustae.fit.energies import ENERGIES, Cells
+from robustae.fit.known import KnownRows
+from robustae.fit.model import Model
+from robustae.stats.drawn import drawn_of, widened
+from robustae.stats.scales import Weight, quantile, some_rows
+from robustae.stats.thresholds import Calibration, clean_part
+
+__all__ = ["ROWS", "RowsOfFit", "calibrated", "ranked", "rows_of_fit"]
+
+ROWS = 20_000  # evenly spread, are enough
+NEAREST = 0.75
+
+
+@dataclass(frozen=True)
+class RowsOfFit:
+    """Some rows of a fit, equal ones merged.
+
+    Attributes
+    ----------
+    X : array, shape (n, d)
+        In the user's units, NaN for missing.
+    weight : array, shape (n,), or None
+    cells : Cells
+        As if each row had been left out, where the predictor can tell.
+    nearest : array of bool, shape (n,)
+        The rows nearest to the centre.
+    """
+
+    X: np.ndarray
+    weight: Weight
+    cells: Cells
+    nearest: np.ndarray
+
+
+def rows_of_fit(model: Model, X: np.ndarray, weight: Weight, clean: bool) -> RowsOfFit:
+    """Return up to 20 000 rows, as the model finds them."""
+    X, weight = some_rows(X, weight, ROWS)
+    cells = model.all_cells(X)
+    sums = ENERGIES["log"]().rows(cells)
+    limit = quantile(sums, 1.0 if clean else NEAREST, weight)
+    return RowsOfFit(X, weight, cells, sums <= limit * (1 + 1e-9))
+
+
+def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Calibration]:
+    """Fit the energy, and return it in the model, with the energies of clean unseen rows."""
+    found = ENERGIES[settings.energy].fit(rows.cells, rows.weight, rows.nearest)
+    model = model.having(energy=found.energy, known=KnownRows.of(rows.X, found.energies, rows.weight))
+    if not settings.by_column:
+        return model, calibrated(model, found.energies, rows.weight)
+    drawn = model.energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
+    return model, Calibration.of_rows(widened(drawn, found.energies, rows.weight))
+
+
+def calibrated(model: Model, energies: np.ndarray, weight: Weight) -> Calibration:
+    """Return the energies of clean rows by the lower part of those found."""
+    return Calibration.of_clean_part(clean_part(energies, weight, model.energy.power))

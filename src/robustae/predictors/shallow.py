@@ -1,0 +1,116 @@
+"""Every cell from all others: linear, with a zero diagonal, by the scatter of the rows kept."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustae.predictors.base import Predictor, Traits
+from robustae.stats.conditional import given
+from robustae.stats.scales import Weight
+from robustae.stats.scatter import Scatter
+from robustae.stats.shallow import fit_shallow, scales_given
+
+__all__ = ["Shallow"]
+
+BY_COLUMN = ("location", "pivots", "variances")
+
+
+class Shallow(Predictor):
+    """Xhat = x - (P b)_j / P_jj, b = x - m: P the inverse of the shrunk scatter of the rows kept.
+
+    This is the autoencoder EASE (Steck 2019) and the marginalised denoising autoencoder (Chen et al. 2012),
+    made robust by leaving out rows. Fitted in closed form: it has no weights to descend on. P is held whole,
+    or for more columns than rows as diag(1 / ridge) - factor' factor.
+    """
+
+    traits = Traits(closed_form=True, takes_observed=True, conditional=True, clips=False)
+
+    location: Tensor
+    pivots: Tensor
+    variances: Tensor
+    part: Tensor
+    precision: Tensor
+    ridge: Tensor
+    factor: Tensor
+
+    def __init__(self, d: int):
+        super().__init__()
+        self.set(Scatter(np.zeros(d), np.ones(d), 0.0, np.ones(d), precision=np.zeros((0, 0)), copies=2.0))
+
+    def set(self, scatter: Scatter) -> None:
+        """Take over a scatter."""
+        d = len(scatter.location)
+        whole = scatter.precision is not None
+        parts = {
+            "location": scatter.location,
+            "pivots": scatter.pivots,
+            "variances": scatter.variances,
+            "part": np.array([scatter.part, scatter.copies]),
+            "precision": scatter.precision if whole else np.zeros((0, d)),
+            "ridge": np.zeros(0) if whole else scatter.ridge,
+            "factor": np.zeros((0, d)) if whole else scatter.factor,
+        }
+        for name, values in parts.items():
+            self.register_buffer(name, torch.from_numpy(np.array(values, dtype=np.float64)))
+
+    @property
+    def scatter(self) -> Scatter:
+        """What cells are predicted by."""
+        arrays = {name: getattr(self, name).cpu().double().numpy() for name in BY_COLUMN}
+        part, copies = self.part.tolist()
+        if len(self.ridge):
+            return Scatter(
+                **arrays, part=part, copies=copies, ridge=self.ridge.numpy(), factor=self.factor.numpy()
+            )
+        return Scatter(**arrays, part=part, copies=copies, precision=self.precision.numpy())
+
+    @classmethod
+    def widths(cls, hidden: Any, d: int, auto: Any) -> tuple[int, ...]:
+        """There is no code."""
+        return ()
+
+    @classmethod
+    def build(cls, d: int, widths: Any, image_shape: Any, generator: Any) -> "Shallow":
+        """Return one that is yet to be fitted."""
+        return cls(d)
+
+    @classmethod
+    def least_weights(cls, d: int, widths: Any, image_shape: Any) -> int:
+        """Location, pivots and variances."""
+        return 3 * d
+
+    def start(self, A: np.ndarray, weight: Weight = None, robust: bool = True) -> None:
+        """Fit to A, shape (n, d); not robust: to all rows."""
+        A = np.asarray(A, dtype=np.float64)
+        self.set(fit_shallow(A, np.ones(A.shape, bool), weight, clean=not robust).scatter)
+
+    def forward(self, X: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Predict every cell from the others that are observed."""
+        if observed is not None and not bool(observed.all()):
+            return torch.from_numpy(self.conditional(X.numpy(), observed.numpy())[0]).to(X)
+        B = X - self.location
+        if len(self.ridge):
+            products = B / self.ridge - (B @ self.factor.T) @ self.factor
+        else:
+            products = B @ self.precision
+        return X - products / self.pivots
+
+    def conditional(self, Z: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return Xhat from the cells that are `there`, and how many times wider residuals spread for it.
+
+        Both of shape (n, d); where a cell is missing Xhat is its conditional expectation.
+        """
+        scatter = self.scatter
+        found = given(scatter, Z, there)
+        full = found.B + scatter.location
+        wider = np.broadcast_to(scales_given(scatter, np.ones(Z.shape[1]), found.pivots), Z.shape)
+        return full - found.residuals(), wider
+
+    def _load_from_state_dict(self, state: Any, prefix: str, *rest: Any) -> None:
+        """The two forms differ in shape."""
+        for name in ("precision", "ridge", "factor"):
+            if (values := state.get(prefix + name)) is not None:
+                self.register_buffer(name, torch.empty_like(values, dtype=torch.float64))
+        super()._load_from_state_dict(state, prefix, *rest)
