@@ -6,7 +6,7 @@ from torch import nn
 
 from robustae.solvers import Adam
 
-QUICK = {"hidden": 2, "max_iter": 2, "batch_size": 200, "random_state": 0}
+QUICK = {"predictor": "linear", "hidden": 2, "max_iter": 2, "batch_size": 200, "random_state": 0}
 FEW = Adam(steps=50, epochs=2, rows=100)  # the sample is fitted in a moment, too
 
 

