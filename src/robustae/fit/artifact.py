@@ -375,7 +375,7 @@ def _check_columns(arrays: dict[str, np.ndarray]) -> None:
             raise ValueError(f"{name} is not above 0")
     for name, values in arrays.items():
         free = name == "lam" or name.startswith("predictor.") or values.dtype.kind == "u"
-        if not free and not (np.abs(values) < LARGEST).all():
+        if not free and not float(np.abs(values).max(initial=0)) < LARGEST:
             raise ValueError(f"{name} is not finite")
 
 
