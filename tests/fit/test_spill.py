@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from robustae.data.streams import row_source
+from robustae.fit.distributed.checkpoints import Checkpoints
 from robustae.fit.spill import Spill, no_spill
 from robustae.stats.sketches import QuantileSketch
+from robustae.utils import temporaries
 from robustae.utils.checks import InputError
+from robustae.utils.files import replacing, replacing_folder
 
 Q = np.linspace(0, 1, 21)
 
@@ -152,12 +155,45 @@ def test_a_failure_leaves_the_spill_before_and_nothing_half(X, tmp_path):
     assert source.reads == 0
 
 
-def test_what_a_killed_process_left_is_cleared_away(X, tmp_path):
-    left = tmp_path / ".robustae-0123456789ab.tmp"
+@pytest.mark.parametrize("name", ["rows.f32", "sketch.npz"])
+def test_a_flipped_bit_is_found_where_a_spill_is_used_again(X, tmp_path, name):
+    source = Counted(X, {"files": []})
+    folder = Spill.of(source, tmp_path / "s").folder
+    file = folder / "spill" / name
+    whole, rng = file.read_bytes(), np.random.default_rng(0)
+    for place in (0, len(whole) - 1, *rng.integers(0, len(whole), 10).tolist()):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(bytes(spoilt))
+        source.reads = 0
+        np.testing.assert_array_equal(Spill.of(source, folder).rows[:], X.astype(np.float32))
+        assert source.reads == 1
+        assert file.read_bytes() == whole or name == "sketch.npz"
+
+
+def left_half(folder, name, pid):
+    left = folder / f".robustae-{name}-{temporaries._host()}-{pid}-01234567.tmp"
     left.mkdir()
     (left / "rows.f32").write_bytes(b"x" * 100)
+    return left
+
+
+def test_what_a_killed_process_left_is_cleared_away(X, tmp_path):
+    left = left_half(tmp_path, "spill", 1)
     Spill.of(Counted(X), tmp_path)
     assert not left.exists()
+
+
+def test_what_other_commands_are_writing_to_the_folder_stays(X, tmp_path):
+    """A folder named for a spill may be one where results of others are on their way."""
+    with replacing(tmp_path / "scores.csv") as file, replacing_folder(tmp_path / "parts", ["a"]) as parts:
+        file.write(b"1")
+        Spill.of(Counted(X), tmp_path)
+        with Checkpoints(tmp_path).held(resume=True):
+            pass
+        (parts / "a").write_text("2")
+    assert (tmp_path / "scores.csv").read_bytes() == b"1"
+    assert (tmp_path / "parts" / "a").read_text() == "2"
 
 
 class Slow(Counted):

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import warnings
 import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +20,8 @@ from robustae.data.streams import RowSource, checked_rows
 from robustae.stats.scales import quantile
 from robustae.stats.sketches import QuantileSketch
 from robustae.utils.checks import InputError
-from robustae.utils.files import clear_left, locked, replacing_folder
+from robustae.utils.files import locked, replacing_folder
+from robustae.utils.temporaries import clear_left
 
 __all__ = ["Progress", "Spill", "no_spill"]
 
@@ -27,7 +30,8 @@ Progress = Callable[[int, int | None], None]
 
 ROWS, SKETCH, FACTS = NAMES = ("rows.f32", "sketch.npz", "spill.json")
 PLACE = "spill"  # in the folder given
-VERSION = 1
+VERSION = 2
+CHUNK = 2**20  # bytes read at a time
 HEAD = 4096  # rows checked for columns that float32 does not resolve
 
 
@@ -119,8 +123,9 @@ class Spill:
             return cls._temporary(source, progress)
         place = _made(Path(folder).expanduser())
         with locked(place, wait=True):
-            clear_left(place)
-            if not _is_of(_facts(place), source):
+            clear_left(place, re.compile(PLACE))
+            facts = _facts(place)
+            if not (_is_of(facts, source) and _is_intact(place / PLACE, facts)):
                 _write(source, place / PLACE, progress)
             return cls.open(place)
 
@@ -194,6 +199,27 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {name: (folder / name).stat().st_size for name in (ROWS, SKETCH)}
 
 
+def _sums(folder: Path) -> dict[str, int]:
+    return {name: _sum(folder / name) for name in (ROWS, SKETCH)}
+
+
+def _sum(path: Path) -> int:
+    """The CRC-32 of a file: one flipped bit changes it."""
+    total = 0
+    with open(path, "rb") as file:
+        while part := file.read(CHUNK):
+            total = zlib.crc32(part, total)
+    return total
+
+
+def _is_intact(folder: Path, facts: dict[str, Any]) -> bool:
+    """Whether a spill that was kept holds what was written; if not it is written anew."""
+    try:
+        return facts.get("sums") == _sums(folder)
+    except OSError:
+        return False
+
+
 def _is_of(facts: dict[str, Any], source: RowSource) -> bool:
     """Whether a spill is of this source."""
     fingerprint = source.fingerprint()
@@ -208,6 +234,8 @@ def _write(source: RowSource, place: Path, progress: Progress | None) -> None:
     with replacing_folder(place, NAMES) as folder:
         with open(folder / ROWS, "wb") as file:
             sketch, n = _summed_up(source, progress, lambda X: file.write(np.ascontiguousarray(X).data))
+            file.flush()
+            os.fsync(file.fileno())
         np.savez(folder / SKETCH, allow_pickle=False, **sketch.state())
         facts = {
             "version": VERSION,
@@ -216,6 +244,7 @@ def _write(source: RowSource, place: Path, progress: Progress | None) -> None:
             "named": source.named,
             "fingerprint": fingerprint,
             "bytes": _sizes(folder),
+            "sums": _sums(folder),
         }
         (folder / FACTS).write_text(json.dumps(facts), "utf-8")
 

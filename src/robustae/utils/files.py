@@ -1,7 +1,7 @@
 """Files out: written under a temporary name beside their place, then renamed: whole or absent."""
 
+import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import IO
 
 from robustae.utils.checks import InputError
+from robustae.utils.temporaries import beside
 
 __all__ = [
     "PathLike",
     "check_writable",
-    "clear_left",
     "locked",
     "replacing",
     "replacing_folder",
@@ -22,7 +22,8 @@ __all__ = [
 ]
 
 LOCK = ".lock"
-TEMPORARY = ".robustae-*.tmp"  # names of what is not whole yet
+# Of what goes wrong while a file is written; a user's own iterator may raise others in between.
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 PathLike = str | os.PathLike[str]
 
@@ -82,8 +83,8 @@ def replacing(path: PathLike) -> Iterator[IO[bytes]]:
     if target.exists() and not target.is_file():
         what = "a folder" if target.is_dir() else "no regular file"
         raise InputError(f"cannot write {str(path)!r}: it is {what}.")
-    temporary = _beside(target)
-    with _explained(path), _removed_on_error(temporary):
+    temporary = beside(target)
+    with _explained(path, temporary), _removed_on_error(temporary):
         with open(temporary, "xb") as file:
             yield file
             file.flush()
@@ -114,8 +115,8 @@ def replacing_folder(path: PathLike, names: Iterable[str]) -> Iterator[Path]:
     """
     target = check_writable(path)
     _check_replaceable(target, set(names))
-    temporary = _beside(target)
-    with _explained(path), _removed_on_error(temporary):
+    temporary = beside(target)
+    with _explained(path, temporary), _removed_on_error(temporary):
         temporary.mkdir()
         yield temporary
         _swap(temporary, target)
@@ -130,20 +131,6 @@ def write_bytes(path: PathLike, data: bytes) -> None:
 def write_text(path: PathLike, text: str) -> None:
     """Write `text` to `path` in UTF-8, whole or not at all."""
     write_bytes(path, text.encode("utf-8"))
-
-
-def _beside(target: Path) -> Path:
-    # Short: the name of the file itself may already be as long as a name can be.
-    return target.with_name(TEMPORARY.replace("*", secrets.token_hex(6)))
-
-
-def clear_left(folder: Path) -> None:
-    """Clear away what processes that were killed have left half in a folder, which nobody else writes to."""
-    for left in folder.glob(TEMPORARY):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -162,13 +149,21 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(path: PathLike) -> Iterator[None]:
+def _explained(path: PathLike, temporary: Path) -> Iterator[None]:
     try:
         yield
     except InputError:
         raise
     except OSError as error:
+        if not _is_of_writing(error, temporary):
+            raise
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+
+
+def _is_of_writing(error: OSError, temporary: Path) -> bool:
+    if isinstance(error.filename, str | bytes | os.PathLike):
+        return os.fsdecode(error.filename).startswith(str(temporary))
+    return error.errno in NO_ROOM or "requested and" in str(error)  # so says NumPy of a full disk
 
 
 @contextmanager
@@ -195,7 +190,7 @@ def _check_replaceable(target: Path, names: set[str]) -> None:
 
 
 def _swap(temporary: Path, target: Path) -> None:
-    old = _beside(target)
+    old = beside(target).with_suffix(".old")  # kept where this is killed in between
     if target.exists():
         os.rename(target, old)
     try:

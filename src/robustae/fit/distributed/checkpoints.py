@@ -14,12 +14,14 @@ import numpy as np
 
 from robustae.fit import artifact
 from robustae.utils.checks import InputError
-from robustae.utils.files import clear_left, locked
+from robustae.utils.files import locked
+from robustae.utils.temporaries import clear_left
 
 __all__ = ["Checkpoints", "stable_text"]
 
 KEPT = 2
 NAME = re.compile(r"epoch(\d{6})-step(\d{9})\.ckpt")
+LEFT = re.compile(r"epoch\d{6}-step\d+")  # how names of those that are not whole begin
 
 Arrays = dict[str, np.ndarray]
 
@@ -53,7 +55,7 @@ class Checkpoints:
         if not os.access(self.folder, os.W_OK):
             raise InputError(f"checkpoint: no permission to write to {str(self.folder)!r}.")
         with _alone(self.folder):
-            clear_left(self.folder)
+            clear_left(self.folder, LEFT)
             if self._found() and not resume:
                 raise InputError(
                     f"{str(self.folder)!r} holds the checkpoint of a fit: go on with it (resume=True, "
