@@ -1,5 +1,6 @@
 """The command line as a user meets it: what it prints, what it writes, what it says when it cannot."""
 
+import csv
 import json
 import os
 import signal
@@ -164,7 +165,7 @@ def test_models_that_cannot_be_written_are_refused_before_the_fit(folder, model,
         (b"a,b\n1,2\n3\n", "line 3"),
         (b"a,b\n1,2\n,\n5,6\n", "row 1"),
         (b"a,b\nx,y\nx,y\n", "no column can be used"),
-        (b"a,b\n1,inf\n2,3\n4,5\n", "column 'b' of row 0"),
+        (b"a,b\n1,inf\n2,3\n4,5\n", "column 'b', line 2 holds an infinity"),
         (bytes(range(256)) * 4, "not text"),
     ],
     ids=["empty", "header", "one row", "ragged", "empty row", "constant texts", "infinite", "binary"],
@@ -178,7 +179,7 @@ def test_data_that_cannot_be_used(folder, content, words, command):
 
 def test_files_that_are_not_there(folder):
     assert "did you mean 't.csv'" in refused(folder, "fit", "tt.csv", "--model", "no.rae")
-    assert "is a folder" in refused(folder, "evaluate", ".", "--label", "bad")
+    assert "name one kind" in refused(folder, "evaluate", ".", "--label", "bad")
     assert "'no.rae'" in refused(folder, "score", "t.csv", "--model", "no.rae")
     assert "not a model" in refused(folder, "score", "t.csv", "--model", "t.csv")
 
@@ -201,10 +202,11 @@ def test_scores_are_the_models_own(folder):
     assert result.exit_code == 0, result.output
     model, X = nameless(folder / "t.rae"), planted()
     header, *lines = (line.split(",") for line in (folder / "s.csv").read_text().splitlines())
-    assert header == ["row", "score", "flagged", "probability"]
-    row, score, flagged, probability = (np.array(column) for column in zip(*lines, strict=True))
+    assert header == ["row", "line", "score", "flagged", "probability"]
+    row, line, score, flagged, probability = (np.array(column) for column in zip(*lines, strict=True))
     score = score.astype(float)
     np.testing.assert_array_equal(row.astype(int), np.arange(60))
+    np.testing.assert_array_equal(line.astype(int), np.arange(2, 62))
     np.testing.assert_array_equal(score, model.score_samples(X))
     np.testing.assert_array_equal(flagged == "True", model.predict(X) == -1)
     np.testing.assert_allclose(probability.astype(float), model.predict_proba(X)[:, 1], rtol=1e-12)
@@ -215,8 +217,8 @@ def test_scores_are_the_models_own(folder):
 def test_scores_in_other_formats(folder):
     run(folder, "score", "t.csv", "--model", "t.rae", "--out", "s.npy")
     scores = np.load(folder / "s.npy")
-    assert scores.dtype.names == ("row", "score", "flagged", "probability")
-    assert ".csv or .parquet or .npy" in refused(
+    assert scores.dtype.names == ("row", "line", "score", "flagged", "probability")
+    assert ".csv or .jsonl or .parquet or .npy" in refused(
         folder, "score", "t.csv", "--model", "t.rae", "--out", "s.xlsx"
     )
     pytest.importorskip("pyarrow")
@@ -263,10 +265,10 @@ def test_split_writes_the_parts_like_the_data(folder, tmp_path, suffix):
     kept = ~flags & ~np.isnan(X)
     np.testing.assert_array_equal(values["repaired"][kept], X[kept])
     np.testing.assert_array_equal(values["repaired"][~kept], values["reconstruction"][~kept])
-    explained = parts["explain"].read_text().splitlines()
-    assert len(explained) == 1 + flags.sum()
-    row, column = explained[1].split(",")[:2]
-    assert flags[int(row), NAMES.index(column)]
+    explained = list(csv.DictReader(parts["explain"].read_text().splitlines()))
+    assert len(explained) == flags.sum()
+    assert flags[int(explained[0]["row"]), NAMES.index(explained[0]["column"])]
+    assert ("line" in explained[0]) == (suffix == ".csv")
 
 
 def test_a_slip_among_numbers_does_not_stop_scoring(folder):

@@ -463,9 +463,9 @@ def test_one_command_makes_the_page_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["tabular/hypothyroid.csv", "cellwise/TopGear.csv"])
 def test_real_files_have_a_page(data_home, browser, tmp_path, name):
-    from robustae.cli import _running as running
+    from robustae.cli import _reading as reading
 
-    table = running.read(data_home / name)
+    table = reading.read(data_home / name)
     facts = facts_of(fitted(table.values), table.values, source=table, worst=20)
     opened(browser, tmp_path, facts)
     assert browser.trouble == []

@@ -68,6 +68,7 @@ def _short_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X does not have valid feature names")
+        warnings.filterwarnings("ignore", category=UserWarning, message="column .* count as missing")
         warnings.showwarning = show
         yield
 

@@ -17,14 +17,16 @@ def option(metavar: str, *names: str, help: str, **more: Any) -> Any:
 Data = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", help="The table to use: a CSV, Parquet, .npy or .npz file.", show_default=False
+        metavar="DATA",
+        help="The table to use: CSV, JSON lines, .xlsx, Parquet, .npy or .npz.",
+        show_default=False,
     ),
 ]
 DataFiles = Annotated[
     list[Path],
     typer.Argument(
         metavar="DATA...",
-        help="The table to use: CSV, Parquet, .npy or .npz. Several files, or a folder, are read in batches.",
+        help="The table to use: CSV, JSON lines, .xlsx, Parquet, .npy or .npz; several files or a folder.",
         show_default=False,
     ),
 ]
@@ -48,6 +50,13 @@ Drop = Annotated[
     list[str] | None,
     option("COLUMN", "--drop", help="Column to leave out, such as an identifier; may be repeated."),
 ]
+Guard = Annotated[
+    bool,
+    typer.Option(
+        "--guard/--no-guard",
+        help="Put an apostrophe before texts in CSV that a spreadsheet would run as a formula.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Predictor = Annotated[
     str | None,
@@ -69,6 +78,14 @@ ImageShape = Annotated[
         "H,W[,C]",
         "--image-shape",
         help="Height, width and channels of images whose pixels are columns, such as 28,28.",
+    ),
+]
+Contamination = Annotated[
+    str | None,
+    option(
+        "SHARE",
+        "--contamination",
+        help="Share of anomalies in DATA, from 0 to 0.5; auto (the default) if it is not known.",
     ),
 ]
 Seed = Annotated[
@@ -124,12 +141,23 @@ def settings_of(pairs: Iterable[str] | None, **given: Any) -> dict[str, Any]:
     return settings
 
 
-def chosen(predictor: str | None, lam: str | None, image_shape: str | None) -> dict[str, Any]:
+def refuse_with_model(model: Path | None, set_: list[str] | None, given: dict[str, Any]) -> None:
+    """Refuse parameters of a fit beside a model, which is fitted already."""
+    if model is not None and (set_ or any(value is not None for value in given.values())):
+        raise InputError(
+            "--model is fitted already: leave out --contamination, --predictor, --lam, --image-shape and --set."
+        )
+
+
+def chosen(
+    predictor: str | None, lam: str | None, image_shape: str | None, contamination: str | None = None
+) -> dict[str, Any]:
     """Return the parameters that have options of their own; None where not given."""
     return {
         "predictor": predictor,
         "lam": None if lam is None else value_of(lam),
         "image_shape": image_shape_of(image_shape),
+        "contamination": None if contamination is None else value_of(contamination),
     }
 
 

@@ -1,7 +1,6 @@
-"""What commands have in common: reading rows and models, and saying what was found."""
+"""What commands have in common: fits, models, and saying what was found."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,63 +19,19 @@ __all__ = [
     "counted",
     "facts_of_fit",
     "fitted",
-    "is_large",
     "line_of_fit",
     "list_left_out",
     "loaded",
+    "name_of",
     "percent",
     "place_for",
-    "read",
-    "rows_for",
     "short",
     "show",
     "show_left_out",
     "show_table",
-    "without",
 ]
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130  # exit codes
-
-
-def without(data: Path, label: str | None, drop: Iterable[str] | None) -> "Table":
-    """Read rows; the label is only left out, whatever its values."""
-    from dataclasses import replace
-
-    table = read(data, drop=[*([] if label is None else [label]), *(drop or [])])
-    why = {label: "the label"} if label in table.dropped else {}
-    return replace(table, dropped=table.dropped | why)
-
-
-def read(data: Path, label: str | None = None, **options: Any) -> "Table":
-    """Read rows, all of whose cells are finite or missing."""
-    from robustae.data import read_table
-
-    table = read_table(data, label, **options)
-    if not table.mixed:
-        _refuse_infinity(table)
-    return table
-
-
-def _refuse_infinity(table: "Table") -> None:
-    import numpy as np
-
-    where = np.argwhere(np.isinf(table.values))
-    if len(where):
-        row, column = where[0][:2]
-        name = f"column {table.columns[column]!r} of " if table.columns else ""
-        raise InputError(
-            f"{name}row {row} (counted from 0) holds an infinity: empty that cell or leave the column out."
-        )
-
-
-def is_large(data: Sequence[Path], most: int) -> bool:
-    """Whether rows are read in batches: several files, a folder, a pattern, or more than `most` bytes."""
-    path = data[0]
-    if len(data) > 1 or not path.is_file():
-        return len(data) > 1 or path.is_dir() or any(sign in str(path) for sign in "*?[")
-    from robustae.data.files import decoded_bytes
-
-    return path.suffix.lower() != ".npz" and decoded_bytes(data) > most
 
 
 def loaded(path: Path) -> Any:
@@ -98,47 +53,6 @@ def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
     if table.named and not table.mixed:
         setattr(model, "feature_names_in_", np.array(table.columns, dtype=object))  # noqa: B010
     return model
-
-
-def rows_for(model: Any, table: "Table") -> "Table":
-    """Return the table with the columns that the model was fitted on, in their order."""
-    from robustae.data import match_columns
-
-    if model.plan_ is not None:
-        return _planned(model.plan_, table)
-    names = getattr(model, "feature_names_in_", None)
-    if names is not None:
-        table = match_columns(table, [str(name) for name in names])
-    elif table.mixed:
-        table = _numbers_only(table)
-    d = math.prod(table.values.shape[1:])
-    if d != model.n_features_in_:
-        hint = "; name those to leave out by --label or --drop" if d > model.n_features_in_ else ""
-        raise InputError(
-            f"the model was fitted on {model.n_features_in_} columns, and the data have {d}{hint}."
-        )
-    return table
-
-
-def _planned(plan: Any, table: "Table") -> "Table":
-    """Return the columns that the model uses, and of those it leaves out the ones that are there."""
-    from dataclasses import replace
-
-    from robustae.data import as_mixed, match_columns
-
-    if table.values.ndim > 2:
-        raise InputError("the model was fitted on a table, and the data are images.")
-    there = {*table.columns, *table.spare}
-    names = [column.name for column in plan.columns if not column.why or column.name in there]
-    return match_columns(replace(table, values=as_mixed(table), named=True), names)
-
-
-def _numbers_only(table: "Table") -> "Table":
-    """Leave out the columns of a mixed table that are text, for a model that knows no names."""
-    from robustae.data import match_columns
-
-    text = [name for name, how in (table.values.spellings or {}).items() if how is None]
-    return match_columns(table, [name for name in table.columns if name not in text]) if text else table
 
 
 def facts_of_fit(model: Any) -> dict[str, Any]:
@@ -168,6 +82,11 @@ def place_for(out: Path, data: Path, suffixes: Iterable[str] = (), folder: bool 
     if out.is_dir() and not folder:
         raise InputError(f"cannot write {str(out)!r}: it is a folder; name a file.")
     check_writable(out, suffixes)
+
+
+def name_of(data: Sequence[Path]) -> str:
+    """What the data are called: the file, or how many there are."""
+    return data[0].name if len(data) == 1 else f"{len(data)} files"
 
 
 def counted(count: int, noun: str) -> str:

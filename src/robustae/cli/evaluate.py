@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robustae.cli import _options as options
+from robustae.cli import _reading as reading
 from robustae.cli import _running as running
-from robustae.utils.checks import InputError
 
 if TYPE_CHECKING:
     from robustae.data import Table
@@ -21,6 +21,7 @@ OURS, PLAIN = "robust autoencoder", "plain autoencoder"
 Scorer = Callable[[Any], Any]
 
 
+@reading.reads_files
 def evaluate(
     data: options.Data,
     label: Annotated[
@@ -51,24 +52,27 @@ def evaluate(
         ),
     ] = False,
     drop: options.Drop = None,
+    contamination: options.Contamination = None,
     predictor: options.Predictor = None,
     lam: options.Lam = None,
     image_shape: options.ImageShape = None,
     seed: options.Seed = 0,
     set_: options.Set = None,
     json: options.Json = False,
+    *,
+    how: Any,
 ) -> None:
     """Measure how well known anomalies are found.
 
     No method is given the label. Without --model each method is fitted to the rows that it then ranks.
     """
-    given = options.chosen(predictor, lam, image_shape)
-    if model is not None and (set_ or any(value is not None for value in given.values())):
-        raise InputError("--model is fitted already: leave out --predictor, --lam, --image-shape and --set.")
-    table = running.read(data, label, positive=positive, normal=normal, drop=drop or ())
+    given = options.chosen(predictor, lam, image_shape, contamination)
+    options.refuse_with_model(model, set_, given)
     estimator = None if model is None else running.loaded(model)
+    wanted = {"positive": positive, "normal": normal, "drop": drop or ()}
+    table = reading.read(data, label, how=how, model=estimator, **wanted)
     if estimator is not None:
-        table = running.rows_for(estimator, table)
+        table = reading.rows_for(estimator, table)
     running.show_left_out(table)
     methods = _methods(table, options.settings_of(set_, random_state=seed, **given), estimator, compare)
     results = [{"method": name} | _measured(score, table) for name, score in methods.items()]

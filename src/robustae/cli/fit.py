@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from robustae.cli import _options as options
+from robustae.cli import _reading as reading
 from robustae.cli import _running as running
 from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.signals import interrupting
@@ -19,27 +20,20 @@ from robustae.utils.signals import interrupting
 SHARE = 8  # into so many parts free memory is cut, of which rows may take one: fits need several times that
 
 
+@reading.reads_files
 def fit(
     data: Annotated[
         list[Path],
         typer.Argument(
             metavar="DATA...",
-            help="The table to fit to: CSV, Parquet, .npy or .npz. Several files, or a folder, are read in "
-            "batches.",
+            help="The table to fit to: CSV, JSON lines, .xlsx, Parquet, .npy or .npz; several files or a folder.",
             show_default=False,
         ),
     ],
     model: Annotated[Path, options.option("FILE", "--model", "-m", help="File to write the model to.")],
     label: options.Label = None,
     drop: options.Drop = None,
-    contamination: Annotated[
-        str | None,
-        options.option(
-            "SHARE",
-            "--contamination",
-            help="Share of anomalies in DATA, from 0 to 0.5; auto (the default) if it is not known.",
-        ),
-    ] = None,
+    contamination: options.Contamination = None,
     predictor: options.Predictor = None,
     lam: options.Lam = None,
     image_shape: options.ImageShape = None,
@@ -74,59 +68,61 @@ def fit(
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress and all settings.")] = False,
     json: options.Json = False,
+    *,
+    how: Any,
 ) -> None:
     """Fit a model to a table, whether it contains anomalies or not.
 
     For instance: robustae fit sensors.csv --model sensors.rae --label broken --set hidden=4
 
-    Several files, a folder, or a table larger than memory are read in batches, also by several processes
+    More than 20 000 rows in several files, or a table larger than memory, are read in batches, also by several
+    processes
     (torchrun --nproc-per-node 2 -m robustae fit ...). A fit in batches that was stopped goes on with
     --resume.
     """
     settings = options.settings_of(
         set_,
-        contamination=None if contamination is None else options.value_of(contamination),
         random_state=seed,
         max_iter=epochs,
-        **options.chosen(predictor, lam, image_shape),
+        **options.chosen(predictor, lam, image_shape, contamination),
     )
     settings = {"verbose": int(verbose or sys.stderr.isatty())} | settings
-    reading = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
-    if _in_batches_wanted(data, stream or epochs is not None or any(reading.values())):
-        return _in_batches(
-            data, model, [*([] if label is None else [label]), *(drop or [])], settings, reading, json
-        )
-    _in_memory(data[0], model, label, drop, settings, verbose, json)
+    course = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
+    if _in_batches_wanted(data, stream or epochs is not None or any(course.values())):
+        left_out = [name for name in (label, how.identifier, *(drop or [])) if name is not None]
+        return _in_batches(data, model, (left_out, how), settings, course, json)
+    _in_memory(data, model, (label, drop, how), settings, verbose, json)
 
 
 def _in_batches(
     data: list[Path],
     model: Path,
-    left_out: list[str],
+    columns: tuple[list[str], Any],
     settings: dict[str, Any],
-    reading: dict[str, Any],
+    course: dict[str, Any],
     json: bool,
 ) -> None:
     first = _first_process()
     for path in data if first else ():
         running.place_for(model, path)
-    estimator, seconds, speed = _fitted(data, left_out, settings, reading)
+    estimator, seconds, speed = _fitted(data, columns, settings, course)
     if first:
         estimator.save(model)
         _show_batches(_facts_of_batches(estimator, seconds, speed, model), json, data)
 
 
 def _in_memory(
-    data: Path,
+    data: list[Path],
     model: Path,
-    label: str | None,
-    drop: list[str] | None,
+    columns: tuple[Any, Any, Any],
     settings: dict[str, Any],
     verbose: bool,
     json: bool,
 ) -> None:
-    running.place_for(model, data)
-    table = running.without(data, label, drop)
+    for path in data:
+        running.place_for(model, path)
+    label, drop, how = columns
+    table = reading.without(data, label, drop, how=how)
     running.show_left_out(table)
     start = time.perf_counter()
     estimator = running.fitted(table, settings)
@@ -135,7 +131,7 @@ def _in_memory(
     left_out = {} if estimator.plan_ is None else estimator.plan_.left_out
     unused = {"left_out": table.dropped | left_out, "taken_as_missing": table.slips}
     facts = _facts(estimator, table.values, seconds) | {"model": str(model)} | unused
-    running.show(facts, json, _lines(facts, data, estimator.get_params() if verbose else {}))
+    running.show(facts, json, _lines(facts, running.name_of(data), estimator.get_params() if verbose else {}))
 
 
 def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
@@ -156,11 +152,11 @@ def _kinds(model: Any) -> dict[str, int]:
     return {"number": model.n_features_in_} if model.plan_ is None else model.plan_.kinds()
 
 
-def _lines(facts: dict[str, Any], data: Path, params: dict[str, Any]) -> list[str]:
+def _lines(facts: dict[str, Any], name: str, params: dict[str, Any]) -> list[str]:
     rows, flagged = (running.counted(facts[name], "row") for name in ("rows", "flagged"))
     columns, steps = (running.counted(facts[f"{noun}s"], noun) for noun in ("column", "iteration"))
     return [
-        f"Fitted {data.name}: {rows}, {columns}, {facts['seconds']:.2f} s.",
+        f"Fitted {name}: {rows}, {columns}, {facts['seconds']:.2f} s.",
         f"  kinds     {', '.join(f'{count} {kind}' for kind, count in facts['kinds'].items())}",
         f"  status    {facts['status']}",
         f"  fit       {running.line_of_fit(facts)}, {steps}",
@@ -179,8 +175,8 @@ def _first_process() -> bool:
 
 
 def _in_batches_wanted(data: Sequence[Path], asked: bool) -> bool:
-    """Whether the data are to be read in batches: asked for, several files, or more than fits into memory."""
-    return asked or int(os.environ.get("WORLD_SIZE", "1")) > 1 or running.is_large(data, _free() // SHARE)
+    """Whether the data are to be read in batches: asked for, many rows in several files, or more than memory."""
+    return asked or int(os.environ.get("WORLD_SIZE", "1")) > 1 or not reading.small(data, _free() // SHARE)
 
 
 def _free() -> int:
@@ -193,7 +189,7 @@ def _free() -> int:
 
 
 def _fitted(
-    data: Sequence[Path], left_out: Sequence[str], settings: dict[str, Any], reading: dict[str, Any]
+    data: Sequence[Path], columns: tuple[list[str], Any], settings: dict[str, Any], course: dict[str, Any]
 ) -> tuple[Any, float, float]:
     """Fit a model to files; return it, the seconds it took, and the rows a second gone through in epochs.
 
@@ -205,10 +201,11 @@ def _fitted(
         from robustae.fit.distributed import leave
 
         begin, steps = time.perf_counter(), _Steps()
-        source = row_source([str(path) for path in data], drop=list(left_out))
+        left_out, how = columns
+        source = row_source([str(path) for path in data], drop=left_out, options=how)
         if _first_process():
             running.list_left_out(getattr(source, "dropped", {}), {})
-        model = RobustAutoencoder(**settings).fit_source(source, progress=steps, **reading)
+        model = RobustAutoencoder(**settings).fit_source(source, progress=steps, **course)
         leave()  # while all are there: not at the end of an interpreter whose peers are gone
     return model, time.perf_counter() - begin, steps.speed
 
@@ -271,7 +268,7 @@ def _facts_of_batches(model: Any, seconds: float, speed: float, out: Path) -> di
 
 
 def _lines_of_batches(facts: dict[str, Any], data: Sequence[Path]) -> list[str]:
-    name = data[0].name if len(data) == 1 else f"{len(data)} files"
+    name = running.name_of(data)
     rows, columns = (running.counted(facts[f"{noun}s"], noun) for noun in ("row", "column"))
     speed = f", {facts['rows_per_second']:,.0f} rows/s" if facts["rows_per_second"] > 0 else ""
     rows_checked = running.counted(facts["rows_checked"], "row")

@@ -1,40 +1,53 @@
 """robustae score: a number for each row, and which rows are anomalies."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from robustae.cli import _options as options
+from robustae.cli import _reading as reading
 from robustae.cli import _running as running
 from robustae.utils.checks import InputError
+
+if TYPE_CHECKING:
+    from robustae.data import Table
 
 LARGE = 2**28  # bytes in float64 from which a file is read in batches
 
 
+@reading.reads_files
 def score(
     data: options.DataFiles,
     model: options.Model,
     out: Annotated[
         Path | None,
         options.option(
-            "FILE", "--out", "-o", help="File for the scores, one line per row: .csv, .parquet or .npy."
+            "FILE",
+            "--out",
+            "-o",
+            help="File for the scores, one line per row: .csv, .jsonl, .parquet or .npy.",
         ),
     ] = None,
     label: options.Label = None,
     drop: options.Drop = None,
+    guard: options.Guard = True,
     json: options.Json = False,
+    *,
+    how: Any,
 ) -> None:
     """Score every row of a table, and flag those that are anomalies.
 
-    The file has the columns row (from 0 on), score (higher is more normal), flagged and probability
-    (of an anomaly, calibrated on the clean rows of the fit). Several files, folders and large files
-    are read in batches, in the memory of one batch; columns must then be numbers, truth values or dates.
+    The file has the columns row (from 0 on), line (of a text file, the first being 1), the identifier (that
+    of --id, or what was recognised as one), score (higher is more normal), flagged and probability (of an
+    anomaly, calibrated on the clean rows of the fit). Large data are read in batches, in the memory of one
+    batch, and scored without line and identifier.
     """
     if out is not None:
-        _place_for(out, data)
+        _place_for(out, [*data, model])
     left_out = [*([] if label is None else [label]), *(drop or [])]
-    work = _in_batches if running.is_large(data, LARGE) else _in_memory
-    facts = work(data, model, out, left_out) | {"out": out and str(out)}
-    running.show(facts, json, _lines(facts, data[0].name if len(data) == 1 else f"{len(data)} files"))
+    estimator = running.loaded(model)
+    work = _in_memory if reading.small(data, LARGE) else _in_batches
+    facts = work(data, estimator, out, left_out, how, guard) | {"out": out and str(out)}
+    running.show(facts, json, _lines(facts, running.name_of(data)))
 
 
 def _place_for(out: Path, data: list[Path]) -> None:
@@ -46,33 +59,44 @@ def _place_for(out: Path, data: list[Path]) -> None:
             raise InputError(f"{str(out)!r} lies in the folder of the data: write the scores elsewhere.")
 
 
-def _in_batches(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
+def _in_batches(
+    data: list[Path], estimator: Any, out: Path | None, left_out: list[str], how: Any, _: bool
+) -> dict[str, Any]:
     from robustae.data.files import files_of
     from robustae.estimators.scoring import source_for, summary
     from robustae.utils.progress import shown
 
     files = [file for path in data for file in files_of(path)]
-    estimator = running.loaded(model)
-    if len(files) == 1 and estimator.plan_ is not None:
-        return _in_memory(files, model, out, left_out)
-    source = source_for(estimator, files, left_out)
+    source = source_for(estimator, files, left_out, how)
     running.list_left_out(getattr(source, "dropped", {}), {})
     with shown(about=getattr(source, "about_rows", None)) as progress:
         return summary(estimator, source, out, progress)
 
 
-def _in_memory(data: list[Path], model: Path, out: Path | None, left_out: list[str]) -> dict[str, Any]:
+def _in_memory(
+    data: list[Path], estimator: Any, out: Path | None, left_out: list[str], how: Any, guard: bool
+) -> dict[str, Any]:
     from robustae.data.writers import write_table
     from robustae.estimators.scoring import facts_of, score_columns
 
-    table = running.read(data[0], drop=left_out)
-    estimator = running.loaded(model)
-    table = running.rows_for(estimator, table)
+    whole = reading.read(data, drop=left_out, how=how, model=estimator)
+    table = reading.rows_for(estimator, whole)
     running.show_left_out(table)
     columns = score_columns(estimator, table.values)
+    facts = facts_of(columns, len(columns["row"]), int(columns["flagged"].sum()), estimator)
     if out is not None:
-        write_table(out, columns)
-    return facts_of(columns, len(columns["row"]), int(columns["flagged"].sum()), estimator)
+        places = _places(whole, estimator, len(data) == 1 and data[0].is_file())
+        named = {"row": columns.pop("row"), **places, **columns}
+        write_table(out, named, reading.dialect_like(None, guard))
+    return facts
+
+
+def _places(table: "Table", model: Any, lines: bool) -> dict[str, Any]:
+    """What tells the rows of a file apart: its lines, and the columns that name them."""
+    from robustae.estimators.scoring import identifiers_of
+
+    found = {"line": table.lines} if lines and table.lines is not None else {}
+    return found | identifiers_of(table, model)
 
 
 def _lines(facts: dict[str, Any], name: str) -> list[str]:

@@ -1,11 +1,13 @@
 """robustae split: rows into what is normal in them and what is not."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from robustae.cli import _options as options
+from robustae.cli import _reading as reading
 from robustae.cli import _running as running
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ EXPLAIN = "explain.csv"
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 
+@reading.reads_files
 def split(
     data: options.Data,
     model: options.Model,
@@ -41,13 +44,16 @@ def split(
     ] = 0,
     label: options.Label = None,
     drop: options.Drop = None,
+    guard: options.Guard = True,
     json: options.Json = False,
+    *,
+    how: Any,
 ) -> None:
     """Split every row into a normal part and outliers, and repair its flagged cells.
 
-    The folder gets reconstruction, outliers, repaired (cells that are flagged or missing replaced)
-    and flags, in the format of DATA, and explain.csv: the flagged cells, those farthest off first
-    (100 000 at most; rows are counted from 0).
+    The folder gets reconstruction, outliers, repaired (cells that are flagged or missing replaced; cells
+    that cannot be read stay as they are) and flags, in the format of DATA and written as it is, and
+    explain.csv: the flagged cells, those farthest off first (100 000 at most; rows are counted from 0).
 
     A wrong cell affects its own repair; with --passes 1 its row is predicted again without it.
     """
@@ -55,11 +61,12 @@ def split(
     from robustae.utils.files import replacing_folder
 
     running.place_for(out, data, folder=True)
-    table = running.without(data, label, drop)
+    estimator = running.loaded(model)
+    table = reading.without(data, label, drop, how=how, model=estimator)
     with replacing_folder(out, _own_names()) as folder:
-        estimator = running.loaded(model)
-        table = running.rows_for(estimator, table)
+        table = reading.rows_for(estimator, table)
         running.show_left_out(table)
+        table = replace(table, dialect=reading.dialect_like(table.dialect, guard))
         X, account = table.values, _account(estimator, table, cut)
         repaired = estimator.repaired(X, cut, passes)
         parts = (*estimator.split(X), repaired, estimator.flags(X, cut))
@@ -74,7 +81,8 @@ def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: 
     names = [part + table.suffix for part in PARTS]
     for name, values in zip(names, parts, strict=True):
         _write_part(folder / name, values, table)
-    write_table(folder / EXPLAIN, account)
+    dialect = reading.dialect_like(None, table.dialect is None or table.dialect.guard)
+    write_table(folder / EXPLAIN, _with_lines(account, table), dialect)
     return [*names, EXPLAIN]
 
 
@@ -83,18 +91,25 @@ def _write_part(path: Path, values: Any, table: "Table") -> None:
     from robustae.data.writers import write_matrix, write_table
 
     if hasattr(values, "columns"):
-        write_table(path, values.columns)
+        write_table(path, values.columns, table.dialect)
     elif table.mixed:
-        write_table(path, dict(zip(table.columns, values.T, strict=True)))
+        write_table(path, dict(zip(table.columns, values.T, strict=True)), table.dialect)
     else:
-        write_matrix(path, values, table.columns if table.named else None)
+        write_matrix(path, values, table.columns if table.named else None, table.dialect)
+
+
+def _with_lines(account: dict[str, Any], table: "Table") -> dict[str, Any]:
+    """Flagged cells with the lines of the file that their rows stand in."""
+    if table.lines is None:
+        return account
+    return {"row": account["row"], "line": table.lines[account["row"]]} | account
 
 
 def _own_names() -> list[str]:
     """What a split may have written before, in any format: a folder of that is replaced."""
-    from robustae.data import ENDINGS
+    from robustae.data.writers import MATRIX_SUFFIXES
 
-    return [part + suffix for part in PARTS for suffix in ENDINGS] + [EXPLAIN]
+    return [part + suffix for part in PARTS for suffix in MATRIX_SUFFIXES] + [EXPLAIN]
 
 
 def _account(model: Any, table: "Table", cut: float) -> dict[str, Any]:

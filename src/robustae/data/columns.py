@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from robustae.data.texts import unusable
 from robustae.data.values import blank, is_text, plain
 from robustae.utils.checks import InputError
 
-__all__ = ["Columns", "matrix_of", "spellings_of"]
+__all__ = ["Columns", "matrix_of", "plan_of", "spellings_of"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,17 @@ class Columns:
             return self
         kept = [c for c in self.columns if c.kind == "constant" and not c.levels]
         return self.having({c.name: replace(c, kind=c.kind_of_values, why="") for c in kept})
+
+    @property
+    def marked(self) -> list[str]:
+        """Columns that are read otherwise than as plain numbers."""
+        return [
+            column.name
+            for column in self.columns
+            if column.kind != "number"
+            or column.spelling is not None
+            and not column.spelling.as_programs_write
+        ]
 
     def notes(self) -> dict[str, str]:
         """What should be known about how columns are read."""
@@ -161,6 +172,12 @@ class Columns:
     def from_json(cls, text: str) -> "Columns":
         """Undo `as_json`."""
         return cls(tuple(_column(entry) for entry in json.loads(text)))
+
+
+def plan_of(columns: Sequence[str], kinds: Mapping[str, Column]) -> Columns | None:
+    """The plan of rows of numbers that were read in batches; None where all are plain numbers."""
+    plan = Columns(tuple(kinds.get(name, Column(name, "number")) for name in columns))
+    return plan if plan.marked else None
 
 
 def spellings_of(table: MixedTable, cells: dict[str, np.ndarray]) -> Mapping[str, Spelling | None]:

@@ -20,8 +20,9 @@ from robustae.data.rowgroups import ParquetPart
 from robustae.data.table import Raw, Request
 from robustae.data.tabular import CellFile, Chained, read_whole
 from robustae.data.text import TextFile
+from robustae.utils.checks import InputError
 
-__all__ = ["ENDINGS", "FORMATS", "Format", "ending_of", "format_of", "read_files"]
+__all__ = ["ENDINGS", "FORMATS", "Format", "ending_of", "format_of", "read_files", "tables_of"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,21 @@ def format_of(path: Path) -> Format:
     """Return how a file is read, by its ending; without a known one it is text: JSON lines, or CSV."""
     found = FORMATS.get(ending_of(path), _CSV)
     return _JSON if found is _CSV and is_json(path) else found
+
+
+def tables_of(path: Path, options: ReadOptions) -> Any:
+    """Return a file that gives its rows as tables of all its columns: ``tables(rows)``.
+
+    Raises
+    ------
+    InputError
+        If it is a file of arrays.
+    """
+    found = format_of(path)
+    part = None if found.part is None else found.part(path, options)
+    if not hasattr(part, "tables"):
+        raise InputError(f"{str(path)!r} is a file of arrays, and the model takes tables.")
+    return part
 
 
 def read_files(files: Sequence[Path], request: Request, options: ReadOptions) -> Raw:

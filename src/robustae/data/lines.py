@@ -13,6 +13,7 @@ from robustae.data.batches import of_arrow, places, refuse_kind
 from robustae.data.cells import RARE, numbers_of
 from robustae.data.coding import measured
 from robustae.data.column_kinds import Column, as_measured
+from robustae.data.mixed import MixedTable
 from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable
 from robustae.data.spelling import decided, refuse_either
@@ -66,6 +67,14 @@ class CellPart:
         spellings = decided(texts, self._options.hints(self._file.dialect.delimiter))
         found = {name: as_measured(name, cells, spellings.get(name)) for name, cells in values.items()}
         return {name: column for name, column in found.items() if column is not None} | self._given
+
+    def tables(self, rows: int) -> Iterator[MixedTable]:
+        """Yield the rows as tables of the cells as they are, a few thousand at a time."""
+        hints = self._options.hints(self._file.dialect.delimiter)
+        with readable(self.path):
+            for _, cells in self._file.blocks():
+                columns = {name: _objects(down) for name, down in zip(self.columns, cells, strict=True)}
+                yield MixedTable(columns, hints=hints, most_unreadable=self._options.unreadable)
 
     def check(self, columns: list[str]) -> None:
         """Refuse columns that are no numbers, truth values or dates."""
@@ -136,7 +145,7 @@ class CellPart:
 def _marked(column: Column) -> bool:
     """Whether its numbers have marks or units."""
     found = column.spelling
-    return found is not None and not (found.kind == "number" and found.plain)
+    return found is not None and not found.as_programs_write
 
 
 class _Slips:

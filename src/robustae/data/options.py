@@ -1,9 +1,10 @@
 """What a user may say about how a file is written."""
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from robustae.data.cells import RARE
 from robustae.data.dates import ORDERS
 from robustae.data.numerals import OTHER
 from robustae.data.spelling import KINDS, Hints
@@ -33,6 +34,10 @@ class ReadOptions:
         Kinds of columns by name: number, category, date or text.
     identifier : str, optional
         The column that names the rows: it is no measurement, and goes along into results.
+    unreadable : float
+        Share of the cells of a column of numbers or dates that may be neither, and then count as missing.
+    texts : collection of str
+        Columns that are kept as written, for a model that knows how to read them.
 
     Raises
     ------
@@ -47,6 +52,8 @@ class ReadOptions:
     date_format: str | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     identifier: str | None = None
+    unreadable: float = RARE
+    texts: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if self.sep is not None and len(self.delimiter or "") != 1:

@@ -9,6 +9,7 @@ import numpy as np
 
 from robustae.data.batches import after, is_numeric, of_arrow, refuse_kind
 from robustae.data.binary import refuse_twins
+from robustae.data.column_kinds import Column
 from robustae.data.refusals import readable
 from robustae.utils.checks import InputError, need
 
@@ -19,7 +20,6 @@ class ParquetPart:
     """One file."""
 
     named = True
-    kinds: dict[str, Any] = {}
 
     def __init__(self, path: Path):
         self.path = path
@@ -27,6 +27,11 @@ class ParquetPart:
             refuse_twins(content.schema_arrow.names, path)
             self._types = {field.name: field.type for field in content.schema_arrow}
             self.n_rows: int = content.metadata.num_rows
+        types = need("parquet", "pyarrow", "reading Parquet").types
+        dated = [
+            name for name, kind in self._types.items() if types.is_date(kind) or types.is_timestamp(kind)
+        ]
+        self.kinds = {name: Column(name, "date", form="datetime") for name in dated}
         self.columns = [name for name in self._types if not name.startswith("__index_level_")]
 
     @contextmanager
@@ -53,6 +58,11 @@ class ParquetPart:
         """Yield about `rows` rows at a time, from row `start` on."""
         for batch in self.arrow(columns, rows, start):
             yield of_arrow(batch.select(columns), repr(str(self.path)))
+
+    def tables(self, rows: int) -> Iterator[Any]:
+        """Yield Arrow tables with all columns."""
+        table = need("parquet", "pyarrow", "reading Parquet").Table
+        yield from (table.from_batches([batch]) for batch in self.arrow(self.columns, rows))
 
     def arrow(self, columns: list[str], rows: int, start: int = 0) -> Iterator[Any]:
         """Yield RecordBatches with these columns."""

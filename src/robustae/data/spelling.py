@@ -95,6 +95,11 @@ class Spelling:
         return self.decimal == "." and not (self.thousands or self.unit.name)
 
     @property
+    def as_programs_write(self) -> bool:
+        """Whether it is a plain number."""
+        return self.kind == "number" and self.plain
+
+    @property
     def form(self) -> str:
         """How it is written, in words: empty for plain numbers and dates in ISO 8601."""
         if self.kind == "time":
@@ -120,7 +125,7 @@ class Spelling:
     def floats(self, values: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Return cells as numbers, NaN where missing or unreadable, and which are unreadable, shape (n,) each."""
         cells = list(values)
-        if self.kind == "number" and self.plain and all(map(isinstance, cells, repeat(str))):
+        if self.as_programs_write and all(map(isinstance, cells, repeat(str))):
             numbers, others = numbers_of(cells)
             if not others:
                 return numbers, np.zeros(len(cells), dtype=bool)

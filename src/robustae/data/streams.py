@@ -8,8 +8,10 @@ import numpy as np
 
 from robustae.data.arrays import ArraySource
 from robustae.data.batches import chosen, places
+from robustae.data.column_kinds import Column
 from robustae.data.files import FileSource, files_of
 from robustae.data.iterables import IterableSource, once
+from robustae.data.options import ReadOptions
 from robustae.utils.checks import InputError
 
 __all__ = ["RowSource", "checked_rows", "is_path_like", "is_row_source", "row_source"]
@@ -70,7 +72,13 @@ def _are_paths(data: Any) -> bool:
     )
 
 
-def row_source(data: Any, columns: Sequence[str] | None = None, drop: Sequence[str] = ()) -> RowSource:
+def row_source(
+    data: Any,
+    columns: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    options: ReadOptions | None = None,
+    kinds: dict[str, Column] | None = None,
+) -> RowSource:
     """Return a source of batches.
 
     Parameters
@@ -83,6 +91,10 @@ def row_source(data: Any, columns: Sequence[str] | None = None, drop: Sequence[s
         The columns wanted, in their order; all otherwise.
     drop : sequence of str
         Columns to leave out, by name or position.
+    options : ReadOptions, optional
+        How text files are written.
+    kinds : dict of str to Column, optional
+        How the columns of text files are read, where a model knows that.
 
     Raises
     ------
@@ -92,7 +104,7 @@ def row_source(data: Any, columns: Sequence[str] | None = None, drop: Sequence[s
     if _is_source(data):
         return data if columns is None and not drop else Selected(data, columns, drop)
     if is_path_like(data):
-        return FileSource(files_of(data), columns, drop)
+        return FileSource(files_of(data), columns, drop, options, kinds)
     if isinstance(data, np.ndarray):
         whole = ArraySource(data)
         return ArraySource(data, chosen(whole.columns, columns, drop, "the array", whole.named))

@@ -1,7 +1,7 @@
 """What a reader hands over: rows, their columns, and the label apart from them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -125,6 +125,19 @@ def without_index(table: Table) -> Table:
 def unused_reason(name: str, values: np.ndarray) -> str:
     """Why a column of numbers is of no use: it only numbers the rows, or is empty; empty where it is of use."""
     return "every cell is missing" if np.isnan(values).all() else index_reason(name, values)
+
+
+def numbers_by_column(table: Table) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield names and cells of the columns that are numbers as they are read; the name is empty for images."""
+    if isinstance(table.values, np.ndarray):
+        yield from zip(table.columns, table.values.T, strict=True) if table.columns else [("", table.values)]
+        return
+    for name, values in table.values.columns.items():
+        how = (table.values.spellings or {}).get(name)
+        if values.dtype.kind == "f":
+            yield name, values
+        elif how is not None and how.kind == "number":
+            yield name, how.floats(values.tolist())[0]
 
 
 def slipped(cells: Sequence[Any], unreadable: np.ndarray, lines: np.ndarray | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from robustae.data.cells import numbers_of
-from robustae.data.dialect import Dialect
+from robustae.data.dialect import Dialect, unguarded
 from robustae.data.joining import same_columns
 from robustae.data.mixed import MixedTable
 from robustae.data.numerals import is_either
@@ -82,7 +82,7 @@ class _Column:
 
     def add(self, cells: Sequence[Any]) -> None:
         if self.cells is not None:
-            self.cells.extend(cells)
+            self.cells.extend(unguarded(cell) if isinstance(cell, str) else cell for cell in cells)
         elif self.plain:
             self._add_numbers(cells)
 
@@ -172,12 +172,14 @@ def _values(file: CellFile, columns: dict[str, _Column], options: ReadOptions) -
     unsure = [
         name for name, column in columns.items() if column.plain and column.pointed and not column.point
     ]
-    texts = [name for name, column in columns.items() if not column.plain or name in options.types]
+    as_written = {*options.types, *options.texts}
+    texts = [name for name, column in columns.items() if not column.plain or name in as_written]
     if texts or hints.decimal == "," or unsure and hints.delimiter != ",":
         texts += [name for name, c in columns.items() if name not in texts and c.plain and c.pointed]
     if not texts:
         return np.column_stack([np.concatenate(column.parts) for column in columns.values()]), "."
-    return _mixed(file, list(columns), {*texts}, hints)
+    mixed, decimal = _mixed(file, list(columns), {*texts}, hints)
+    return replace(mixed, most_unreadable=options.unreadable), decimal
 
 
 def _mixed(file: CellFile, names: list[str], texts: set[str], hints: Hints) -> tuple[MixedTable, str]:

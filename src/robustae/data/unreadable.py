@@ -11,7 +11,7 @@ from robustae.data.spelling import Spelling
 from robustae.data.table import slipped
 from robustae.utils.checks import InputError
 
-__all__ = ["Unreadable", "numbers_by"]
+__all__ = ["Unreadable", "numbers_by", "slips_by"]
 
 
 class Unreadable(UserWarning):
@@ -29,6 +29,12 @@ def numbers_by(plan: Columns, table: MixedTable) -> np.ndarray:
     _refuse_other_spelling(plan, table)
     _say_unreadable(plan, table)
     return plan.encode(table)
+
+
+def slips_by(plan: Columns, table: MixedTable, lines: np.ndarray | None) -> dict[str, str]:
+    """Return by column the first cell that cannot be read as in the fit, and how many there are."""
+    found = plan.read_as(table.hints).unreadable(table)
+    return {name: slipped(table.columns[name], cells, lines) for name, cells in found.items()}
 
 
 def _say_unreadable(plan: Columns, table: MixedTable) -> None:

@@ -1,7 +1,8 @@
-"""Tables and matrices out, by the ending of the file's name: CSV, Parquet, .npy, .npz."""
+"""Tables and matrices out, by the ending of the file's name: CSV, JSON lines, Parquet, .npy, .npz."""
 
 import csv
 import io
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,23 +11,29 @@ from typing import IO, Any
 
 import numpy as np
 
+from robustae.data.dialect import Dialect, guarded
 from robustae.utils.checks import InputError, need, suggestion
 from robustae.utils.files import PathLike, replacing
+from robustae.utils.json import plain
 
-__all__ = ["TABLE_SUFFIXES", "appending", "csv_bytes", "write_matrix", "write_table"]
+__all__ = ["MATRIX_SUFFIXES", "TABLE_SUFFIXES", "appending", "csv_bytes", "write_matrix", "write_table"]
 
-TABLE_SUFFIXES = (".csv", ".parquet", ".npy")
+PLAIN = Dialect()
+MATRIX_SUFFIXES = (".csv", ".jsonl", ".parquet", ".npy", ".npz")
+TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet", ".npy")
 
 
-def write_table(path: PathLike, columns: Mapping[str, Any]) -> None:
-    """Write columns of one length as CSV, Parquet or .npy (a structured array), by the ending.
+def write_table(path: PathLike, columns: Mapping[str, Any], dialect: Dialect | None = None) -> None:
+    """Write columns of one length as CSV, JSON lines, Parquet or .npy (a structured array), by the ending.
 
     Parameters
     ----------
     path : str or path
-        Ends in .csv, .parquet or .npy.
+        Ends in .csv, .jsonl, .parquet or .npy.
     columns : mapping of str to (n,) arrays
         Name and values of each column. Floats in CSV read back to the very same value.
+    dialect : Dialect, optional
+        How CSV is written.
 
     Raises
     ------
@@ -36,20 +43,27 @@ def write_table(path: PathLike, columns: Mapping[str, Any]) -> None:
     writer = _writer(path, _TABLE_WRITERS)
     arrays = {name: np.asarray(values) for name, values in columns.items()}
     with replacing(path) as file:
-        writer(file, arrays)
+        writer(file, arrays, *_for_csv(path, dialect))
 
 
-def write_matrix(path: PathLike, values: np.ndarray, columns: Iterable[str] | None = None) -> None:
-    """Write rows by columns (or images) as CSV, Parquet, .npy or .npz (under the name X), by the ending.
+def write_matrix(
+    path: PathLike,
+    values: np.ndarray,
+    columns: Iterable[str] | None = None,
+    dialect: Dialect | None = None,
+) -> None:
+    """Write rows by columns (or images) as CSV, JSON lines, Parquet, .npy or .npz (under the name X), by the ending.
 
     Parameters
     ----------
     path : str or path
-        Ends in .csv, .parquet, .npy or .npz.
+        Ends in .csv, .jsonl, .parquet, .npy or .npz.
     values : array of shape (n, d) or (n, height, width[, channels])
         CSV and Parquet take the first form only.
     columns : iterable of d str, optional
-        Names for CSV and Parquet; without them CSV gets no header and Parquet "0", "1", ...
+        Names for CSV and Parquet; without them CSV gets no header, the others "0", "1", ...
+    dialect : Dialect, optional
+        How CSV is written.
 
     Raises
     ------
@@ -58,17 +72,21 @@ def write_matrix(path: PathLike, values: np.ndarray, columns: Iterable[str] | No
     """
     writer = _writer(path, _MATRIX_WRITERS)
     with replacing(path) as file:
-        writer(file, values, None if columns is None else list(columns))
+        writer(file, values, None if columns is None else list(columns), *_for_csv(path, dialect))
 
 
 @contextmanager
-def appending(path: PathLike) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def appending(
+    path: PathLike, dialect: Dialect | None = None
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Write a table of any length part by part; it takes its name only once it is whole.
 
     Parameters
     ----------
     path : str or path
-        Ends in .csv, .parquet or .npy: the formats of `write_table`.
+        Ends in .csv, .jsonl, .parquet or .npy: the formats of `write_table`.
+    dialect : Dialect, optional
+        How CSV is written.
 
     Yields
     ------
@@ -81,7 +99,7 @@ def appending(path: PathLike) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         If the ending is none of these, or the place cannot be written to.
     """
     appender = _writer(path, _APPENDERS)
-    with replacing(path) as file, appender(file) as append:
+    with replacing(path) as file, appender(file, *_for_csv(path, dialect)) as append:
         yield lambda columns: append({name: np.asarray(values) for name, values in columns.items()})
 
 
@@ -93,28 +111,45 @@ def _writer(path: PathLike, writers: Mapping[str, Callable[..., Any]]) -> Callab
     return writers[suffix]
 
 
-def _cells(values: np.ndarray) -> list[Any]:
-    # str of a numpy or Python float is the shortest text that reads back to the same value.
-    if values.dtype.kind != "f":
-        return values.tolist()
-    exact = values.tolist() if values.dtype == np.float64 else values
-    return ["" if cell != cell else str(cell) for cell in exact]
+def _for_csv(path: PathLike, dialect: Dialect | None) -> tuple[Dialect, ...]:
+    return (dialect,) if dialect is not None and Path(path).suffix.lower() == ".csv" else ()
 
 
-def _csv(file: IO[bytes], names: list[str] | None, columns: Iterable[np.ndarray]) -> None:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
+def _cells(values: np.ndarray, dialect: Dialect) -> list[Any]:
+    """The cells of a column as written; floats as the shortest text that reads back to the same value."""
+    if values.dtype.kind == "f":
+        exact = values.tolist() if values.dtype == np.float64 else values
+        texts = ["" if cell != cell else str(cell) for cell in exact]
+        return texts if dialect.decimal == "." else [cell.replace(".", dialect.decimal) for cell in texts]
+    cells = ["" if cell is None or cell != cell else cell for cell in values.tolist()]
+    if not dialect.guard or values.dtype.kind not in "OU":
+        return cells
+    return [guarded(cell) if isinstance(cell, str) else cell for cell in cells]
+
+
+def _csv(
+    file: IO[bytes], names: list[str] | None, columns: Iterable[np.ndarray], dialect: Dialect = PLAIN
+) -> None:
+    text = io.TextIOWrapper(file, encoding=dialect.encoding, newline="")
+    writer = csv.writer(text, delimiter=dialect.delimiter, lineterminator="\n")
     if names is not None:
-        writer.writerow(names)
-    writer.writerows(zip(*map(_cells, columns), strict=True))
+        writer.writerow(map(guarded, names) if dialect.guard else names)
+    writer.writerows(zip(*(_cells(values, dialect) for values in columns), strict=True))
     text.flush()
     text.detach()
+
+
+def _jsonl(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
+    lists = [values if values.dtype.kind == "M" else values.tolist() for values in columns.values()]
+    for row in zip(*lists, strict=True):
+        line = plain(dict(zip(columns, row, strict=True)))
+        file.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
 
 def csv_bytes(columns: Mapping[str, np.ndarray]) -> bytes:
     """Return columns of one length as CSV, as `write_table` writes it."""
     file = io.BytesIO()
-    _table_csv(file, columns)
+    _table_csv(file, columns, Dialect(guard=False))
     return file.getvalue()
 
 
@@ -124,11 +159,18 @@ def _parquet(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
 
 
 @contextmanager
-def _csv_parts(file: IO[bytes]) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+def _csv_parts(
+    file: IO[bytes], dialect: Dialect = PLAIN
+) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
     def append(columns: Mapping[str, np.ndarray]) -> None:
-        _csv(file, None if file.tell() else list(columns), columns.values())
+        _csv(file, None if file.tell() else list(columns), columns.values(), dialect)
 
     yield append
+
+
+@contextmanager
+def _jsonl_parts(file: IO[bytes]) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    yield lambda columns: _jsonl(file, columns)
 
 
 @contextmanager
@@ -182,21 +224,31 @@ def _record(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     return record
 
 
-def _table_csv(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
-    _csv(file, list(columns), columns.values())
+def _table_csv(file: IO[bytes], columns: Mapping[str, np.ndarray], dialect: Dialect = PLAIN) -> None:
+    _csv(file, list(columns), columns.values(), dialect)
 
 
 def _table_npy(file: IO[bytes], columns: Mapping[str, np.ndarray]) -> None:
     np.save(file, _record(columns), allow_pickle=False)
 
 
-def _matrix_csv(file: IO[bytes], values: np.ndarray, names: list[str] | None) -> None:
-    _csv(file, names, _flat(values).T)
+def _matrix_csv(
+    file: IO[bytes], values: np.ndarray, names: list[str] | None, dialect: Dialect = PLAIN
+) -> None:
+    _csv(file, names, _flat(values).T, dialect)
+
+
+def _matrix_jsonl(file: IO[bytes], values: np.ndarray, names: list[str] | None) -> None:
+    _jsonl(file, _named(values, names))
 
 
 def _matrix_parquet(file: IO[bytes], values: np.ndarray, names: list[str] | None) -> None:
+    _parquet(file, _named(values, names))
+
+
+def _named(values: np.ndarray, names: list[str] | None) -> dict[str, np.ndarray]:
     flat = _flat(values)
-    _parquet(file, dict(zip(names or map(str, range(flat.shape[1])), flat.T, strict=True)))
+    return dict(zip(names or map(str, range(flat.shape[1])), flat.T, strict=True))
 
 
 def _matrix_npy(file: IO[bytes], values: np.ndarray, names: list[str] | None) -> None:
@@ -213,16 +265,19 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 _TABLE_WRITERS: dict[str, Callable[..., None]] = {
     ".csv": _table_csv,
+    ".jsonl": _jsonl,
     ".parquet": _parquet,
     ".npy": _table_npy,
 }
 _APPENDERS: dict[str, Callable[..., Any]] = {
     ".csv": _csv_parts,
+    ".jsonl": _jsonl_parts,
     ".parquet": _parquet_parts,
     ".npy": _npy_parts,
 }
 _MATRIX_WRITERS: dict[str, Callable[..., None]] = {
     ".csv": _matrix_csv,
+    ".jsonl": _matrix_jsonl,
     ".parquet": _matrix_parquet,
     ".npy": _matrix_npy,
     ".npz": _matrix_npz,

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from robustae.data.columns import Columns, plan_of
+from robustae.data.streams import row_source
 from robustae.data.whole import image_shape_of
 from robustae.estimators.scoring import score_source
 from robustae.fit.distributed import SourceFit, SourceOptions, fit_source, world_here
@@ -71,19 +73,19 @@ class SourceMethods:
         distributed.PeerLost
             If another process ends before its time.
         """
-        world = world_here()
+        world, source = world_here(), source if own_rows else row_source(source)
         options = SourceOptions(checkpoint, resume, spill, own_rows, every)
         params, seed = self.get_params(deep=False), int(self._seeds()[0])
         if params["image_shape"] is None:
             params["image_shape"] = image_shape_of(source)
         with rows_shown(self.verbose and world.rank == 0, progress) as report:
             found = fit_source(source, params, seed, options, callback, report, world)
-        self._name_columns(found)
+        self._name_columns(found, plan_of(found.columns, getattr(source, "kinds", {})))
         self._keep(found.fitted)
         return self
 
-    def _name_columns(self, found: SourceFit) -> None:
-        self.plan_ = None
+    def _name_columns(self, found: SourceFit, plan: Columns | None) -> None:
+        self.plan_ = plan
         self.n_features_in_, self.n_samples_fit_ = len(found.columns), found.n_rows
         self.__dict__.pop("feature_names_in_", None)
         if found.named:

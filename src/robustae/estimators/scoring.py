@@ -4,21 +4,31 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from robustae.data.batches import of_arrow, places
 from robustae.data.files import files_of
-from robustae.data.rowgroups import ParquetPart
+from robustae.data.formats import tables_of
+from robustae.data.mixed import MixedTable
+from robustae.data.options import ReadOptions
 from robustae.data.streams import checked_rows, row_source
+from robustae.data.table import Table
 from robustae.data.writers import appending
 from robustae.fit.spill import Progress
 from robustae.utils.checks import InputError, need
 from robustae.utils.json import plain
 
-__all__ = ["facts_of", "score_batches", "score_columns", "score_source", "source_for", "summary"]
+__all__ = [
+    "facts_of",
+    "identifiers_of",
+    "score_batches",
+    "score_columns",
+    "score_source",
+    "source_for",
+    "summary",
+]
 
 CELLS = 2**21  # scored at a time: 16 MB in float64
 WORST = 5  # rows named in a summary
@@ -50,6 +60,15 @@ def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:
     return columns
 
 
+def identifiers_of(table: Table, model: Any) -> dict[str, np.ndarray]:
+    """Return the columns of a table that name its rows: as asked, or as the fit or the reader recognised them."""
+    plan = getattr(model, "plan_", None)
+    known = {} if plan is None else {c.name for c in plan.columns if c.kind == "identifier"}
+    there = table.values.columns if table.mixed else {}
+    found = table.identifiers | {name: there[name] for name in known if name in there}
+    return found | {name: values for name, values in table.spare.items() if not np.isnan(values).any()}
+
+
 def _scores(model: Any, X: Any) -> np.ndarray:
     if not len(X):
         return np.empty(0)
@@ -65,33 +84,39 @@ def _quietly(method: Callable[[Any], np.ndarray], X: Any) -> np.ndarray:
 # Sources -------------------------------------------------------------------------------------------
 
 
-def source_for(model: Any, data: Any, drop: Sequence[str] = ()) -> Any:
+def source_for(model: Any, data: Any, drop: Sequence[str] = (), options: ReadOptions | None = None) -> Any:
     """Return rows with the columns that the model was fitted on: by name where both have names.
 
     Parameters
     ----------
     model : fitted estimator
     data : whatever `row_source` takes
-        For a model of mixed columns Parquet files.
+        For a model of mixed columns files of tables.
     drop : sequence of str
         Columns to leave out, where the model knows none by name.
+    options : ReadOptions, optional
+        How text files are written.
 
     Returns
     -------
     RowSource
-        Of a model of mixed columns its batches are Arrow tables.
+        Of a model that has a plan its batches are tables.
 
     Raises
     ------
     InputError
         If a column is not there, or there are more or fewer than the model's.
     """
-    if getattr(model, "plan_", None) is not None:
-        return _MixedFiles(data)
-    names = _names_of(model)
+    plan = getattr(model, "plan_", None)
+    if plan is not None and not plan.only_numbers:
+        return _MixedFiles(data, options or ReadOptions())
+    names = _names_of(model) if plan is None else [plan.names[j] for j in plan.used]
     for name in set(drop) & set(names or ()):
         raise InputError(f"the model needs column {name!r}, which was to be left out.")
-    source = row_source(data, names, () if names else drop)
+    kinds = {} if plan is None else {column.name: column for column in plan.columns}
+    source = row_source(data, names, () if names else drop, options, kinds)
+    if plan is not None:
+        return _Planned(source)
     _check_count(model, len(source.columns))
     return source
 
@@ -108,30 +133,48 @@ def _check_count(model: Any, found: int) -> None:
         raise InputError(f"the model was fitted on {wanted} columns, and the data have {found}{hint}.")
 
 
-class _MixedFiles:
-    """Parquet files with all their columns as they are."""
+class _Planned:
+    """Rows of numbers as tables, for a model that knows how its columns are written."""
 
-    def __init__(self, data: Any):
+    def __init__(self, source: Any):
+        self.columns, self.n_rows, self.dropped = (
+            source.columns,
+            source.n_rows,
+            getattr(source, "dropped", {}),
+        )
+        self.about_rows = getattr(source, "about_rows", None)
+        self._source = source
+
+    def batches(self, rows: int) -> Iterator[MixedTable]:
+        """Yield tables."""
+        for X in checked_rows(self._source.batches(rows), self.columns):
+            yield MixedTable(dict(zip(self.columns, X.T.astype(np.float64), strict=True)))
+
+
+class _MixedFiles:
+    """Files of tables with all their columns as they are."""
+
+    def __init__(self, data: Any, options: ReadOptions):
         files = files_of(data) if isinstance(data, str | os.PathLike | list | tuple) else []
-        if not files or any(file.suffix.lower() not in (".parquet", ".pq") for file in files):
-            raise InputError(
-                "a model of mixed columns scores Parquet in batches: else name one file at a time."
-            )
-        self._parts = [ParquetPart(Path(file)) for file in files]
+        if not files:
+            raise InputError("a model of mixed columns scores files in batches: else hand in tables.")
+        self._parts = [tables_of(file, options) for file in files]
         self.columns = self._parts[0].columns
-        self.n_rows = sum(part.n_rows for part in self._parts)
+        counts = [part.n_rows for part in self._parts]
+        self.n_rows = None if None in counts else sum(counts)
+        self.about_rows = sum(part.n_rows or part.about_rows for part in self._parts)
 
     def batches(self, rows: int) -> Iterator[Any]:
-        """Yield Arrow tables."""
-        table = need("parquet", "pyarrow", "reading Parquet").Table
+        """Yield tables."""
         for part in self._parts:
-            yield from (table.from_batches([batch]) for batch in part.arrow(part.columns, rows))
+            yield from part.tables(rows)
 
 
 def _parts(model: Any, source: Any, progress: Progress | None) -> Iterator[dict[str, np.ndarray]]:
     first, rows = 0, max(1, CELLS // len(source.columns))
     batches = source.batches(rows)
-    for X in batches if isinstance(source, _MixedFiles) else checked_rows(batches, source.columns):
+    whole = isinstance(source, _MixedFiles | _Planned)
+    for X in batches if whole else checked_rows(batches, source.columns):
         yield score_columns(model, X, first)
         first += len(X)
         if progress is not None:
