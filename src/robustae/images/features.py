@@ -60,8 +60,9 @@ class Features(Protocol):
 class Patches:
     """A dictionary of the pictures' own patches (Coates and Ng 2011).
 
-    Patches less their mean and over their deviation are whitened; a patch answers to each centre of k-means by
-    how much nearer it is than usual, max(0, mean distance - distance). Means over a grid, square roots.
+    Patches less their mean and over their deviation are whitened; a patch answers to each centre of
+    k-means by how much nearer it is than usual, max(0, mean distance - distance). Means over a grid,
+    square roots.
     """
 
     name: ClassVar[str] = "patches"
@@ -228,8 +229,8 @@ class Given:
         maps = np.asarray(self.function(coloured))
         if maps.ndim not in (2, 4) or len(maps) != len(values) or maps.dtype.kind not in "biuf":
             raise InputError(
-                f"features: of {len(values)} pictures yours must make numbers of shape ({len(values)}, channels) "
-                f"or, for one on a grid, with rows and columns as well; it made shape {maps.shape}."
+                f"features: of {len(values)} pictures yours must make shape ({len(values)}, channels) "
+                f"or ({len(values)}, rows, columns, channels); it made shape {maps.shape}."
             )
         if maps.ndim == 2:
             maps = maps[:, None, None, :]

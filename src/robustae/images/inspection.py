@@ -179,7 +179,13 @@ def judged(
 
 
 def _inspection(
-    pictures: Pictures, model: ImageModel, numbers: list[int], sizes: np.ndarray, scores: Any, heat: Any, damaged: Any
+    pictures: Pictures,
+    model: ImageModel,
+    numbers: list[int],
+    sizes: np.ndarray,
+    scores: Any,
+    heat: Any,
+    damaged: Any,
 ) -> Inspection:
     values, maps = np.concatenate(scores), np.concatenate(heat)
     places = np.stack(np.unravel_index(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[1:]), axis=1)
@@ -199,7 +205,11 @@ def _inspection(
 
 
 def _rows_of(
-    pictures: Pictures, numbers: list[int], model: ImageModel, known: dict[int, np.ndarray], damaged: dict[str, str]
+    pictures: Pictures,
+    numbers: list[int],
+    model: ImageModel,
+    known: dict[int, np.ndarray],
+    damaged: dict[str, str],
 ) -> tuple[np.ndarray, list[int], list[tuple[int, int]]]:
     """Return the rows of those that can be read, their numbers and sizes; the others go to `damaged`."""
     kept, shapes, prepared = [], [], {}
@@ -221,7 +231,7 @@ def _rows_of(
 def _learn(
     pictures: Pictures, features: Any, contamination: Any, progress: Progress | None
 ) -> tuple[ImageModel, dict[int, np.ndarray], dict[str, str]]:
-    """Fit to at most MOST of the pictures; return the model, the rows of these by place, and damaged files."""
+    """Fit to at most MOST of the pictures; return the model, rows by place, and damaged files."""
     damaged: dict[str, str] = {}
     chosen, sizes = _sized(pictures, _chosen(pictures), damaged)
     _check_enough(chosen, damaged)
@@ -287,7 +297,8 @@ def _check_enough(numbers: list[int], damaged: dict[str, str]) -> None:
     why = f" ({len(damaged)} could not be read: {_first(damaged)})" if damaged else ""
     counted = "1 image does" if len(numbers) == 1 else f"{len(numbers)} images do"
     raise InputError(
-        f"{counted} not show what is usual{why}: at least {FEWEST} are needed, or model= to score by a fitted one."
+        f"{counted} not show what is usual{why}: at least {FEWEST} are needed, "
+        "or model= to score by a fitted one."
     )
 
 

@@ -57,7 +57,9 @@ def save(model: ImageModel, path: str | os.PathLike[str]) -> None:
         "floor": float(model.floor),
         "threshold": float(model.threshold),
     }
-    artifact.write(path, {name: np.array(values, order="C") for name, values in arrays.items()}, {"images": facts})
+    artifact.write(
+        path, {name: np.array(values, order="C") for name, values in arrays.items()}, {"images": facts}
+    )
 
 
 def load(path: str | os.PathLike[str], features: Any = None) -> Loaded:
@@ -83,7 +85,9 @@ def load(path: str | os.PathLike[str], features: Any = None) -> Loaded:
 
 def _model_of(arrays: dict[str, np.ndarray], facts: dict[str, Any], features: Any) -> ImageModel:
     if facts["features"] in ("module", "function") and features is None:
-        raise InputError("the model was fitted with features of yours: load(path, features=...) needs them again.")
+        raise InputError(
+            "the model was fitted with features of yours: load(path, features=...) needs them again."
+        )
     kind = named(facts["features"] if features is None else features)
     return ImageModel(
         features=kind.restore(_under(FEATURES, arrays)),

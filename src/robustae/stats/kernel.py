@@ -8,7 +8,8 @@ rows kept the covariance in feature space has eigenvalues l, trace t and compone
 
 so that there is no width to choose. With ink = |Phi(x) - mean|^2 a row's energy is
 
-    e(x) = |Phi(x) - Phihat(x)|^2 / sqrt(ink) = (ink - sum_j s_j (2 - s_j) <Phi(x) - mean, u_j>^2) / sqrt(ink),
+    e(x) = |Phi(x) - Phihat(x)|^2 / sqrt(ink)
+         = (ink - sum_j s_j (2 - s_j) <Phi(x) - mean, u_j>^2) / sqrt(ink),
 
 and of a row of the fit it is *out of fold*: components of the other folds. Rows of a fit are trimmed by
 concentration (as the fast MCD, Rousseeuw and Van Driessen 1999): the share KEEP with the least energies out
