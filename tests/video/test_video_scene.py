@@ -336,7 +336,9 @@ def test_smoothing_is_that_of_scipy(deviation, rng):
 
     size = rng.uniform(0, 100, (1, 30, 41, 1)).astype(np.uint8)
     found = scores_of(size, np.zeros_like(size), 1.0, MaskSettings(smooth=deviation))
-    root = gaussian_filter(np.sqrt(size[0, :, :, 0].astype(np.float32)), deviation, mode="nearest", truncate=2.0)
+    root = gaussian_filter(
+        np.sqrt(size[0, :, :, 0].astype(np.float32)), deviation, mode="nearest", truncate=2.0
+    )
     np.testing.assert_allclose(found[0], root**2, rtol=1e-4)
 
 
@@ -361,7 +363,11 @@ def test_blobs_are_those_of_loops(seed, height, width, least):
     settings = MaskSettings(cut=0.6, smooth=0.0, least_blob=least)
     for image in scores:
         mask, found = mask_of(np.sqrt(image), settings)
-        regions = [region for region in naive.blobs(np.sqrt(image) > np.float32(np.sqrt(0.6))) if len(region) >= least]
+        regions = [
+            region
+            for region in naive.blobs(np.sqrt(image) > np.float32(np.sqrt(0.6)))
+            if len(region) >= least
+        ]
         assert {(int(y), int(x)) for y, x in np.argwhere(mask)} == set().union(*regions)
         assert sorted(found) == sorted(naive.box(region) for region in regions)
         sizes = {naive.box(region): len(region) for region in regions}

@@ -146,7 +146,7 @@ def test_activity_is_a_table_of_all_frames(result):
     np.testing.assert_allclose(table["seconds"], np.arange(N) / result.clip.fps)
     np.testing.assert_allclose(table["share"], found.mask.mean((1, 2)))
     np.testing.assert_allclose(table["score"], found.score.mean((1, 2)), rtol=1e-5)
-    np.testing.assert_array_equal(table["flagged"], table["score"] > -result.offset_)
+    np.testing.assert_array_equal(table["flagged"], table["share"] > -result.offset_)
 
 
 def test_boxes_hold_the_mask(result):

@@ -89,6 +89,10 @@ def video(
     keep_shadows: Annotated[
         bool, typer.Option("--keep-shadows", help="Count shadows as foreground.")
     ] = False,
+    stabilise: Annotated[
+        bool,
+        typer.Option("--stabilise/--no-stabilise", help="Align frames where the camera is found to shake."),
+    ] = True,
     masks: Annotated[
         bool, typer.Option("--masks", help="Also write the mask of every frame as a PNG image.")
     ] = False,
@@ -114,6 +118,7 @@ def video(
         every=every,
         scale=scale,
         gray=gray,
+        stabilise=stabilise,
         **options.settings_of(set_, predictor=predictor),
     )
     if save is not None:

@@ -27,7 +27,8 @@ QUIET = 6.0  # grey levels of noise that blurring is not worth
 WANTED = 5.0  # grey levels of noise that are left after it
 LEAST_BLUR, MOST_BLUR = 0.7, 2.0  # pixels
 SHAKES = 0.3  # pixels: deviation of the shifts
-ALIKE = 0.5  # of that deviation is how the picture's halves differ, at most
+ALIKE = 0.6  # of that deviation is how the picture's halves differ, at most
+BETTER = 0.95  # of the cost of residuals is left by aligning, at most
 LEAST_SIDE = 32  # pixels, below which nothing is aligned
 
 
@@ -124,20 +125,22 @@ def noise_of(frames: np.ndarray) -> float:
 
 
 def _shift(frames: np.ndarray) -> float:
-    """Deviation of the camera's shifts in pixels; 0 unless the left half of the picture moves as the right one.
+    """Deviation of the camera's shifts in pixels; 0 unless both halves of the picture move alike.
 
-    Water and leaves do not.
+    And gain by it: water and leaves do not.
     """
     middle = frames.shape[2] // 2
-    left, right = (_shifts(half) for half in (frames[:, :, :middle], frames[:, :, middle:]))
+    (left, gain), (right, other) = (_shifts(half) for half in (frames[:, :, :middle], frames[:, :, middle:]))
     together, apart = _deviation(left + right) / 2, _deviation(left - right) / 2
-    return together if apart < ALIKE * together else 0.0
+    return together if apart < ALIKE * together and gain + other < 2 * BETTER else 0.0
 
 
-def _shifts(frames: np.ndarray) -> np.ndarray:
-    """Against the middle frame, shape (n, 2)."""
+def _shifts(frames: np.ndarray) -> tuple[np.ndarray, float]:
+    """Against the middle frame, shape (n, 2), and the share of the residuals' cost that they leave."""
     reference = Reference(frames[len(frames) // 2])
-    return np.array([reference.move_of(frame)[:2] for frame in frames])
+    moves = [reference.move_of(frame) for frame in frames]
+    left = [reference.left(frame, move) for frame, move in zip(frames, moves, strict=True)]
+    return np.array(moves)[:, :2], float(np.median(left))
 
 
 def _deviation(shifts: np.ndarray) -> float:

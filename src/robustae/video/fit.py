@@ -82,7 +82,9 @@ def _restless(views: list[View], noise: float) -> np.ndarray:
 
     Somebody who stands still for a while adds two differences only, leaves and water one in each frame.
     """
-    residuals = (view.frame.mean(-1, dtype=np.float32) - view.background.mean(-1, dtype=np.float32) for view in views)
+    residuals = (
+        view.frame.mean(-1, dtype=np.float32) - view.background.mean(-1, dtype=np.float32) for view in views
+    )
     before, roots, pairs = None, 0.0, 0.0
     for left in residuals:
         inlying = np.abs(left) < CUT * noise

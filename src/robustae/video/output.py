@@ -173,7 +173,9 @@ class _Pass:
 
     def summary(self, complete: bool) -> dict[str, Any]:
         """Return settings, results and timings."""
-        clip, model, total = self.clip, self.separation.model, self.seconds["total"]
+        clip, model = self.clip, self.separation.model
+        spent = getattr(self.separation, "timings", {})
+        total = self.seconds["total"] + spent.get("decode", 0) + spent.get("fit", 0)
         facts = {
             "source": clip.name,
             "complete": complete,
@@ -188,9 +190,9 @@ class _Pass:
             "lam_": getattr(model, "lam_", None),
             "hidden_": getattr(model, "hidden_", None),
             "settings": self.separation.settings,
-            "seconds": getattr(self.separation, "timings", {}) | self.seconds,
+            "seconds": spent | self.seconds | {"total": total},
             "frames_per_second": self.done / total,
-            "notes": clip.notes,
+            "notes": getattr(self.separation, "notes", clip.notes),
             "versions": _versions(),
         }
         return plain(facts, infinite=True)

@@ -1,4 +1,4 @@
-"""What is done to every pixel of a frame: by OpenCV where it is installed, else the same by NumPy and SciPy."""
+"""What is done to every pixel: by OpenCV where it is installed, else the same by NumPy and SciPy."""
 
 from functools import cache
 from importlib import import_module
@@ -65,7 +65,7 @@ def blurred(picture: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def warped(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Move a picture (h, w[, c]): the value at (x, y) is that at matrix (2, 3) applied to (x, y, 1), bilinear.
+    """Move a picture (h, w[, c]): at (x, y) is what was at matrix (2, 3) times (x, y, 1), bilinear.
 
     The border is repeated.
     """

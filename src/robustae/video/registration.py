@@ -1,8 +1,8 @@
 """How a shaking camera has moved: shift, turn and zoom of a frame against a reference, by its inlying pixels.
 
-Gauss-Newton on the logarithms of grey levels, from coarse to fine (Lucas and Kanade 1981; Baker and Matthews 2004): the
-residual of the aligned frame is explained by the reference's gradients, which are so many more components of
-the scene, and N takes the pixels beyond a threshold that narrows, as it does everywhere in this model.
+Gauss-Newton on the logarithms of grey levels, from coarse to fine (Lucas and Kanade 1981; Baker and
+Matthews 2004): the residual of the aligned frame is explained by the reference's gradients, which are so
+many more components of the scene, and N takes the pixels beyond a threshold that narrows, as everywhere here.
 
 A move is four numbers: right and down in pixels of the frame, radians, log of the zoom, about the middle.
 """
@@ -80,6 +80,12 @@ class Reference:
                 move = level.better(other.grey, move, cut)
         inlying = np.abs(self.levels[-1].residual(others[-1].grey, move)) < CUT
         return move if inlying.mean() > LEAST_INLYING else NONE
+
+    def left(self, frame: np.ndarray, move: np.ndarray) -> float:
+        """Return the share of the residuals' cost, none beyond `CUT`, that aligning leaves."""
+        level, grey = self.levels[-1], _pyramid(frame)[-1].grey
+        after, before = (np.minimum(np.abs(level.residual(grey, way)), CUT).mean() for way in (move, NONE))
+        return float(after / max(before, 1e-9))
 
     def matrix(self, move: np.ndarray) -> np.ndarray:
         """Return the matrix (2, 3) from places (x, y, 1) in the reference to those in the frame."""

@@ -8,13 +8,14 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from robustae.data.clips import Clip, open_clip
-from robustae.stats.thresholds import offset
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.json import plain
 from robustae.video.fit import scene_of
 from robustae.video.maps import MaskSettings, boxes_of, mask_of
+from robustae.video.premises import Cuts, broken
 from robustae.video.stored import load_scene, save_scene
 
 __all__ = ["Batch", "Separation", "separate"]
@@ -24,6 +25,8 @@ LEAST_SAMPLE = 25
 BATCH_FRAMES, BATCH_VALUES = 32, 2**21
 WINDOW_FRAMES = 100  # kept of a window, to fit the next scene to
 ENOUGH = 50  # frames that tell which activity is usual
+OUTSTANDING = 4.0  # times half of the spread of the middle half of the frames
+LEAST_SPREAD = 0.0025  # of the picture
 COLUMNS = ("frame", "seconds", "share", "score", "flagged", "blobs", "boxes")
 
 
@@ -192,7 +195,8 @@ class _Fit:
 
     def to(self, frames: np.ndarray) -> Any:
         if not self.settings:
-            return scene_of(frames, self.stabilise)
+            with threadpool_limits(1):  # on small matrices more threads only wait for one another
+                return scene_of(frames, self.stabilise)
         from robustae.video.learned import fit_learned
 
         return fit_learned(frames, self.settings)
@@ -212,7 +216,7 @@ class Separation:
     moving : bool
         Whether the background is more than one picture and its light.
     offset_ : float
-        Frames are flagged whose mean score is above ``-offset_``.
+        Frames are flagged whose share of foreground is above ``-offset_``.
     timings : dict
         Seconds spent in decode, fit and stream.
     """
@@ -222,7 +226,7 @@ class Separation:
         self._fit = fit
         self.timings = {**fit.seconds, "stream": 0.0}
         self._seen: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        self._whole = False
+        self._cuts, self._whole = Cuts(), False
         self.offset_ = self._usual()
 
     @property
@@ -254,11 +258,17 @@ class Separation:
         return {name: np.asarray(column) for name, column in self._seen.items()}
 
     @property
+    def notes(self) -> list[str]:
+        """What was odd in the file, and where the film breaks what a scene takes for granted."""
+        shares = np.asarray(self._seen["share"])
+        return [*self.clip.notes, *broken(self.model, shares, self._cuts.found, self.clip.fps)]
+
+    @property
     def activity(self) -> dict[str, np.ndarray]:
         """A table, as a dict of columns, each of shape (n,); the clip is read if it was not yet.
 
         frame (number in the source), seconds, share (of the pixels that are foreground), score (mean
-        over the pixels), flagged (whether that is unusual for the clip), blobs, boxes
+        over the pixels), flagged (whether the share is unusual for the clip), blobs, boxes
         ("x,y,width,height;...", largest first).
         """
         if not self._whole:
@@ -273,7 +283,7 @@ class Separation:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the clip batch by batch."""
         seen: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        self._seen, self._whole = seen, False
+        self._seen, self._cuts, self._whole = seen, Cuts(), False
         model, windows = self.model, _Windows(self._fit)
         for number, frames in self._numbered():
             begin = time.perf_counter()
@@ -310,30 +320,36 @@ class Separation:
 
     def _tell(self, seen: dict[str, list[Any]], batch: Batch, boxes: list[Any]) -> None:
         numbers = batch.first + self.clip.every * np.arange(len(batch.frames))
-        scores = _mean_squares(batch.root)
+        scores, shares = _mean_squares(batch.root), batch.mask.mean((1, 2))
         columns = (
             numbers,
             numbers / self.clip.fps,
-            batch.mask.mean((1, 2)),
+            shares,
             scores,
-            -scores < self.offset_,
+            -shares < self.offset_,
             [len(found) for found in boxes],
             [boxes_of(found) for found in boxes],
         )
         for name, values in zip(COLUMNS, columns, strict=True):
             seen[name].extend(values)
+        for number, frame in zip(numbers.tolist(), batch.frames, strict=True):
+            self._cuts.see(number, frame)
 
     def _usual(self) -> float:
-        """The threshold on mean scores, from the frames of the fit; from the first frames with a model."""
+        """The threshold on shares, from the frames of the fit; from the first frames with a model."""
         frames = self._fit.energies_of
         if frames is None:
             frames = self.clip.sample(ENOUGH)
         self._fit.energies_of = None
-        return offset(np.concatenate([self._mean_scores(frame[None]) for frame in frames]))
+        return -_unusual(
+            np.array([self._batch(self.model, 0, frame[None])[0].mask.mean() for frame in frames])
+        )
 
-    def _mean_scores(self, frames: np.ndarray) -> np.ndarray:
-        settings = self._settings_for(self.model)
-        return _mean_squares(np.stack([view.root(settings) for view in self.model.views(frames)]))
+
+def _unusual(shares: np.ndarray) -> float:
+    """The share of foreground from which a frame stands out among these."""
+    low, middle, high = np.quantile(shares, (0.25, 0.5, 0.75))
+    return float(middle + OUTSTANDING * max(high - middle, middle - low, LEAST_SPREAD))
 
 
 def _mean_squares(roots: np.ndarray) -> np.ndarray:

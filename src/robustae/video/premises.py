@@ -1,0 +1,103 @@
+"""What a scene takes for granted, and where a film breaks it: sentences that name the option that helps."""
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Cuts", "broken"]
+
+CELLS = 32  # of a frame's longest side, to see cuts by
+AHEAD = 3  # frames after a cut that still differ: a flash is over by then
+DIFFERENT = 0.25  # of the logarithm of grey levels, beside the usual of the frame
+CUT_SHARE = 0.5  # of the cells
+DARK = 16.0  # grey levels
+APART = 10  # frames between two cuts
+NAMED = 3  # cuts
+BUSY, MOSTLY = 0.3, 0.5  # share of foreground, share of the frames that have more
+
+
+class Cuts:
+    """Frames that have little to do with the ones before, found while frames go by."""
+
+    def __init__(self) -> None:
+        self.found: list[int] = []
+        self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=AHEAD + 2)
+
+    def see(self, number: int, frame: np.ndarray) -> None:
+        """Take the next frame (height, width, c) and its number."""
+        self._recent.append((number, _small(frame)))
+        if len(self._recent) <= AHEAD + 1:
+            return
+        before, at, *after = (cells for _, cells in self._recent)
+        candidate = self._recent[1][0]
+        new = not self.found or candidate - self.found[-1] > APART
+        if new and min(_changed(before, cells) for cells in (at, *after)) > CUT_SHARE:
+            self.found.append(candidate)
+
+
+def _small(frame: np.ndarray) -> np.ndarray:
+    step = max(1, max(frame.shape[:2]) // CELLS)
+    logs = np.log(frame[step // 2 :: step, step // 2 :: step].mean(-1, dtype=np.float32) + DARK)
+    return logs - np.median(logs) if logs.size else logs
+
+
+def _changed(before: np.ndarray, after: np.ndarray) -> float:
+    return float((np.abs(after - before) > DIFFERENT).mean()) if before.size else 0.0
+
+
+def broken(model: Any, shares: np.ndarray, cuts: list[int], fps: float) -> list[str]:
+    """Return a sentence for each premise that does not hold.
+
+    Parameters
+    ----------
+    model : Scene or LearnedScene
+    shares : array, shape (n,)
+        Of foreground, by frame.
+    cuts : list of int
+        Numbers of frames.
+    fps : float
+        Frames per second.
+    """
+    return [*_camera(model), *_cut(cuts, fps), *_too_much(shares, cuts), *_light(model)]
+
+
+def _camera(model: Any) -> list[str]:
+    camera = getattr(model, "camera", None)
+    if camera is None or not camera.shaking:
+        return []
+    return [
+        f"The camera shakes, by {camera.shift:.1f} pixels: frames are aligned before they are compared "
+        "(--no-stabilise forbids it)."
+    ]
+
+
+def _cut(cuts: list[int], fps: float) -> list[str]:
+    if not cuts:
+        return []
+    places = ", ".join(f"frame {cut} ({cut / fps:.1f} s)" for cut in cuts[:NAMED])
+    more = f" and {len(cuts) - NAMED} more" if len(cuts) > NAMED else ""
+    return [
+        f"The picture changes altogether at {places}{more}, as at a cut: a background fits one take only. "
+        f"--stop {cuts[0]} or --start {cuts[-1]} keeps one."
+    ]
+
+
+def _too_much(shares: np.ndarray, cuts: list[int]) -> list[str]:
+    if cuts or not len(shares) or (shares > BUSY).mean() < MOSTLY:
+        return []
+    return [
+        f"Foreground covers more than {100 * BUSY:.0f} % of the picture in "
+        f"{100 * (shares > BUSY).mean():.0f} % of the frames: the camera moves or the background is "
+        "never still. --start and --stop choose a part, --predictor linear --set hidden=3 learns a background "
+        "that moves."
+    ]
+
+
+def _light(model: Any) -> list[str]:
+    if getattr(model, "hidden_", 0) == 0 or not hasattr(model, "components"):
+        return []
+    return [
+        f"Light or something else changes over much of the picture: {model.hidden_} "
+        f"component{'s' * (model.hidden_ > 1)} follow it. In a long recording --window follows it, too."
+    ]
