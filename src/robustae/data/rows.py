@@ -9,14 +9,14 @@ import numpy as np
 from robustae.data.kinds import Kind, kind_of
 from robustae.utils.checks import InputError
 
-__all__ = ["Rows", "checked", "dense", "read_rows", "read_weight", "valid_image_shape"]
+__all__ = ["NumberRows", "checked", "dense", "read_rows", "read_weight", "valid_image_shape"]
 
 HUGE = 1e100
 MOST_DENSE = 2**27  # cells of a sparse matrix
 
 
 @dataclass(frozen=True)
-class Rows:
+class NumberRows:
     """X as rows.
 
     Attributes
@@ -84,7 +84,7 @@ class Rows:
         return cells[rows, columns]
 
 
-def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> Rows:
+def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> NumberRows:
     """Validate X with scikit-learn's own checks, images (n, height, width[, channels]) included.
 
     Raises
@@ -110,7 +110,7 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     )
     if values.dtype.kind == "b" or values.dtype in (np.float16, np.longdouble):
         values = values.astype(np.float64)
-    return Rows(checked(values), shape if frame is None else values.shape, frame, image_shape)
+    return NumberRows(checked(values), shape if frame is None else values.shape, frame, image_shape)
 
 
 def dense(X: Any) -> Any:
