@@ -29,8 +29,9 @@ def version(film: VideoSequence, kind: str, random_state: int = 0) -> VideoSeque
     ----------
     film : VideoSequence
     kind : str
-        "shaken" (1.5 pixels and .2 degrees, each frame by itself), "noisy" (20 grey levels), "dark" (a quarter
-        of the light, noise of 4), "foggy" (a quarter of the contrast), "jumping gain" (every 20 frames another).
+        "shaken" (1.5 pixels and .2 degrees, each frame by itself), "noisy" (20 grey levels), "dark" (a
+        quarter of the light, noise of 4), "foggy" (a quarter of the contrast), "jumping gain" (every 20
+        frames another).
     random_state : int
 
     Returns
