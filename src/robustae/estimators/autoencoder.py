@@ -209,7 +209,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         Parameters
         ----------
         X : array or DataFrame, shape (n, d) or (n, height, width[, channels])
-            NaN for missing cells. A DataFrame (or `sources.MixedTable`) may hold texts, truth values,
+            NaN for missing cells. A DataFrame (or `robustae.data.MixedTable`) may hold texts, truth values,
             categories and dates, too. What is read in batches (files by their path, iterators,
             Arrow readers: see `fit_source`) is fitted without holding all of it in memory.
         y : ignored

@@ -76,7 +76,7 @@ def _text(value: Any) -> str:
 
 
 def table_facts(model: Any, X: Any, energy: np.ndarray, names: Any, source: Any, worst: int) -> Facts:
-    """Facts of a table, of which `source` (a `sources.Table`) may know what was left out in reading."""
+    """Facts of a table, of which `source` (a `data.Table`) may know what was left out in reading."""
     order = np.argsort(-energy, kind="stable")
     table = ScoredTable(model, X, energy, order, _names(model, names), _labels(model, X, source))
     shown, cells = order[:worst], tally(model, X, order, table.used)
