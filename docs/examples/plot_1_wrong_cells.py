@@ -19,7 +19,7 @@ model = RobustAutoencoder(random_state=0).fit(table.X)
 # %%
 # How far off
 # -----------
-# :meth:`~robustae.RobustAutoencoder.cell_scores` measures how far each cell lies from what the rest of its row
+# :meth:`~robustae.RobustAutoencoder.cell_scores` measures how far each cell is from what the rest of its row
 # leads to expect, in deviations of the noise. Forty rows, after the cell maps of cellWise: red is above the
 # expected value, blue below, white is missing. A dot marks a cell that was really moved.
 

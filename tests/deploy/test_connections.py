@@ -25,7 +25,7 @@ def server(saved, tmp_path_factory):  # noqa: F811
     """A server of strict limits, which the command line has no options for."""
     code = (
         "from pathlib import Path; from robustae.deploy.serve import Limits, serve; import sys;"
-        f"serve(Path({str(saved)!r}), port=0, limits={LIMITS!r}, tell=lambda said: print(said, flush=True))"
+        f"serve(Path({str(saved)!r}), port=0, limits={LIMITS!r}, report=lambda text: print(text, flush=True))"
     )
     log = tmp_path_factory.mktemp("log") / "log"
     with open(log, "w") as errors:

@@ -343,7 +343,7 @@ def test_those_beyond_the_queue_are_sent_away_and_the_others_answered():
     with TestClient(create_app(slow, "sensors", Limits(queue=3))) as client, ThreadPoolExecutor(3) as pool:
         taken = [posted(client, pool) for _ in range(3)]
         assert slow.begun.acquire(timeout=10)
-        while client.app.state.desk.in_hand < 3:
+        while client.app.state.queue.in_hand < 3:
             pass
         refused = infer(client, b"1\n", CSV)
         assert "retry" in sentence(refused, 429)
@@ -366,9 +366,9 @@ def test_waiting_and_scoring_end_with_the_time_limit():
         waited = second.result()
         assert "retry" in sentence(waited, 503)
         assert int(waited.headers["retry-after"]) >= 1
-        assert client.app.state.desk.in_hand == 1, "a thread that still scores holds its place"
+        assert client.app.state.queue.in_hand == 1, "a thread that still scores holds its place"
         slow.free.set()
-        while client.app.state.desk.in_hand:
+        while client.app.state.queue.in_hand:
             pass
         assert infer(client, b"1\n", CSV).status_code == 200
 
@@ -379,7 +379,7 @@ def test_long_work_is_given_up_between_two_blocks(model, monkeypatch):
     monkeypatch.setattr(answers, "CELLS", 4)
     with TestClient(create_app(model, "sensors", Limits(seconds=0.2))) as client:
         sentence(infer(client, b"1,2,3,4\n" * 20_000, CSV), 504)
-        while client.app.state.desk.in_hand:
+        while client.app.state.queue.in_hand:
             pass
         assert infer(client, b"1,2,3,4\n", CSV).status_code == 200
 
@@ -400,7 +400,7 @@ def test_a_body_that_never_ends_is_given_up(model):
     scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": ""}
     asyncio.run(app(scope, receive, send))
     assert sent[0]["status"] == 408
-    assert app.state.desk.in_hand == 0
+    assert app.state.queue.in_hand == 0
 
 
 def test_health_is_answered_while_a_model_scores():
@@ -452,7 +452,7 @@ def test_a_failure_of_ours_is_no_traceback():
 
     with TestClient(create_app(Broken(), "sensors"), raise_server_exceptions=False) as client:
         assert "secret" not in sentence(infer(client, b"1\n", CSV), 500)
-        assert client.app.state.desk.in_hand == 0
+        assert client.app.state.queue.in_hand == 0
 
 
 def test_threads_and_seeds_are_left_alone(model):

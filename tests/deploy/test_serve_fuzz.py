@@ -54,7 +54,7 @@ def check(clients, body, kind):
         assert answer.status_code in (400, 413, 415), (answer.status_code, answer.text)
         (said,) = answer.json().values()
         assert said and "\n" not in said and "Traceback" not in said
-        assert client.app.state.desk.in_hand == 0
+        assert client.app.state.queue.in_hand == 0
 
 
 @BRIEF

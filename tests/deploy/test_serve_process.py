@@ -126,5 +126,5 @@ def test_others_are_let_in_with_a_token_or_a_warning(saved, monkeypatch, host, t
         pytest.skip("needs IPv6")
     monkeypatch.setattr(run, "_run", lambda *_: None)
     said = []
-    run.serve(saved, host, 0, token=token, tell=said.append)
+    run.serve(saved, host, 0, token=token, report=said.append)
     assert ["Warning" in sentence for sentence in said] == [False] + [True] * warned

@@ -83,7 +83,7 @@ def unlike(rank, X):
 
 def test_processes_that_see_different_rows_are_told_so():
     for good, sentence in answers(started(2, unlike, table(300)[0])):
-        assert not good and "see other rows" in sentence and "own_rows" in sentence
+        assert not good and "read other rows" in sentence and "own_rows" in sentence
 
 
 def failing(rank, path):

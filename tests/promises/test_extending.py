@@ -158,7 +158,7 @@ def test_a_command_is_one_module(monkeypatch):
 
 
 def test_no_room_asks_for_a_class_or_name_of_another():
-    """Predictors, penalties and energies are asked what they can do; only their own rooms know the classes."""
+    """Predictors, penalties and energies are asked what they can do; only their rooms know the classes."""
     import ast
     from pathlib import Path
 

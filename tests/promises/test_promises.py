@@ -175,9 +175,8 @@ CALLS = {
     "separation": lambda: separate(CLIP).activity,
 }
 BASELINES = [name for name in baselines.__all__ if hasattr(getattr(baselines, name), "fit")]
-# Without a seed, scikit-learn's convention is to draw from NumPy's global generator; a progress bar of rich
-# draws from Python's.
-DRAWN = {"no seed": "generator of NumPy", "progress": "generator of Python"}
+# Without a seed, scikit-learn's convention is to draw from NumPy's global generator.
+DRAWN = {"no seed": "generator of NumPy"}
 
 
 def await_threads(known):

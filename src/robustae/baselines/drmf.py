@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from robustae.baselines.compare import number_of_components
 from robustae.baselines.known_rows import KnownRows
 from robustae.baselines.refusals import number_above, whole_number
-from robustae.data.rows import Rows, read_rows
+from robustae.data.rows import NumberRows, read_rows
 from robustae.estimators.robust_pca import SMALL
 from robustae.solvers.pursuit import pursue
 from robustae.utils.checks import InputError, one_of
@@ -268,7 +268,7 @@ class DRMF(BaseEstimator):
         L = self._low_rank(X)
         return rows.like(L), rows.like(self._sparse(X, np.nan_to_num(X - L)))
 
-    def _read(self, X: Any, reset: bool = False) -> tuple[Rows, np.ndarray]:
+    def _read(self, X: Any, reset: bool = False) -> tuple[NumberRows, np.ndarray]:
         rows = read_rows(self, X, None, reset)
         return rows, np.ascontiguousarray(rows.values, dtype=np.float64)
 

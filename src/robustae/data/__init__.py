@@ -51,14 +51,14 @@ def read_table(
     Parameters
     ----------
     path : str or path, or a list of paths
-        One file, or several of the same columns. CSV (separated by commas, semicolons, tabs or bars; with a header or without; also packed by gzip),
-        JSON lines, a spreadsheet (.xlsx), Parquet, .npy, or .npz (the array X, or the only one with rows
-        and columns). Empty cells, NA, N/A, NaN, ?, null, - and . are missing, true and false are 1 and 0.
-        Where columns are all plain numbers they make a matrix, else they are kept as written (a
-        `MixedTable`), with how each is written, found out from all its cells: decimal and thousands mark,
-        unit, order of dates.
+        One file, or several of the same columns. CSV (separated by commas, semicolons, tabs or bars; with a
+        header or without; also packed by gzip), JSON lines, a spreadsheet (.xlsx), Parquet, .npy, or .npz
+        (the array X, or the only one with rows and columns). Empty cells, NA, N/A, NaN, ?, null, - and . are
+        missing, true and false are 1 and 0. Where columns are all plain numbers they make a matrix, else they
+        are kept as written (a `MixedTable`), with how each is written, found out from all its cells: decimal
+        and thousands mark, unit, order of dates.
     label : str or int, optional
-        Name or position of the column (in .npz also the array) that says which rows are
+        Name or position of the column (in .npz also the array) that marks which rows are
         anomalies. It is never part of `values`.
     positive : str, optional
         The value of the label that means anomaly; this or `normal` is needed where labels are not 0 and 1.

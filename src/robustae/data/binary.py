@@ -44,7 +44,7 @@ def _read_columns(arrow: Any, content: Any, file: Path, request: Request) -> Raw
 
 
 def refuse_twins(names: Sequence[str], file: Path) -> None:
-    """Refuse columns that share a name: it would not tell which is meant."""
+    """Refuse columns that share a name: a name would not decide which is meant."""
     name, count = Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
         raise InputError(f"{str(file)!r} has {count} columns called {name!r}: give each a name of its own.")

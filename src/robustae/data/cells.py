@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["RARE", "is_missing", "is_number", "number", "numbers_of", "plain_minus"]
+__all__ = ["MISSING", "RARE", "is_missing", "is_number", "number", "numbers_of", "plain_minus"]
 
 RARE = 0.1  # share of a column's cells that may be unreadable: they count as missing
 
-_MISSING = ("", "na", "n/a", "#n/a", "#na", "nan", "<na>", "nat", "?", "null", "-", ".", "--", "---", "n.a.")
-_MISSING += ("\u2013", "\u2014")  # dashes
+MISSING = ("", "na", "n/a", "#n/a", "#na", "nan", "<na>", "nat", "?", "null", "-", ".", "--", "---", "n.a.")
+MISSING += ("\u2013", "\u2014")  # dashes
 # What spreadsheets write where a formula failed.
 _ERRORS = (
     "#div/0!",
@@ -23,7 +23,7 @@ _ERRORS = (
     "#bezug!",
     "#zahl!",
 )
-_WORDS = dict.fromkeys((*_MISSING, *_ERRORS), float("nan")) | {"true": 1.0, "false": 0.0}
+_WORDS = dict.fromkeys((*MISSING, *_ERRORS), float("nan")) | {"true": 1.0, "false": 0.0}
 _MINUS = str.maketrans(
     dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-") | dict.fromkeys("\u00a0\u202f\u2009", " ")
 )
@@ -35,7 +35,7 @@ def plain_minus(cell: str) -> str:
 
 
 def number(cell: str) -> float | None:
-    """Return what a cell of text means: a number, NaN where it says missing, None where it is other text."""
+    """Return what a cell of text means: a number, NaN where it means missing, None where it is other text."""
     word = cell.strip().lower()
     if word in _WORDS:
         return _WORDS[word]
@@ -65,6 +65,6 @@ def is_number(cell: str) -> bool:
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell of text says that its value is missing."""
+    """Whether a cell of text means that its value is missing."""
     value = number(cell)
     return value is not None and value != value

@@ -102,7 +102,7 @@ class Clip:
     height, width, channels : int
         Of every frame, after scaling; channels is 1 or 3.
     fps : float
-        Frames per second of the source, before `every`; 25 where it does not say.
+        Frames per second of the source, before `every`; 25 where it gives none.
     first, every : int
         Frame k of the clip is frame ``first + k * every`` of the source. Frames are numbered as they
         are read: one that cannot be decoded is left out and has no number.

@@ -40,12 +40,12 @@ def encoded(column: Column, values: np.ndarray) -> np.ndarray:
 
 
 def unreadable(column: Column, values: np.ndarray) -> np.ndarray:
-    """Return which cells of a column of numbers, truth values or dates are neither that nor missing, shape (n,)."""
+    """Return which cells of a column of numbers, truth values or dates are neither that nor missing; (n,)."""
     return measured(column, plain(values))[1]
 
 
 def measured(column: Column, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a column as numbers, NaN where missing or unreadable, and which are unreadable, shape (n,) each."""
+    """Return a column as numbers, NaN where missing or unreadable, and which are unreadable; (n,) each."""
     if column.kind == "number" and values.dtype.kind == "M":
         return np.full(len(values), np.nan), ~np.isnat(values)
     if column.kind != "boolean":
@@ -83,7 +83,7 @@ def _place(place: dict[Any, int], cell: Any) -> int:
 
 
 def classes_of(column: Column, codes: np.ndarray) -> np.ndarray:
-    """Return which of the values told apart a place among the levels belongs to: rare ones are pooled."""
+    """Return which of the distinct values a place among the levels belongs to: rare ones are pooled."""
     return np.minimum(codes, column.own)
 
 

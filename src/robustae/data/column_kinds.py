@@ -1,4 +1,4 @@
-"""What a source column holds, told from its cells."""
+"""What a source column holds, decided from its cells."""
 
 import math
 from collections import Counter
@@ -16,7 +16,7 @@ __all__ = ["Column", "LeftOut", "as_measured", "column_of"]
 MOST_LEVELS = 50  # of a category that get a column of their own
 RARE_LEVEL = 0.005  # share of the rows below which levels are pooled
 COVERED = 0.5  # of the rows must hold levels that recur, else the column is text
-TELLING = 20  # rows from which texts that differ in each are no accident
+FEW_ROWS = 20  # rows from which texts that differ in each are no accident
 TEXT_PARTS = 8  # numbers that stand for a text
 # Words for 0 and 1, in this order.
 TRUTHS = (
@@ -100,7 +100,7 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Encoded columns: none where left out, one less than the values told apart for levels."""
+        """Encoded columns: none where left out, one less than the distinct values for levels."""
         if self.why:
             return 0
         if self.kind == "text":
@@ -162,12 +162,12 @@ def as_measured(name: str, values: np.ndarray, spelling: Spelling | None) -> Col
 def _measured(name: str, values: np.ndarray, spelling: Spelling | None) -> Column:
     """A column of numbers or dates."""
     numbers, _ = numbers_in(values, spelling or Spelling())
-    seen = numbers[~np.isnan(numbers)]
-    if not len(seen):
+    present = numbers[~np.isnan(numbers)]
+    if not len(present):
         return Column(name, "empty", "every cell is missing")
     is_date = values.dtype.kind == "M" or spelling is not None and spelling.kind == "date"
-    form = _date_form(values, spelling, seen) if is_date else _digits(values, spelling)
-    if (seen == seen[0]).all():
+    form = _date_form(values, spelling, present) if is_date else _digits(values, spelling)
+    if (present == present[0]).all():
         return Column(name, "constant", "one value only", form=form, spelling=spelling)
     why = index_reason(name, numbers if form != "datetime" else np.rint(numbers * MS_PER_DAY))
     if why:
@@ -193,19 +193,19 @@ def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -
     if len({type(cell) for cell in cells}) > 1:
         cells = [str(cell) for cell in cells]
     counts = Counter(cells)
-    seen = sum(counts.values())
+    present = sum(counts.values())
     if not counts:
         return Column(name, "empty", "every cell is missing")
     if len(counts) < 2:
         return Column(name, "constant", "one value only", tuple(counts))
-    if len(counts) == len(values) >= TELLING:
+    if len(counts) == len(values) >= FEW_ROWS:
         return Column(name, "identifier", "another text in every row")
     levels = tuple(sorted(counts, key=lambda level: (-counts[level], str(level))))
-    often = sum(counts[level] >= max(2, math.ceil(RARE_LEVEL * seen)) for level in levels)
+    often = sum(counts[level] >= max(2, math.ceil(RARE_LEVEL * present)) for level in levels)
     own = max(1, min(often, MOST_LEVELS))
-    if sum(counts[level] for level in levels[:own]) < COVERED * seen and not category:
+    if sum(counts[level] for level in levels[:own]) < COVERED * present and not category:
         return Column(name, "text", text_usable and _many(levels, text_usable))
-    return Column(name, "category", "", levels, tuple(counts[level] / seen for level in levels), own)
+    return Column(name, "category", "", levels, tuple(counts[level] / present for level in levels), own)
 
 
 def _many(levels: tuple[Any, ...], text_usable: str) -> str:

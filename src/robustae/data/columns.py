@@ -55,7 +55,7 @@ class Columns:
             if column.spelling is not None and not column.why:
                 refuse_either(column.name, column.spelling)
         if not plan.used:
-            raise InputError(f"no column can be used: {plan.left_out_said()}.")
+            raise InputError(f"no column can be used: {plan.left_out_text()}.")
         return plan
 
     @property
@@ -114,20 +114,20 @@ class Columns:
         """How many columns there are of each kind, the most frequent first."""
         return dict(Counter(column.kind for column in self.columns).most_common())
 
-    def left_out_said(self) -> str:
+    def left_out_text(self) -> str:
         """Which columns are left out and why, the first few of them."""
-        said = [f"{name} ({why})" for name, why in list(self.left_out.items())[:8]]
-        return ", ".join(said) + (f" and {len(self.left_out) - 8} more" if len(self.left_out) > 8 else "")
+        each = [f"{name} ({why})" for name, why in list(self.left_out.items())[:8]]
+        return ", ".join(each) + (f" and {len(self.left_out) - 8} more" if len(self.left_out) > 8 else "")
 
     def warn(self) -> None:
         """Say which columns are left out, and how those are read that could be read otherwise."""
         if self.left_out:
-            warnings.warn(f"left out: {self.left_out_said()}.", LeftOut, stacklevel=4)
+            warnings.warn(f"left out: {self.left_out_text()}.", LeftOut, stacklevel=4)
         for name, note in self.notes().items():
             warnings.warn(f"column {name!r}: {note}.", UserWarning, stacklevel=4)
 
     def unreadable(self, table: MixedTable) -> dict[str, np.ndarray]:
-        """Which cells of the columns of numbers and dates cannot be read, where there are any; shape (n,) each."""
+        """Which cells of the columns of numbers and dates cannot be read, where there are any; (n,) each."""
         found = {
             self.columns[j].name: unreadable(self.columns[j], table.columns[self.columns[j].name])
             for j in self.used
@@ -146,7 +146,7 @@ class Columns:
         return np.hstack(parts)
 
     def missing(self, table: MixedTable) -> np.ndarray:
-        """Which cells say nothing, shape (n, source columns); all of a column left out that is not there."""
+        """Which cells hold nothing, shape (n, source columns); all of a column left out that is not there."""
         cells = [_missing(column, table.columns.get(column.name), len(table)) for column in self.columns]
         return np.column_stack(cells)
 

@@ -24,7 +24,10 @@ _OTHERS = {
     "abr": 4,
 }
 _NAMES = {name: number for number, name in enumerate(_MONTHS.split(), 1)} | _OTHERS
-_CLOCK = r"(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?:Uhr|(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+_CLOCK = (
+    r"(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+    r"\s*(?:Uhr|(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
+)
 _DAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"  # of the week
 _NUMBERS = r"(?P<a>\d{1,4})(?P<sep>\s?[./-]\s?)(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})\.?"
 _NAMED = (

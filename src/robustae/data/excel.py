@@ -54,7 +54,7 @@ class SheetFile:
 
 
 def _sheet(path: Path) -> tuple[str, int, list[list[Any]]]:
-    """What to say about the sheet that is read, the line of its first row, and its rows."""
+    """A remark on the sheet that is read, the line of its first row, and its rows."""
     calamine = need("excel", "python_calamine", "reading spreadsheets")
     try:
         book = calamine.CalamineWorkbook.from_path(str(path))

@@ -18,7 +18,7 @@ from robustae.utils.checks import InputError, NotFound
 
 __all__ = ["FileSource", "decoded_bytes", "files_of", "rows_of_files"]
 
-HEAD = 65_536  # rows looked at to tell the columns that only number the rows
+HEAD = 65_536  # rows read to find the columns that only number the rows
 PathLike = str | os.PathLike[str]
 
 
@@ -161,7 +161,7 @@ class FileSource:
         return {name: self._parts[0].kinds[name] for name in self.columns if name in self._parts[0].kinds}
 
     def _row_numbers(self) -> dict[str, str]:
-        """Columns that only number the rows, as the first ones tell, and why; none if no other is left."""
+        """Columns that only number the rows, as the first ones show, and why; none if no other is left."""
         head = next(self._parts[0].batches(self.columns, HEAD), np.empty((0, len(self.columns))))[:HEAD]
         why = {name: unused_reason(name, values) for name, values in zip(self.columns, head.T, strict=True)}
         found = {name: reason for name, reason in why.items() if reason}

@@ -12,7 +12,7 @@ import numpy as np
 from robustae.utils.checks import InputError, need
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
-_FPS = 25.0  # where the source does not say
+_FPS = 25.0  # where the source gives none
 _THREADS = 2
 _Shape = tuple[int, int, int]
 
@@ -140,7 +140,7 @@ class Film:
             self.remarks["lost"] = f"{what} left out."
 
     def _finish(self, good: int, seconds: float, duration: float | None) -> None:
-        """Keep the true count, and tell if the file stops long before the end its header names."""
+        """Keep the true count, and remark if the file stops long before the end its header names."""
         self.count = None if self.live else good
         if duration and not self.live and seconds < 0.95 * duration - 3 / self.fps:
             reached = f"{seconds:.1f} of {duration:.1f} seconds"

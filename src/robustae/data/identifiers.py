@@ -10,7 +10,7 @@ __all__ = ["index_reason"]
 _TITLES = re.compile(
     r"(unnamed: \d+|column 0|rownames|row(_?(id|num|number|nr|no))?|index|level_0|.*[ _.-]id|id)"
 )
-_TELLING = 20  # rows from which whole numbers in equal steps are no accident
+_FEW_ROWS = 20  # rows from which whole numbers in equal steps are no accident
 
 
 def index_reason(name: str, values: np.ndarray) -> str:
@@ -23,7 +23,7 @@ def index_reason(name: str, values: np.ndarray) -> str:
         NaN where missing.
     """
     titled = bool(_TITLES.fullmatch(name.strip().lower()))
-    if len(values) < (3 if titled else _TELLING) or not _whole(values):
+    if len(values) < (3 if titled else _FEW_ROWS) or not _whole(values):
         return ""
     steps = np.diff(np.sort(values))
     if steps[0] > 0 and (steps == steps[0]).all():

@@ -8,7 +8,7 @@ import numpy as np
 
 from robustae.data.arrays import as_floats, flat
 from robustae.data.batches import after, chosen, of_about, of_arrow, places, refuse_kind
-from robustae.data.dataframes import cells_of
+from robustae.data.dataframes import cells_of, frame_of
 from robustae.data.spelling import Spelling
 from robustae.data.values import numbers_in, plain
 from robustae.utils.checks import InputError
@@ -48,17 +48,17 @@ class IterableSource:
         return of_about(rows, after(start, (_numbers(batch, columns) for batch in self._make())))
 
     def fingerprint(self) -> dict[str, Any] | None:
-        """None: it cannot be told without reading all."""
+        """None: it cannot be known without reading all."""
         return None
 
 
 def once(iterator: Iterator[Any]) -> Callable[[], Iterator[Any]]:
-    """Return a function that gives the items of an iterator, and says so when asked a second time.
+    """Return a function that gives the items of an iterator, and refuses to be asked a second time.
 
-    The first call only looks: what it takes is given again by the second.
+    The first call only peeks: what it takes is given again by the second.
     """
     first = list(_taken(iterator, 1))
-    calls = iter(["look", "read"])
+    calls = iter(["peek", "read"])
 
     def make() -> Iterator[Any]:
         call = next(calls, None)
@@ -67,7 +67,7 @@ def once(iterator: Iterator[Any]) -> Callable[[], Iterator[Any]]:
                 "an iterator gives its rows only once: hand in a list, a file, or a function that returns "
                 "a new iterator each time."
             )
-        return iter(first) if call == "look" else chain(first, iterator)
+        return iter(first) if call == "peek" else chain(first, iterator)
 
     return make
 
@@ -111,9 +111,7 @@ def _of_array(batch: Any, columns: list[str] | None) -> np.ndarray:
 
 
 def _of_frame(frame: Any, columns: list[str]) -> np.ndarray:
-    import narwhals as nw
-
-    series = {str(one.name): one for one in nw.from_native(frame, eager_only=True).iter_columns()}
+    series = {str(one.name): one for one in frame_of(frame).iter_columns()}
     return np.column_stack([_of_series(series[name]) for name in columns])
 
 

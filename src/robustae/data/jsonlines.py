@@ -55,7 +55,7 @@ class JsonFile:
 
     @property
     def about_rows(self) -> int:
-        """Rows in all, as the first ones tell."""
+        """Rows in all, by the first ones."""
         length = sum(len(json.dumps(dict(zip(self.columns, row, strict=True)))) for row in self.sample) or 1
         return max(1, round(self.path.stat().st_size * len(self.sample) / length))
 

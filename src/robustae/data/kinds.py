@@ -7,7 +7,7 @@ import numpy as np
 __all__ = ["KINDS", "Kind", "kind_of"]
 
 KINDS = ("numbers", "one unit", "mixed", "images")
-FEWEST = 64  # columns, below which a shared unit is not looked for
+FEWEST = 64  # columns, below which a shared unit is not considered
 NARROW, WIDE = 0.01, 3.0  # range of the median and of the widest column, against that of all cells
 ENDS = (0.02, 0.98)  # quantiles that make a range
 ROWS, COLUMNS = 1000, 512  # evenly spread, that it is decided by
@@ -40,7 +40,7 @@ class Kind:
             return ""
         return (
             f"the {columns} columns share one unit (their ranges are alike) and are scaled as a whole; "
-            "image_shape=(height, width[, channels]) says that rows are images, scaling='robust' that "
+            "image_shape=(height, width[, channels]) means that rows are images, scaling='robust' that "
             "columns have units of their own."
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data.batches import of_arrow, places, refuse_kind
-from robustae.data.cells import RARE, numbers_of
+from robustae.data.cells import MISSING, RARE, numbers_of
 from robustae.data.coding import measured
 from robustae.data.column_kinds import Column, as_measured
 from robustae.data.mixed import MixedTable
@@ -26,7 +26,7 @@ __all__ = ["CellPart"]
 
 HEAD = 5  # blocks from which it is decided how columns are written
 _BYTES = 1 << 22  # that pyarrow parses at a time
-_MISSING = ["", "NA", "na", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "?", "null", "NULL", "-", "."]
+_NULLS = sorted({"NaN", *MISSING, *map(str.upper, MISSING), *map(str.title, MISSING)})
 
 
 class CellPart:
@@ -124,7 +124,7 @@ class CellPart:
         cells = csv.ConvertOptions(
             column_types=dict.fromkeys(columns, arrow.float64()),
             include_columns=columns,
-            null_values=_MISSING,
+            null_values=_NULLS,
         )
         file = csv.ReadOptions(block_size=_BYTES, column_names=self.columns, skip_rows=skipped)
         lines = csv.ParseOptions(delimiter=self._file.dialect.delimiter, newlines_in_values=True)
@@ -139,7 +139,7 @@ class CellPart:
             if len(lines) > done:
                 yield slips.numbers([cells[j][done:] for j in at], np.array(lines[done:]))
             done = max(0, done - len(lines))
-        slips.tell()
+        slips.warn()
 
 
 def _marked(column: Column) -> bool:
@@ -153,7 +153,7 @@ class _Slips:
 
     def __init__(self, columns: list[Column], rows: int, path: str):
         self.columns, self.path = columns, path
-        self.seen = np.full(len(columns), rows)
+        self.rows = np.full(len(columns), rows)
         self.first: dict[str, str] = {}
         self.count = dict.fromkeys((column.name for column in columns), 0)
 
@@ -166,8 +166,8 @@ class _Slips:
             if slips.any():
                 self.first.setdefault(name, slipped(cells[j], slips, lines).partition(" and ")[0])
             self.count[name] += int(slips.sum())
-            self.seen[j] += int(slips.sum()) + np.count_nonzero(X[j] == X[j])
-            if self.count[name] > RARE * self.seen[j]:
+            self.rows[j] += int(slips.sum()) + np.count_nonzero(X[j] == X[j])
+            if self.count[name] > RARE * self.rows[j]:
                 refuse_kind(name, self.first[name], repr(self.path))
         return X.T
 
@@ -178,7 +178,7 @@ class _Slips:
                 return numbers, np.zeros(len(cells), bool)
         return measured(column, plain(_objects(cells)))
 
-    def tell(self) -> None:
+    def warn(self) -> None:
         """Say what was taken as missing."""
         if self.first:
             each = ", ".join(f"{name} ({self._of(name)})" for name in list(self.first)[:8])

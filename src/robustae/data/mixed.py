@@ -42,7 +42,7 @@ class MixedTable:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def __getitem__(self, rows: Any) -> "MixedTable":
-        """Return some rows, told by a slice or an array."""
+        """Return some rows, by a slice or an array."""
         return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
 
     @property

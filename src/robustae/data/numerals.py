@@ -140,8 +140,8 @@ def unit_of(found: Iterable[Numeral], rare: float) -> Unit | None:
     written = max(
         (unit for unit in counts if Unit(unit.lead, unit.tail.lower()) == best), key=counts.__getitem__
     )
-    told = count + (0 if "%" in best.tail else bare)
-    return written if told >= (1 - rare) * total else None
+    understood = count + (0 if "%" in best.tail else bare)
+    return written if understood >= (1 - rare) * total else None
 
 
 def number_in(cell: str, decimal: str, unit: Unit) -> float | None:

@@ -1,4 +1,4 @@
-"""What a user may say about how a file is written."""
+"""What a user may set about how a file is written."""
 
 import codecs
 from collections.abc import Collection, Mapping

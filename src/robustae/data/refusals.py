@@ -24,7 +24,8 @@ def readable(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return f"its text is not UTF-8 (byte 0x{error.object[error.start]:02x}); save it as UTF-8, or name its encoding (--encoding)"
+        byte = f"0x{error.object[error.start]:02x}"
+        return f"its text is not UTF-8 (byte {byte}); save it as UTF-8, or name its encoding (--encoding)"
     return " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
 
 

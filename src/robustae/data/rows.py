@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.dataframes import frame_of
 from robustae.data.kinds import Kind, kind_of
 from robustae.utils.checks import InputError
 
-__all__ = ["Rows", "checked", "dense", "read_rows", "read_weight", "valid_image_shape"]
+__all__ = ["NumberRows", "checked", "dense", "read_rows", "read_weight", "valid_image_shape"]
 
 HUGE = 1e100
 MOST_DENSE = 2**27  # cells of a sparse matrix
 
 
 @dataclass(frozen=True)
-class Rows:
+class NumberRows:
     """X as rows.
 
     Attributes
@@ -84,7 +85,7 @@ class Rows:
         return cells[rows, columns]
 
 
-def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> Rows:
+def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> NumberRows:
     """Validate X with scikit-learn's own checks, images (n, height, width[, channels]) included.
 
     Raises
@@ -96,7 +97,7 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     """
     from sklearn.utils.validation import validate_data
 
-    frame = _as_frame(X)
+    frame = frame_of(X)
     shape = _shape_of(X)
     if frame is None and len(shape) > 2:
         X = _flattened(X, shape, image_shape)
@@ -110,7 +111,7 @@ def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset
     )
     if values.dtype.kind == "b" or values.dtype in (np.float16, np.longdouble):
         values = values.astype(np.float64)
-    return Rows(checked(values), shape if frame is None else values.shape, frame, image_shape)
+    return NumberRows(checked(values), shape if frame is None else values.shape, frame, image_shape)
 
 
 def dense(X: Any) -> Any:
@@ -142,14 +143,6 @@ def _shape_of(X: Any) -> tuple[int, ...]:
     return tuple(X.shape) if hasattr(X, "shape") else np.asarray(X).shape
 
 
-def _as_frame(X: Any) -> Any:
-    if isinstance(X, (np.ndarray, list)) or not hasattr(X, "columns"):
-        return None
-    import narwhals as nw
-
-    return nw.from_native(X, eager_only=True, pass_through=True)
-
-
 def _flattened(X: Any, shape: tuple[int, ...], image_shape: tuple[int, ...] | None) -> np.ndarray:
     if image_shape is not None and shape[1:] != tuple(image_shape) and shape[1:] != (*image_shape, 1):
         raise InputError(f"X holds images of shape {shape[1:]}, and image_shape is {tuple(image_shape)}.")
@@ -178,7 +171,7 @@ def _refuse_huge(values: np.ndarray) -> None:
 
 
 def valid_image_shape(image_shape: Any, X: Any, d: int | None = None) -> tuple[int, ...] | None:
-    """Return (height, width[, channels]) as given or as X's own shape tells, or None for tables.
+    """Return (height, width[, channels]) as given or from X's own shape, or None for tables.
 
     Raises
     ------

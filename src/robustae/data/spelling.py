@@ -19,7 +19,7 @@ __all__ = ["KINDS", "MS_PER_DAY", "Hints", "Spelling", "decided", "in_utc", "pla
 
 KINDS = ("number", "category", "date", "text")  # that a user may name
 MS_PER_DAY = 86_400_000
-ENOUGH = 50_000  # different cells of a column that are looked at
+ENOUGH = 50_000  # different cells of a column that are read
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Spelling:
         return value if value is not None else _word(cell)
 
     def floats(self, values: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Return cells as numbers, NaN where missing or unreadable, and which are unreadable, shape (n,) each."""
+        """Return cells as numbers, NaN where missing or unreadable, and which are unreadable; (n,) each."""
         cells = list(values)
         if self.as_programs_write and all(map(isinstance, cells, repeat(str))):
             numbers, others = numbers_of(cells)
@@ -231,7 +231,7 @@ class _Usual:
     agreed: bool
 
     def mark(self, one: _Found) -> tuple[str, bool]:
-        """The decimal mark of a column, and whether it follows from its cells, the user or the other columns."""
+        """The decimal mark of a column, and whether its cells, the user or the other columns decide it."""
         given = self.hints.decimal or one.decisive
         if given or not one.marks[2]:
             return given or ".", True
@@ -414,6 +414,6 @@ def refuse_either(name: str, spelling: Spelling) -> None:
     """Ask which of two readings of a column of dates is meant."""
     if spelling.kind == "date" and not spelling.certain:
         raise InputError(
-            f"column {name!r}: {spelling.note}: name the order (--date-format dmy, mdy or ymd; in a data frame "
+            f"column {name!r}: {spelling.note}: name the order (--date-format dmy, mdy or ymd; in a frame "
             "pandas.to_datetime with dayfirst), or leave the column out."
         )

@@ -80,7 +80,7 @@ def from_npy(file: Path) -> Stack:
 def from_npz(file: Path) -> Stack:
     """Return the frames of the array X, or frames, or the only one that has them.
 
-    Flattened frames, (n, height * width), do where an array `shape` says what they were.
+    Flattened frames, (n, height * width), do where an array `shape` gives their sides.
     """
     with _readable(file.name), zipfile.ZipFile(file) as members:
         names = [name.removesuffix(".npy") for name in members.namelist() if name.endswith(".npy")]
@@ -127,7 +127,7 @@ def _stored(
         shape = _unflattened(name, shape, frame_shape)
     _check_shape(name, shape)
     if begin + math.prod(shape) * dtype.itemsize > size:
-        raise InputError(f"cannot read {name!r}: it is damaged, its header tells of more than there is.")
+        raise InputError(f"cannot read {name!r}: it is damaged, its header announces more than there is.")
     if by_columns:  # a frame is scattered over the whole file
         with opened() as file:
             return from_array(npy.read_array(file, allow_pickle=False).reshape(shape), name)
@@ -198,7 +198,7 @@ def _check_shape(name: str, shape: _Shape) -> None:
 def _to_bytes(
     name: str, dtype: np.dtype, frames: Callable[[], Iterator[np.ndarray]]
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what makes a frame of this type uint8; floats and wide integers are looked through once."""
+    """Return what makes a frame of this type uint8; floats and wide integers are searched once."""
     if dtype == np.uint8:
         return np.asarray
     if dtype == np.uint16:
@@ -224,5 +224,5 @@ def _range(name: str, frames: Iterator[np.ndarray]) -> tuple[float, float]:
 
 def _check_range(name: str, dtype: np.dtype, lowest: float, highest: float) -> None:
     if lowest < 0 or highest > 255:
-        seen = f"values from {lowest:.0f} to {highest:.0f} of type {dtype}"
-        raise InputError(f"{name!r} holds {seen}: use uint8 (0 to 255), uint16 (0 to 65535) or floats.")
+        found = f"values from {lowest:.0f} to {highest:.0f} of type {dtype}"
+        raise InputError(f"{name!r} holds {found}: use uint8 (0 to 255), uint16 (0 to 65535) or floats.")

@@ -43,7 +43,7 @@ class RowSource(Protocol):
         ...
 
     def fingerprint(self) -> dict[str, Any] | None:
-        """What tells these data from others, as JSON holds it; None where that cannot be told."""
+        """What distinguishes these data from others, as JSON holds it; None where that is not known."""
         ...
 
 

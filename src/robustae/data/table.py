@@ -29,7 +29,7 @@ class Table:
     ----------
     values : array of shape (n, d), or (n, height, width[, channels]) from .npy and .npz, or MixedTable
         float64 from CSV and Parquet, a missing cell being NaN; a `MixedTable` where a column holds
-        anything but numbers. Arrays keep their type (bytes tell that they are images).
+        anything but numbers. Arrays keep their type (bytes are images).
     columns : list of d str
         Names, or positions in the file where it has no header; empty for images.
     labels : int array of shape (n,), or None
@@ -80,7 +80,7 @@ Raw = tuple[Table, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user says about columns: which is the label, which to leave out."""
+    """What the user sets for columns: which is the label, which to leave out."""
 
     label: str | int | None = None
     drop: tuple[str | int, ...] = ()
@@ -105,7 +105,7 @@ class Request:
 
 
 def without_index(table: Table) -> Table:
-    """Leave out named columns of numbers that only number the rows, or hold nothing, unless no other is left."""
+    """Leave out named columns of numbers that only number the rows, or hold nothing, if others are left."""
     if table.mixed or not table.named:
         return table
     why = {name: unused_reason(name, table.values[:, j]) for j, name in enumerate(table.columns)}
@@ -123,7 +123,7 @@ def without_index(table: Table) -> Table:
 
 
 def unused_reason(name: str, values: np.ndarray) -> str:
-    """Why a column of numbers is of no use: it only numbers the rows, or is empty; empty where it is of use."""
+    """Why a column of numbers is of no use: it only numbers the rows, or is empty; "" where it is of use."""
     return "every cell is missing" if np.isnan(values).all() else index_reason(name, values)
 
 
@@ -231,8 +231,8 @@ def two_valued(values: Any, name: str, positive: str | None = None, normal: str 
     options = [str(text) for text in found[np.argsort(counts, kind="stable")]]
     if any(is_missing(text) and text not in _LEVELS for text in options):
         raise InputError(f"label {name!r} is missing in some rows: every row needs one.")
-    said = positive if normal is None else normal
-    meant = _anomalous(options, name) if said is None else _meant(options, name, said)
+    given = positive if normal is None else normal
+    meant = _anomalous(options, name) if given is None else _meant(options, name, given)
     if len(options) < 2:
         raise InputError(f"label {name!r} is {options[0]!r} in every row: both kinds of rows are needed.")
     return np.array([(text == meant) == (normal is None) for text in texts], dtype=int)
@@ -252,7 +252,7 @@ def _without_numbers(texts: list[str]) -> list[str]:
 
 
 def _meant(options: list[str], name: str, wanted: str) -> str:
-    """The value that a user says; options are rarest first."""
+    """The value that a user names; options are rarest first."""
     text = _label_text(wanted)
     if text in options:
         return text
@@ -269,16 +269,17 @@ def _anomalous(options: list[str], name: str) -> str:
     if len(options) > MOST_KINDS:
         raise InputError(
             f"label {name!r} must be 0 or 1, and holds {len(options)} different values: "
-            "name the column that says which rows are anomalies."
+            "name the column that marks which rows are anomalies."
         )
-    told = "positive", "anomaly", options[0]
+    example = "positive", "anomaly", options[0]
     if len(options) > 2:
-        told = "normal", "normal", options[-1]  # several kinds of anomalies are likelier than of normal rows
+        # Several kinds of anomalies are likelier than of normal rows.
+        example = "normal", "normal", options[-1]
     shown = ", ".join(map(repr, options[::-1][:4]))
     shown += f" and {len(options) - 4} more" if len(options) > 4 else ""
     raise InputError(
-        f"label {name!r} must be 0 or 1, and holds {shown}: say which value means {told[1]}, "
-        f"for instance {told[0]}={told[2]!r} (on the command line --{told[0]} {told[2]!r})."
+        f"label {name!r} must be 0 or 1, and holds {shown}: name the value that means {example[1]}, "
+        f"for instance {example[0]}={example[2]!r} (on the command line --{example[0]} {example[2]!r})."
     )
 
 

@@ -142,7 +142,7 @@ def read_whole(file: CellFile, request: Request, options: ReadOptions) -> Raw:
 
 
 def slips(values: Any, lines: np.ndarray) -> dict[str, str]:
-    """The cells in columns of numbers and dates that are neither, by column: the first of them, and how many."""
+    """The cells in columns of numbers and dates that are neither, by column: the first, and how many."""
     if not isinstance(values, MixedTable) or values.spellings is None:
         return {}
     found = {}

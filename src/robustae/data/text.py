@@ -76,7 +76,7 @@ class TextFile:
 
     @property
     def about_rows(self) -> int:
-        """Rows in all, as the first lines tell."""
+        """Rows in all, by the first lines."""
         sample = [sum(map(len, row)) + len(row) for row in self.sample] or [1]
         return max(1, round(_size(self.path) * len(sample) / max(1, sum(sample))))
 
@@ -112,13 +112,13 @@ def _opened(path: Path, encoding: str) -> Iterator[IO[str]]:
 
 
 def _encoding(path: Path, options: ReadOptions) -> tuple[str, str]:
-    """The encoding of a file, and what to say about it."""
+    """The encoding of a file, and a remark on it."""
     with opened_bytes(path) as binary:
         head = binary.read(4096)
         marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
         if head.startswith(_OTHER_KINDS) or (b"\0" in head and not (marked or options.encoding)):
             raise InputError(
-                f"{str(path)!r} is not text: use CSV, JSON lines, Parquet, .xlsx, .npy or .npz (text in UTF-16 "
+                f"{str(path)!r} is not text: use CSV, JSON lines, Parquet, .xlsx, .npy or .npz (UTF-16 "
                 "without its mark: --encoding utf-16-le)."
             )
         if options.encoding or marked:

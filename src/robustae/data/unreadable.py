@@ -1,4 +1,4 @@
-"""Cells that cannot be read as a model's columns are: said, and refused where they are many."""
+"""Cells that cannot be read as a model's columns are: a warning, and a refusal where they are many."""
 
 import warnings
 
@@ -19,7 +19,7 @@ class Unreadable(UserWarning):
 
 
 def numbers_by(plan: Columns, table: MixedTable) -> np.ndarray:
-    """Return a table as numbers by a plan, shape (n, D); which cells cannot be read is said.
+    """Return a table as numbers by a plan, shape (n, D); with a warning of cells that cannot be read.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def numbers_by(plan: Columns, table: MixedTable) -> np.ndarray:
         Where they are many, or the table is written in another form than the plan's.
     """
     _refuse_other_spelling(plan, table)
-    _say_unreadable(plan, table)
+    _warn_of_unreadable(plan, table)
     return plan.encode(table)
 
 
@@ -37,7 +37,7 @@ def slips_by(plan: Columns, table: MixedTable, lines: np.ndarray | None) -> dict
     return {name: slipped(table.columns[name], cells, lines) for name, cells in found.items()}
 
 
-def _say_unreadable(plan: Columns, table: MixedTable) -> None:
+def _warn_of_unreadable(plan: Columns, table: MixedTable) -> None:
     for name, cells in plan.unreadable(table).items():
         first = slipped(table.columns[name], cells, None)
         count, share = int(cells.sum()), float(cells.mean())
@@ -51,7 +51,7 @@ def _say_unreadable(plan: Columns, table: MixedTable) -> None:
 
 
 def _refuse_other_spelling(plan: Columns, table: MixedTable) -> None:
-    """Refuse a table that is clearly written in another form than the plan's, though its cells could be read."""
+    """Refuse a table that is clearly written in another form than the plan's, even if it can be read."""
     if table.spellings is None:
         return
     for j in plan.used:

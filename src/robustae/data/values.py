@@ -16,7 +16,7 @@ _HOUR = np.timedelta64(1, "h")
 
 
 def plain(values: np.ndarray) -> np.ndarray:
-    """Give cells of one type their array: numbers, truth values, dates, hours; else objects, None where missing."""
+    """Give cells of one type their array (numbers, truth values, dates, hours), others one of objects."""
     if values.dtype.kind == "m":
         return hours_of(values)
     if values.dtype.kind in "US":
@@ -91,7 +91,7 @@ def _datetimes(cells: list[Any]) -> np.ndarray:
 
 
 def is_level_missing(values: np.ndarray) -> np.ndarray:
-    """Which cells of texts or objects are missing: none there, or a marker that says so.
+    """Which cells of texts or objects are missing: none there, or a marker of it.
 
     Where + occurs - is its opposite.
     """

@@ -46,7 +46,7 @@ def in_memory(
 
 
 def image_shape_of(data: Any) -> tuple[int, ...] | None:
-    """Return (height, width[, channels]) where the array, or the first .npy file, has that shape, else None."""
+    """Return (height, width[, channels]) where the array, or first .npy file, has that shape, else None."""
     if is_path_like(data):
         first = files_of(data)[0]
         data = np.load(first, mmap_mode="r", allow_pickle=False) if first.suffix.lower() == ".npy" else None

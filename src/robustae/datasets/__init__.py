@@ -17,8 +17,8 @@ from robustae.datasets.public import (
 )
 from robustae.datasets.sequences import VideoSequence, fetch_video_sequence, video_sequences
 from robustae.datasets.synthetic import (
+    MovingScene,
     Planted,
-    Scene,
     moving_scene,
     planted,
     planted_rows,
@@ -34,7 +34,7 @@ __all__ = [
     "planted_rows",
     "planted",
     "moving_scene",
-    "Scene",
+    "MovingScene",
     "Planted",
     "Dataset",
     "VideoSequence",

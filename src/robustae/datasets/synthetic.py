@@ -10,7 +10,7 @@ from robustae.utils.checks import InputError
 
 __all__ = [
     "Planted",
-    "Scene",
+    "MovingScene",
     "moving_scene",
     "planted",
     "planted_rows",
@@ -193,7 +193,7 @@ def _draw(candidates: np.ndarray, count: int, rng: np.random.Generator) -> np.nd
 
 
 @dataclass(frozen=True)
-class Scene:
+class MovingScene:
     """A fixed camera's view, frame by frame: (light x background, or a blob where `masks`) + sensor noise.
 
     Attributes
@@ -215,7 +215,7 @@ class Scene:
     shape: tuple[int, int]
 
 
-def moving_scene(n: int = 100, height: int = 48, width: int = 64, random_state: Any = 0) -> Scene:
+def moving_scene(n: int = 100, height: int = 48, width: int = 64, random_state: Any = 0) -> MovingScene:
     """Compose a little video: a textured background, slowly changing light, two blobs that walk by.
 
     Parameters
@@ -237,7 +237,7 @@ def moving_scene(n: int = 100, height: int = 48, width: int = 64, random_state: 
         masks |= blob
     frames = np.clip(frames + 0.01 * rng.normal(size=frames.shape), 0, 1)
     flat = frames.astype(np.float32).reshape(n, -1)
-    return Scene(
+    return MovingScene(
         flat,
         background.astype(np.float32).ravel(),
         light.astype(np.float32),

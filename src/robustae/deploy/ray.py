@@ -44,27 +44,27 @@ def fit(
     """
     train, torch = need("ray", "ray.train", "Ray Train"), need("ray", "ray.train.torch", "Ray Train")
     dealt = {ROWS: source} if hasattr(source, "iter_batches") else None
-    told = {
+    config = {
         "params": estimator.get_params(deep=False),
         "source": None if dealt else source,
         "options": options,
     }
     scaling = train.ScalingConfig(num_workers=workers, use_gpu=on_gpus(estimator.device))
-    trainer = torch.TorchTrainer(_process, train_loop_config=told, scaling_config=scaling, datasets=dealt,
+    trainer = torch.TorchTrainer(_process, train_loop_config=config, scaling_config=scaling, datasets=dealt,
                                  run_config=run_config)  # fmt: skip
     with trainer.fit().checkpoint.as_directory() as folder:
         own = None if isinstance(estimator.predictor, str) else estimator.predictor
         return load(Path(folder) / MODEL, own)
 
 
-def _process(told: dict[str, Any]) -> None:
+def _process(config: dict[str, Any]) -> None:
     """What each process runs."""
     train = need("ray", "ray.train", "Ray Train")
-    source, options = told["source"], told["options"]
+    source, options = config["source"], config["options"]
     if source is None:
         dealt = train.get_dataset_shard(ROWS)
         source, options = lambda: dealt.iter_batches(batch_format="pandas"), {"own_rows": True} | options
-    model = RobustAutoencoder(**told["params"]).fit_source(source, **options)
+    model = RobustAutoencoder(**config["params"]).fit_source(source, **options)
     with tempfile.TemporaryDirectory() as folder:
         first = train.get_context().get_world_rank() == 0
         if first:

@@ -11,13 +11,13 @@ from robustae.data import MixedTable, numbers_of
 from robustae.data.cells import is_number, number
 from robustae.utils.checks import InputError, suggestion
 
-__all__ = ["Intake", "numbers"]
+__all__ = ["RowReader", "numbers"]
 
 SHOWN = 40  # characters of a cell in a sentence
 
 
 @dataclass(frozen=True)
-class Intake:
+class RowReader:
     """A fitted model and the columns it takes.
 
     Attributes
@@ -35,8 +35,8 @@ class Intake:
     needed: list[str] | None
 
     @classmethod
-    def of(cls, model: Any) -> "Intake":
-        """Look at a fitted model."""
+    def of(cls, model: Any) -> "RowReader":
+        """Return the reader of a fitted model."""
         if model.plan_ is not None:
             plan = model.plan_
             return cls(model, plan.names, [plan.names[j] for j in plan.used])
@@ -66,8 +66,8 @@ class Intake:
         if self.needed is not None and {*self.needed} <= {*names}:
             return names
         texts = any(number(cell) is None for cell in cells)
-        told = texts and (self.needed is not None or not any(map(is_number, cells)))
-        return names if told else None
+        named = texts and (self.needed is not None or not any(map(is_number, cells)))
+        return names if named else None
 
     def places(self, names: Sequence[str] | None, count: int) -> list[int]:
         """Return where the columns needed stand among those that come: by name, or by position.

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from robustae.data import Table
 from robustae.data.kinds import Kind
-from robustae.data.rows import Rows, read_weight, valid_image_shape
+from robustae.data.rows import NumberRows, read_weight, valid_image_shape
 from robustae.data.streams import is_row_source
 from robustae.data.whole import in_memory
 from robustae.estimators.batched import SourceMethods
@@ -210,7 +210,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         Parameters
         ----------
         X : array or DataFrame, shape (n, d) or (n, height, width[, channels])
-            NaN for missing cells. A DataFrame (or `sources.MixedTable`) may hold texts, truth values,
+            NaN for missing cells. A DataFrame (or `robustae.data.MixedTable`) may hold texts, truth values,
             categories and dates, too. What is read in batches (files by their path, iterators,
             Arrow readers: see `fit_source`) is fitted without holding all of it in memory.
         y : ignored
@@ -310,7 +310,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         self.calibration_ = calibrated(self.models_[0], *recent)
         return self._set_threshold(*recent, self.contamination)
 
-    def _settings(self, rows: Rows, kind: Kind | None = None) -> Settings:
+    def _settings(self, rows: NumberRows, kind: Kind | None = None) -> Settings:
         settings = settings_of(self.get_params(deep=False), kind or rows.kind)
         return settings if rows.groups is None else settings.for_source(rows.groups)
 
@@ -360,11 +360,11 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
 
     # Rows ------------------------------------------------------------------------------------------
 
-    def _rows(self, X: Any) -> Rows:
+    def _rows(self, X: Any) -> NumberRows:
         check_is_fitted(self)
         return rows_of(self, X, self.image_shape_)
 
-    def _energies(self, rows: Rows) -> np.ndarray:
+    def _energies(self, rows: NumberRows) -> np.ndarray:
         return np.mean([rows.energies(model) / model.unit for model in self.models_], axis=0)
 
     @property

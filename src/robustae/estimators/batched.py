@@ -43,7 +43,7 @@ class SourceMethods:
         Parameters
         ----------
         source : path, pattern, folder, list of these, iterator, function, Arrow reader, or RowSource
-            See `sources.streams.row_source`. Numbers only; NaN for missing.
+            See `robustae.data.streams.row_source`. Numbers only; NaN for missing.
         checkpoint : path, optional
             Folder for the state of the fit, written when an epoch ends and every `every` seconds.
         resume : bool, default=False

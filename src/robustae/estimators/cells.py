@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data.rows import Rows
+from robustae.data.rows import NumberRows
 from robustae.fit.explain import FLAG_AT, explanation, flags_of, repaired
 from robustae.fit.members import one_thread_for
 from robustae.fit.model import Block, Model
@@ -22,10 +22,10 @@ class CellMethods:
     models_: list[Model]
     predictor: Any
 
-    def _rows(self, X: Any) -> Rows:
+    def _rows(self, X: Any) -> NumberRows:
         raise NotImplementedError
 
-    def _cells(self, rows: Rows, *functions: Any, dtype: Any = None) -> list[np.ndarray]:
+    def _cells(self, rows: NumberRows, *functions: Any, dtype: Any = None) -> list[np.ndarray]:
         """Fill one array for each function of a block, in one pass; of X's shape where that is by cell."""
         dtype = dtype or (np.float32 if rows.values.dtype == np.float32 else np.float64)
         out: list[np.ndarray] = []

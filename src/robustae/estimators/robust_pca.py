@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from robustae.data.rows import Rows, read_rows
+from robustae.data.rows import NumberRows, read_rows
 from robustae.solvers.pursuit import Pursuit, extend, pursue
 from robustae.stats.thresholds import offset, valid_contamination
 from robustae.utils.checks import InputError, known_names
@@ -199,7 +199,7 @@ class RobustPCA(OutlierMixin, BaseEstimator):
             L[block], S[block] = self._extend(X[block])
         return rows.like(L), rows.like(S)
 
-    def _read(self, X: Any, reset: bool = False) -> tuple[Rows, np.ndarray]:
+    def _read(self, X: Any, reset: bool = False) -> tuple[NumberRows, np.ndarray]:
         rows = read_rows(self, X, None, reset)
         cells = np.ascontiguousarray(rows.values, dtype=np.float64)
         return rows, cells

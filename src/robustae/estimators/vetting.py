@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data.columns import Columns
-from robustae.data.rows import Rows
+from robustae.data.rows import NumberRows
 from robustae.fit.mixed import MixedRows
 from robustae.fit.model import Model
 
@@ -121,8 +121,8 @@ def _tried(model: Model, plan: Columns | None, deviations: tuple[float, ...]) ->
     return found
 
 
-def _rows(cells: np.ndarray, plan: Columns | None) -> Rows:
+def _rows(cells: np.ndarray, plan: Columns | None) -> NumberRows:
     if plan is None:
-        return Rows(cells, cells.shape)
+        return NumberRows(cells, cells.shape)
     table = plan.decode(cells)
     return MixedRows(plan.encode(table), cells.shape, None, None, table, plan)

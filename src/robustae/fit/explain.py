@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data.rows import Rows
+from robustae.data.rows import NumberRows
 from robustae.fit.model import Block, Model
 
 __all__ = ["FLAG_AT", "expected_of", "explanation", "flags_of", "repaired"]
@@ -12,7 +12,7 @@ __all__ = ["FLAG_AT", "expected_of", "explanation", "flags_of", "repaired"]
 FLAG_AT = 3.0  # noise deviations beyond which a cell is called outlying
 
 
-def flags_of(model: Model, rows: Rows, block: Block, cut: float = FLAG_AT) -> np.ndarray:
+def flags_of(model: Model, rows: NumberRows, block: Block, cut: float = FLAG_AT) -> np.ndarray:
     """Cells more than `cut` deviations off; missing cells are never flagged."""
     return np.abs(rows.deviations(model, block)) > cut
 
@@ -31,7 +31,7 @@ def expected_of(model: Model, block: Block, flags: np.ndarray, passes: int = 0) 
     return model.scaling.inverse(Zhat)
 
 
-def repaired(model: Model, rows: Rows, cut: float = FLAG_AT, passes: int = 0) -> np.ndarray:
+def repaired(model: Model, rows: NumberRows, cut: float = FLAG_AT, passes: int = 0) -> np.ndarray:
     """Return the rows with flagged and missing cells replaced, all others untouched to the last bit."""
     X = rows.values
     out = X.copy() if X.dtype.kind == "f" else X.astype(np.float64)
@@ -42,7 +42,7 @@ def repaired(model: Model, rows: Rows, cut: float = FLAG_AT, passes: int = 0) ->
     return out
 
 
-def explanation(model: Model, rows: Rows, names: Any, cut: float = FLAG_AT) -> dict[str, np.ndarray]:
+def explanation(model: Model, rows: NumberRows, names: Any, cut: float = FLAG_AT) -> dict[str, np.ndarray]:
     """Return one entry for each flagged cell, largest deviation first, as a dict of columns."""
     parts = [_account(model, rows, block, names, cut) for block in model.blocks(rows.values)]
     columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -50,7 +50,7 @@ def explanation(model: Model, rows: Rows, names: Any, cut: float = FLAG_AT) -> d
     return {key: values[order] for key, values in columns.items()}
 
 
-def _account(model: Model, rows: Rows, block: Block, names: Any, cut: float) -> dict[str, np.ndarray]:
+def _account(model: Model, rows: NumberRows, block: Block, names: Any, cut: float) -> dict[str, np.ndarray]:
     deviations = rows.deviations(model, block)
     row, column = at = np.nonzero(np.abs(deviations) > cut)
     outlier_part = model.scaling.outlier_part(block.Zhat, model.outliers_of(block))

@@ -12,7 +12,7 @@ from robustae.data.column_kinds import Column
 from robustae.data.columns import Columns
 from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, replaced
 from robustae.data.kinds import Kind, kind_of
-from robustae.data.rows import Rows, checked, dense, read_rows
+from robustae.data.rows import NumberRows, checked, dense, read_rows
 from robustae.data.unreadable import numbers_by
 from robustae.fit.levels import deviations, log_cells, trusting
 from robustae.fit.model import Block, Model
@@ -23,7 +23,7 @@ __all__ = ["MixedRows", "encoded", "missing_of", "rows_of", "with_trusted_levels
 
 
 @dataclass(frozen=True)
-class MixedRows(Rows):
+class MixedRows(NumberRows):
     """Rows of a mixed table; `values` are its encoded columns.
 
     Attributes
@@ -149,7 +149,7 @@ def _overwritten(table: MixedTable, columns: dict[str, tuple[np.ndarray, np.ndar
     return MixedTable(new, table.categories)
 
 
-def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> Rows:
+def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> NumberRows:
     """Validate X; a table of more than numbers is encoded, by the estimator's plan or (reset) a new one.
 
     Raises
@@ -175,7 +175,7 @@ def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: 
     return MixedRows(values, (len(values), len(plan.columns)), frame, None, table, plan)
 
 
-def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool) -> Rows:
+def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool) -> NumberRows:
     if reset:
         estimator.plan_ = None
     if isinstance(X, MixedTable):

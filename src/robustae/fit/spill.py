@@ -223,8 +223,8 @@ def _is_intact(folder: Path, facts: dict[str, Any]) -> bool:
 def _is_of(facts: dict[str, Any], source: RowSource) -> bool:
     """Whether a spill is of this source."""
     fingerprint = source.fingerprint()
-    facts = {"fingerprint": fingerprint, "columns": source.columns, "named": source.named}
-    wanted = json.loads(json.dumps(facts))
+    own = {"fingerprint": fingerprint, "columns": source.columns, "named": source.named}
+    wanted = json.loads(json.dumps(own))
     return fingerprint is not None and {name: facts.get(name) for name in wanted} == wanted
 
 

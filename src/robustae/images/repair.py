@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from robustae.data.rows import Rows, read_rows, valid_image_shape
+from robustae.data.rows import NumberRows, read_rows, valid_image_shape
 from robustae.fit.members import one_thread_for, own_seed
 from robustae.images.hourglass import Hourglass
 from robustae.stats.scales import MAD_TO_SD, median, quantile, thinned
@@ -233,7 +233,7 @@ class MaskedAutoencoder(BaseEstimator):
 
     # Rows ------------------------------------------------------------------------------------------
 
-    def _seen(self, X: Any) -> tuple[Rows, Tensor, _Judged]:
+    def _seen(self, X: Any) -> tuple[NumberRows, Tensor, _Judged]:
         """Judge the cells of X with all shown, and again and again without those found wild."""
         check_is_fitted(self)
         rows = read_rows(self, X, self.image_shape_)
@@ -244,7 +244,7 @@ class MaskedAutoencoder(BaseEstimator):
                 judged = self._judged(images, observed, judged.sound)
         return rows, images, judged
 
-    def _units(self, rows: Rows, images: Tensor) -> np.ndarray:
+    def _units(self, rows: NumberRows, images: Tensor) -> np.ndarray:
         return rows.like(self._rows(images) * self.span_ + self.location_)
 
     def score_samples(self, X: Any) -> np.ndarray:

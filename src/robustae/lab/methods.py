@@ -12,7 +12,7 @@ from robustae.baselines import ReconstructionPCA
 from robustae.lab.jobs import Cannot
 from robustae.stats.widths import auto_width
 
-__all__ = ["OURS", "Components", "Method", "autoencoder", "fitted", "methods", "quick_settings"]
+__all__ = ["OURS", "PrincipalComponents", "Method", "autoencoder", "fitted", "methods", "quick_settings"]
 
 OURS = "RCAE"  # what the others are compared with
 ALL_ROWS = "RCAE all rows"
@@ -58,7 +58,7 @@ def fitted(method: Method, X: np.ndarray, image_shape: Shape, seed: int) -> Any:
     return method.make(image_shape, seed).fit(X)
 
 
-class Components(BaseEstimator):
+class PrincipalComponents(BaseEstimator):
     """Principal components (TSVD where not centred), as many as the automatic width of the centred rows.
 
     The rule was chosen against "95 % of the energy" on data that no table reports: USPS digits a against
@@ -73,7 +73,7 @@ class Components(BaseEstimator):
     def __init__(self, *, center: bool = True) -> None:
         self.center = center
 
-    def fit(self, X: Any, y: Any = None) -> "Components":
+    def fit(self, X: Any, y: Any = None) -> "PrincipalComponents":
         """Find rank and components of X, shape (n, d)."""
         X = np.asarray(X, dtype=np.float64)
         rank = max(1, auto_width(X - X.mean(axis=0)))
@@ -149,8 +149,8 @@ def _all_rows(image_shape: Shape, seed: int, **settings: Any) -> Any:
     return autoencoder(image_shape, seed, predictor="conv", **changed)
 
 
-def _components(image_shape: Shape, seed: int, *, center: bool) -> Components:
-    return Components(center=center)
+def _components(image_shape: Shape, seed: int, *, center: bool) -> PrincipalComponents:
+    return PrincipalComponents(center=center)
 
 
 def _baseline(name: str, image_shape: Shape, seed: int) -> Any:

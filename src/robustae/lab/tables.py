@@ -7,7 +7,7 @@ from typing import Any
 from robustae.lab.jobs import Row
 from robustae.lab.methods import OURS
 
-__all__ = ["NOTE", "Table", "tables"]
+__all__ = ["NOTE", "ResultTable", "tables"]
 
 NOTE = (
     f"± is the standard deviation over draws; {OURS} - it is {OURS} minus the method by the first measure, "
@@ -33,7 +33,7 @@ STATISTICS = ("method", "measure", "draws", "mean", "deviation", "chance", "diff
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """A title, the titles of the columns, and lines of cells."""
 
     title: str
@@ -41,7 +41,7 @@ class Table:
     rows: list[list[str]]
 
 
-def tables(summary: list[Row], reference: str = OURS) -> list[Table]:
+def tables(summary: list[Row], reference: str = OURS) -> list[ResultTable]:
     """Return a summary as tables; one that is not tidy (see `summaries`) as a single table.
 
     `reference` is the method whose difference to the others it has.
@@ -58,13 +58,13 @@ def tables(summary: list[Row], reference: str = OURS) -> list[Table]:
     return [_block(group, rows, reference) for group, rows in groups.items()]
 
 
-def _plain(summary: list[Row]) -> Table:
+def _plain(summary: list[Row]) -> ResultTable:
     columns = list(dict.fromkeys(name for row in summary for name in row))
     rows = [[_number(row.get(name)) for name in columns] for row in summary]
-    return Table("", [TITLES.get(name, name) for name in columns], rows)
+    return ResultTable("", [TITLES.get(name, name) for name in columns], rows)
 
 
-def _block(group: Sequence[Any], rows: list[Row], reference: str) -> Table:
+def _block(group: Sequence[Any], rows: list[Row], reference: str) -> ResultTable:
     measures = list(dict.fromkeys(row["measure"] for row in rows))
     by_method: dict[str, dict[str, Row]] = {}
     for row in rows:
@@ -74,7 +74,7 @@ def _block(group: Sequence[Any], rows: list[Row], reference: str) -> Table:
         for method, of in by_method.items()
     ]
     columns = ["method", *(TITLES.get(name, name) for name in measures), f"{reference} - it"]
-    return Table(_title(group, rows), columns, [*lines, *_chance(measures, rows)])
+    return ResultTable(_title(group, rows), columns, [*lines, *_chance(measures, rows)])
 
 
 def _title(group: Sequence[Any], rows: list[Row]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from robustae.tutorial import equations
 from robustae.tutorial.feedback import Feedback
 from robustae.tutorial.gradients import gradient_trouble, trainable
-from robustae.tutorial.learner import Blank, Learner, Wrong, dimensions, values_of
+from robustae.tutorial.learner import Blank, LearnersFunction, Wrong, dimensions, values_of
 from robustae.tutorial.mistakes import (
     autoencoder_terms,
     recognised_loss,
@@ -162,7 +162,7 @@ def _answered(title: str, ours: Callable[..., Any], check: Callable[[], tuple[An
 def _loss(fn: Any, exercise: Exercise) -> tuple[Any, list[str]]:
     """The function, if it can be trained, and remarks; Wrong if it is not right."""
     cases = exercise.cases(SIZES)
-    learner = Learner(fn, exercise.arguments, exercise.weights, cases[0])
+    learner = LearnersFunction(fn, exercise.arguments, exercise.weights, cases[0])
     got = np.array([_number(learner(case), case) for case in cases])
     messages = recognised_loss(exercise.terms, cases, got, RTOL)
     if messages is None:
@@ -202,7 +202,7 @@ def _not_summed(shape: tuple[int, ...], case: Case) -> str:
     )
 
 
-def _check_narrow(learner: Learner, exercise: Exercise) -> None:
+def _check_narrow(learner: LearnersFunction, exercise: Exercise) -> None:
     for case in exercise.cases(NARROW):
         where = "a single row" if len(case["X"]) == 1 else "a code of width 1"
         value, right = _number(learner(case), case), exercise.ours(**case)
@@ -213,7 +213,7 @@ def _check_narrow(learner: Learner, exercise: Exercise) -> None:
             )
 
 
-def _unknown(learner: Learner, exercise: Exercise) -> tuple[str, ...]:
+def _unknown(learner: LearnersFunction, exercise: Exercise) -> tuple[str, ...]:
     """What can be reported of a value that no known mistake explains."""
     value = _number(learner(exercise.by_hand), exercise.by_hand)
     given = ", ".join(f"{name} = {np.asarray(v).item():g}" for name, v in exercise.by_hand.items())
@@ -224,7 +224,7 @@ def _unknown(learner: Learner, exercise: Exercise) -> tuple[str, ...]:
     )
 
 
-def _terms_apart(learner: Learner, exercise: Exercise) -> tuple[str, ...]:
+def _terms_apart(learner: LearnersFunction, exercise: Exercise) -> tuple[str, ...]:
     """Which terms of (3) are right, where the others are switched off."""
     if "mu" not in exercise.arguments:
         return ()
@@ -257,7 +257,7 @@ def _threshold(fn: Any) -> tuple[Any, list[str]]:
     answers, failed = {}, {}
     for form, cases in FORMS.items():
         try:
-            learner = Learner(fn, ("r", "lam"), (), cases[0])
+            learner = LearnersFunction(fn, ("r", "lam"), (), cases[0])
             answers[form] = [_like_r(learner(case), case["r"]) for case in cases]
         except _Unfit:
             raise

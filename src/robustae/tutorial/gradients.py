@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from robustae.tutorial.learner import BLOCKED, Blank, Learner, Wrong, values_of
+from robustae.tutorial.learner import BLOCKED, Blank, LearnersFunction, Wrong, values_of
 
 __all__ = ["gradient_trouble", "trainable"]
 
 
 def gradient_trouble(
-    learner: Learner, ours: Callable[..., Any], case: Mapping[str, Any], right: bool
+    learner: LearnersFunction, ours: Callable[..., Any], case: Mapping[str, Any], right: bool
 ) -> tuple[str, ...]:
     """What is wrong with the gradient, in a sentence; nothing for NumPy, which has none.
 
     Parameters
     ----------
-    learner : Learner
+    learner : LearnersFunction
     ours : callable
         The same loss, to compare with where the learner's values are `right`.
     case : mapping
@@ -45,7 +45,7 @@ def gradient_trouble(
     )
 
 
-def trainable(learner: Learner, ours: Callable[..., Any], case: Mapping[str, Any]) -> bool:
+def trainable(learner: LearnersFunction, ours: Callable[..., Any], case: Mapping[str, Any]) -> bool:
     """Whether a right loss can be trained: with torch, if that is loaded, and gradients that are right."""
     if "torch" not in sys.modules:
         return False
@@ -57,7 +57,7 @@ def trainable(learner: Learner, ours: Callable[..., Any], case: Mapping[str, Any
             return False
 
 
-def _gradients(loss: Any, tensors: Mapping[str, Any], learner: Learner) -> list[Any]:
+def _gradients(loss: Any, tensors: Mapping[str, Any], learner: LearnersFunction) -> list[Any]:
     weights = [tensors[name] for name in learner.weights]
     return import_module("torch").autograd.grad(loss.sum(), weights, allow_unused=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Blank", "Learner", "Wrong", "dimensions", "values_of"]
+__all__ = ["Blank", "LearnersFunction", "Wrong", "dimensions", "values_of"]
 
 Case = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ class Blank(Exception):
     """The exercise has not been done yet."""
 
 
-class Learner:
+class LearnersFunction:
     """A learner's function, called by names or by places, with the library it is written for.
 
     Parameters

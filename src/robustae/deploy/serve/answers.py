@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from robustae.deploy.records import Intake
-from robustae.deploy.serve.desk import Deadline
+from robustae.deploy.records import RowReader
 from robustae.deploy.serve.limits import Limits, too_long_an_answer
+from robustae.deploy.serve.queue import Deadline
 from robustae.utils.checks import known_names
 
 __all__ = ["ALWAYS", "OUTPUTS", "answer", "by_column", "wanted"]
@@ -16,7 +16,7 @@ ALWAYS = ("score", "anomaly")
 PARTS = ("reconstruction", "outliers")
 OUTPUTS = (*ALWAYS, *PARTS)
 SHOWN = 80  # characters of a name, more than any has
-CELLS = 2**19  # scored between two looks at the clock
+CELLS = 2**19  # scored between two checks of the clock
 
 Answer = dict[str, np.ndarray]
 
@@ -28,8 +28,10 @@ def wanted(names: Iterable[str]) -> tuple[str, ...]:
     return names or ALWAYS
 
 
-def answer(intake: Intake, X: Any, outputs: Sequence[str], deadline: Deadline, limits: Limits) -> Answer:
-    """Return the outputs for rows that the intake made.
+def answer(
+    row_reader: RowReader, X: Any, outputs: Sequence[str], deadline: Deadline, limits: Limits
+) -> Answer:
+    """Return the outputs for rows that the row_reader made.
 
     Returns
     -------
@@ -42,18 +44,18 @@ def answer(intake: Intake, X: Any, outputs: Sequence[str], deadline: Deadline, l
     Refused
         If the answer would have too many cells, or comes too late.
     """
-    asked = len({*outputs} & {*PARTS}) * len(X) * len(intake.columns)
+    asked = len({*outputs} & {*PARTS}) * len(X) * len(row_reader.columns)
     too_long_an_answer(asked, limits)
-    step = max(1, CELLS // len(intake.columns))
+    step = max(1, CELLS // len(row_reader.columns))
     parts = []
     for start in range(0, len(X), step):
         deadline.check()
-        parts.append(_part(intake, X[start : start + step], outputs))
+        parts.append(_part(row_reader, X[start : start + step], outputs))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _part(intake: Intake, X: Any, outputs: Sequence[str]) -> Answer:
-    model, found = intake.model, {}
+def _part(row_reader: RowReader, X: Any, outputs: Sequence[str]) -> Answer:
+    model, found = row_reader.model, {}
     if not set(ALWAYS).isdisjoint(outputs):
         score = model.score_samples(X)
         found = {"score": score, "anomaly": score < model.offset_}

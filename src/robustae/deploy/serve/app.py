@@ -8,14 +8,14 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from robustae.deploy.records import Intake
+from robustae.deploy.records import RowReader
 from robustae.deploy.serve import schema
 from robustae.deploy.serve.bodies import kind_of, work_on
-from robustae.deploy.serve.desk import Desk
 from robustae.deploy.serve.guard import Guard, error_response
 from robustae.deploy.serve.limits import Limits, Refused
 from robustae.deploy.serve.metrics import Metrics
 from robustae.deploy.serve.protocol import VERSION, model_metadata
+from robustae.deploy.serve.queue import RequestQueue
 from robustae.utils.checks import InputError
 from robustae.utils.version import __version__
 
@@ -58,8 +58,8 @@ class _Service:
     """One model, and those who ask about it."""
 
     def __init__(self, model: Any, name: str, limits: Limits):
-        self.intake, self.name, self.limits = Intake.of(model), name, limits
-        self.desk, self.metrics = Desk(limits), Metrics()
+        self.row_reader, self.name, self.limits = RowReader.of(model), name, limits
+        self.queue, self.metrics = RequestQueue(limits), Metrics()
 
     def check(self, name: str, version: str = VERSION) -> None:
         """Refuse another model's name, or another version."""
@@ -71,8 +71,8 @@ class _Service:
     async def infer(self, request: Request, outputs: list[str]) -> Response:
         """Answer about the rows of a request."""
         kind = kind_of(request.headers)
-        answered = await self.desk.handle(
-            request, work_on(kind, self.intake, self.name, self.limits, outputs)
+        answered = await self.queue.handle(
+            request, work_on(kind, self.row_reader, self.name, self.limits, outputs)
         )
         self.metrics.rows.inc(answered.rows)
         self.metrics.anomalies.inc(answered.anomalies)
@@ -104,12 +104,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        service.desk.close()
+        service.queue.close()
 
     app = FastAPI(
         title=f"robustae: {name}", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan
     )
-    app.state.desk = service.desk
+    app.state.queue = service.queue
     app.add_middleware(Guard, metrics=service.metrics, token=token)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
@@ -169,7 +169,7 @@ def _add_health(app: FastAPI) -> None:
 
 
 def _add_model(app: FastAPI, service: _Service) -> None:
-    metadata = model_metadata(service.intake, service.name)
+    metadata = model_metadata(service.row_reader, service.name)
     about_it, is_ready = schema.answers("Model", 200, 401, 404), schema.answers("Ready", 200, 401, 404)
 
     @app.get("/v2/models/{name}", responses=about_it)

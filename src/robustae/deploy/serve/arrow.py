@@ -6,9 +6,8 @@ from typing import Any
 
 from robustae.data.batches import is_numeric, of_arrow
 from robustae.data.dataframes import frame_of, of_frame
-from robustae.deploy.records import Intake
+from robustae.deploy.records import RowReader
 from robustae.deploy.serve.answers import ALWAYS, CELLS, Answer, answer, by_column
-from robustae.deploy.serve.desk import Deadline
 from robustae.deploy.serve.limits import (
     Limits,
     Refused,
@@ -16,6 +15,7 @@ from robustae.deploy.serve.limits import (
     too_many_columns,
     too_many_rows,
 )
+from robustae.deploy.serve.queue import Deadline
 from robustae.estimators.scoring import score_batches
 from robustae.utils.checks import InputError, need
 
@@ -24,14 +24,14 @@ __all__ = ["answer_arrow", "read_arrow", "write_arrow"]
 MESSAGES = 10_000  # in a stream
 RECORD_BATCH, DICTIONARY = 3, 2  # kinds of messages, as Arrow's Message.fbs numbers them
 VERSION, KIND, HEADER, DATA, COMPRESSION = 0, 1, 2, 1, 3  # places of fields in tables of Message.fbs
-V5 = 4  # of the metadata, since Arrow 1.0: before, a compression could be named where nobody looks for it
+V5 = 4  # of the metadata, since Arrow 1.0: before, a compression could be named where nobody expects it
 
 
 def arrow() -> Any:
     return need("serve", "pyarrow", "Arrow streams")
 
 
-def read_arrow(body: bytes, intake: Intake, limits: Limits) -> Any:
+def read_arrow(body: bytes, row_reader: RowReader, limits: Limits) -> Any:
     """Return the columns of a stream that the model needs, as a table.
 
     Raises
@@ -43,27 +43,27 @@ def read_arrow(body: bytes, intake: Intake, limits: Limits) -> Any:
     try:
         _check_messages(pa, body)
         with pa.ipc.open_stream(body) as stream:
-            table = _wanted(stream, intake, limits)
+            table = _wanted(stream, row_reader, limits)
     except (pa.ArrowException, OSError, struct.error, MemoryError, UnicodeDecodeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"the body is no sound Arrow IPC stream: {_said(error)}.") from None
+        raise InputError(f"the body is no sound Arrow IPC stream: {_sentence(error)}.") from None
     if not table.num_rows:
         raise InputError("the stream has no rows.")
     return table.combine_chunks()
 
 
-def _said(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
     return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 
-def _wanted(stream: Any, intake: Intake, limits: Limits) -> Any:
+def _wanted(stream: Any, row_reader: RowReader, limits: Limits) -> Any:
     """The columns that the model needs, each batch checked before it is used."""
     schema = stream.schema
     too_many_columns(len(schema), limits)
-    places = intake.places(schema.names, len(schema))
+    places = row_reader.places(schema.names, len(schema))
     for j in places:
-        _refuse_type(arrow().types, schema.field(j), intake.mixed)
+        _refuse_type(arrow().types, schema.field(j), row_reader.mixed)
     batches = [*_checked(stream, places, limits)]
     return arrow().Table.from_batches(batches, arrow().schema([schema.field(j) for j in places]))
 
@@ -115,12 +115,12 @@ def _text_bytes(column: Any) -> int:
 
 
 def answer_arrow(
-    intake: Intake, table: Any, outputs: Sequence[str], deadline: Deadline, limits: Limits
+    row_reader: RowReader, table: Any, outputs: Sequence[str], deadline: Deadline, limits: Limits
 ) -> Answer:
     """Return the outputs for a table that was read."""
     if outputs != ALWAYS:
-        return answer(intake, _rows(table, intake), outputs, deadline, limits)
-    parts = score_batches(intake.model, _slices(table, deadline))
+        return answer(row_reader, _rows(table, row_reader), outputs, deadline, limits)
+    parts = score_batches(row_reader.model, _slices(table, deadline))
     scored = arrow().Table.from_batches(parts)
     return {name: scored[name].to_numpy() for name in ALWAYS}
 
@@ -131,8 +131,8 @@ def _slices(table: Any, deadline: Deadline) -> Iterator[Any]:
         yield batch
 
 
-def _rows(table: Any, intake: Intake) -> Any:
-    if intake.mixed:
+def _rows(table: Any, row_reader: RowReader) -> Any:
+    if row_reader.mixed:
         return of_frame(frame_of(table))
     return of_arrow(table.to_batches()[0], "the stream")
 
@@ -176,13 +176,13 @@ def _follow(data: bytes, at: int) -> int:
     return at + _number("<I", data, at)
 
 
-def write_arrow(found: Answer, intake: Intake) -> bytes:
+def write_arrow(found: Answer, row_reader: RowReader) -> bytes:
     """Return an answer as a stream of one batch."""
     pa = arrow()
     batch = pa.RecordBatch.from_pydict(
         {
             name: pa.array(values, from_pandas=True)
-            for name, values in by_column(found, intake.columns).items()
+            for name, values in by_column(found, row_reader.columns).items()
         }
     )
     sink = pa.BufferOutputStream()

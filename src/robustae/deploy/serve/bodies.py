@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from robustae.deploy.records import Intake
+from robustae.deploy.records import RowReader
 from robustae.deploy.serve.answers import Answer, answer, wanted
 from robustae.deploy.serve.arrow import answer_arrow, read_arrow, write_arrow
 from robustae.deploy.serve.csvs import read_csv, write_csv
-from robustae.deploy.serve.desk import Deadline
 from robustae.deploy.serve.limits import Limits, Refused
 from robustae.deploy.serve.protocol import read_json, write_json
+from robustae.deploy.serve.queue import Deadline
 from robustae.utils.checks import InputError
 
-__all__ = ["ARROW", "BYTES", "CSV", "HEADER", "JSON", "Answered", "Kind", "kind_of", "work_on"]
+__all__ = ["ARROW", "BYTES", "CSV", "HEADER", "JSON", "Answered", "BodyFormat", "kind_of", "work_on"]
 
 JSON, ARROW, CSV = "application/json", "application/vnd.apache.arrow.stream", "text/csv"
 BYTES = "application/octet-stream"
@@ -27,7 +27,7 @@ _TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Answer], Callable[...
 
 
 @dataclass(frozen=True)
-class Kind:
+class BodyFormat:
     """What a body is: its content type, and how many bytes of it are JSON where others follow."""
 
     type: str
@@ -45,7 +45,7 @@ class Answered:
     headers: dict[str, str]
 
 
-def kind_of(headers: Any) -> Kind:
+def kind_of(headers: Any) -> BodyFormat:
     """Return the kind of a body; one without a content type is JSON, except from a page in a browser.
 
     Raises
@@ -65,7 +65,7 @@ def kind_of(headers: Any) -> Kind:
         raise Refused(415, f"the content type {kind[:80]!r} is not read: use {JSON}, {ARROW} or {CSV}.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "compressed bodies are not read.")
-    return Kind(kind, None if header is None or kind != JSON else _length(header))
+    return BodyFormat(kind, None if header is None or kind != JSON else _length(header))
 
 
 def _length(text: str) -> int:
@@ -75,21 +75,21 @@ def _length(text: str) -> int:
 
 
 def work_on(
-    kind: Kind, intake: Intake, name: str, limits: Limits, outputs: list[str]
+    kind: BodyFormat, row_reader: RowReader, name: str, limits: Limits, outputs: list[str]
 ) -> Callable[[bytes, Deadline], Answered]:
     """Return what makes an answer of a body, off the event loop."""
 
     def work(body: bytes, deadline: Deadline) -> Answered:
         deadline.check()
         if kind.type == JSON:
-            asked = read_json(body, intake, limits, kind.header)
-            found = answer(intake, asked.rows, asked.outputs or wanted(outputs), deadline, limits)
+            asked = read_json(body, row_reader, limits, kind.header)
+            found = answer(row_reader, asked.rows, asked.outputs or wanted(outputs), deadline, limits)
             written = write_json(found, asked, name)
             mixed = {} if written.header is None else {HEADER: str(written.header)}
             return _answered(written.body, BYTES if mixed else JSON, found, mixed)
         read, about, write = _TABLES[kind.type]
-        found = about(intake, read(body, intake, limits), wanted(outputs), deadline, limits)
-        return _answered(write(found, intake), kind.type, found, {})
+        found = about(row_reader, read(body, row_reader, limits), wanted(outputs), deadline, limits)
+        return _answered(write(found, row_reader), kind.type, found, {})
 
     return work
 

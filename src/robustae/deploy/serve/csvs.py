@@ -7,17 +7,17 @@ from itertools import islice
 
 from robustae.data.text import delimiter_of, with_points
 from robustae.data.writers import csv_bytes
-from robustae.deploy.records import Intake
+from robustae.deploy.records import RowReader
 from robustae.deploy.serve.answers import Answer, by_column
 from robustae.deploy.serve.limits import Limits, too_many_cells, too_many_columns, too_many_rows
 from robustae.utils.checks import InputError
 
 __all__ = ["read_csv", "write_csv"]
 
-HEAD, LONGEST_HEAD = 50, 2**17  # lines looked at to tell the delimiter, and characters of each
+HEAD, LONGEST_HEAD = 50, 2**17  # lines read to find the delimiter, and characters of each
 
 
-def read_csv(body: bytes, intake: Intake, limits: Limits):
+def read_csv(body: bytes, row_reader: RowReader, limits: Limits):
     """Return the rows of a text, with a line of names or, where the model takes numbers, without.
 
     Raises
@@ -29,12 +29,12 @@ def read_csv(body: bytes, intake: Intake, limits: Limits):
     first = next(lines, None)
     if first is None:
         raise InputError("the body is empty: send CSV, its first line the names of the columns.")
-    names = intake.heading(first)
+    names = row_reader.heading(first)
     rows = [*([first] if names is None else []), *lines]
     if not rows:
         raise InputError("the body has a line of names and no rows.")
     too_many_rows(len(rows), limits)
-    return intake.rows(list(zip(*rows, strict=True)), names)
+    return row_reader.rows(list(zip(*rows, strict=True)), names)
 
 
 def _lines(body: bytes, limits: Limits) -> Iterator[list[str]]:
@@ -70,6 +70,6 @@ def _start(row: list[str]) -> str:
     return repr(",".join(row[:40])[:40])
 
 
-def write_csv(found: Answer, intake: Intake) -> bytes:
+def write_csv(found: Answer, row_reader: RowReader) -> bytes:
     """Return an answer as a text with a line of names."""
-    return csv_bytes(by_column(found, intake.columns))
+    return csv_bytes(by_column(found, row_reader.columns))

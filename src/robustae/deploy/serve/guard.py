@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from robustae.deploy.serve.desk import PLACE
 from robustae.deploy.serve.metrics import Metrics
+from robustae.deploy.serve.queue import PLACE
 
 __all__ = ["Guard", "error_response"]
 

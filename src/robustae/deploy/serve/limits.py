@@ -1,4 +1,4 @@
-"""What a request may ask for, and the refusals that say so."""
+"""What a request may ask for, and the refusals beyond."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ __all__ = ["Limits", "Refused", "too_long_an_answer", "too_many_cells", "too_man
 
 
 class Refused(Exception):
-    """A request that is not answered, with the status and the sentence that say why."""
+    """A request that is not answered, with the status and the sentence that give the reason."""
 
     def __init__(self, status: int, sentence: str, **headers: str):
         super().__init__(sentence)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.deploy.records import Intake
+from robustae.deploy.records import RowReader
 from robustae.deploy.serve.answers import OUTPUTS, Answer, wanted
 from robustae.deploy.serve.limits import Limits, too_many_columns
 from robustae.deploy.serve.tensors import (
@@ -51,13 +51,13 @@ class Written:
     header: int | None
 
 
-def read_json(body: bytes, intake: Intake, limits: Limits, header: int | None = None) -> Asked:
+def read_json(body: bytes, row_reader: RowReader, limits: Limits, header: int | None = None) -> Asked:
     """Return what a request asks.
 
     Parameters
     ----------
     body : bytes
-    intake : Intake
+    row_reader : RowReader
     limits : Limits
     header : int, optional
         How many bytes of the body are JSON; all where none is given.
@@ -80,7 +80,7 @@ def read_json(body: bytes, intake: Intake, limits: Limits, header: int | None = 
     for entry in (*inputs, *outputs):
         _refuse_unknown(_parameters(entry))
     names = wanted(text_of(entry, "name") for entry in outputs)
-    rows = _rows(inputs, intake, limits, Binary(b"" if header is None else memoryview(body)[header:]))
+    rows = _rows(inputs, row_reader, limits, Binary(b"" if header is None else memoryview(body)[header:]))
     return Asked(rows, names, _as_bytes(request, outputs), given)
 
 
@@ -125,10 +125,10 @@ def _as_bytes(request: dict[str, Any], outputs: list[dict[str, Any]]) -> frozens
     return frozenset(chosen)
 
 
-def _rows(inputs: list[dict[str, Any]], intake: Intake, limits: Limits, binary: Binary) -> Any:
+def _rows(inputs: list[dict[str, Any]], row_reader: RowReader, limits: Limits, binary: Binary) -> Any:
     """One tensor of rows of numbers, or one tensor for each column."""
-    if len(inputs) == 1 and not intake.mixed and len(shape_of(inputs[0])) > 1:
-        return _matrix(inputs[0], intake, limits, binary)
+    if len(inputs) == 1 and not row_reader.mixed and len(shape_of(inputs[0])) > 1:
+        return _matrix(inputs[0], row_reader, limits, binary)
     too_many_columns(len(inputs), limits)
     names = [text_of(entry, "name") for entry in inputs]
     columns = [tensor(entry, binary, limits) for entry in inputs]
@@ -139,16 +139,16 @@ def _rows(inputs: list[dict[str, Any]], intake: Intake, limits: Limits, binary: 
             )
     if not len(columns[0]):
         raise InputError("the tensors have no rows.")
-    return intake.rows([_cells(column.ravel()) for column in columns], names)
+    return row_reader.rows([_cells(column.ravel()) for column in columns], names)
 
 
 def _cells(column: np.ndarray) -> Any:
     return column.tolist() if column.dtype == object else column
 
 
-def _matrix(entry: dict[str, Any], intake: Intake, limits: Limits, binary: Binary) -> np.ndarray:
+def _matrix(entry: dict[str, Any], row_reader: RowReader, limits: Limits, binary: Binary) -> np.ndarray:
     X = tensor(entry, binary, limits)
-    d = len(intake.columns)
+    d = len(row_reader.columns)
     if math.prod(X.shape[1:]) != d or X.dtype == object:
         raise InputError(f"tensor {text_of(entry, 'name')[:80]!r} must hold rows of {d} numbers.")
     if not len(X):
@@ -176,24 +176,28 @@ def write_json(found: Answer, asked: Asked, model: str) -> Written:
     return Written(b"".join([*header, *parts]), sum(map(len, header)) if parts else None)
 
 
-def model_metadata(intake: Intake, name: str) -> dict[str, Any]:
+def model_metadata(row_reader: RowReader, name: str) -> dict[str, Any]:
     """What the protocol says of a model."""
-    inputs = _columns(intake) if intake.mixed else [_tensor_of(ROWS, "FP64", [-1, len(intake.columns)])]
+    inputs = (
+        _columns(row_reader)
+        if row_reader.mixed
+        else [_tensor_of(ROWS, "FP64", [-1, len(row_reader.columns)])]
+    )
     shapes = {"score": [-1], "anomaly": [-1]}
     kinds = {"anomaly": "BOOL"}
     outputs = [
-        _tensor_of(output, kinds.get(output, "FP64"), shapes.get(output, [-1, len(intake.columns)]))
+        _tensor_of(output, kinds.get(output, "FP64"), shapes.get(output, [-1, len(row_reader.columns)]))
         for output in OUTPUTS
     ]
-    about = {"columns": intake.columns}
+    about = {"columns": row_reader.columns}
     return {"name": name, "versions": [VERSION], "platform": "robustae", "parameters": about} | {
         "inputs": inputs,
         "outputs": outputs,
     }
 
 
-def _columns(intake: Intake) -> list[dict[str, Any]]:
-    plan = intake.model.plan_
+def _columns(row_reader: RowReader) -> list[dict[str, Any]]:
+    plan = row_reader.model.plan_
     return [
         _tensor_of(plan.columns[j].name, "FP64" if plan.columns[j].kind == "number" else "BYTES", [-1])
         for j in plan.used

@@ -35,7 +35,7 @@ def serve(
     workers: int = 1,
     token: str | None = None,
     limits: Limits | None = None,
-    tell: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
 ) -> None:
     """Serve a saved model until SIGINT or SIGTERM.
 
@@ -49,8 +49,8 @@ def serve(
     token : str, optional
     limits : Limits, optional
         Of each worker.
-    tell : callable
-        Is told where it listens.
+    report : callable
+        Called with a sentence on where it listens.
 
     Raises
     ------
@@ -62,9 +62,9 @@ def serve(
     environment = ONE_THREAD | {SETTINGS: json.dumps(settings)} | ({TOKEN: token} if token else {})
     with _environment(environment), _counts(workers), _listening(host, port) as listening:
         columns = _columns_of(path)
-        tell(f"Serving {path.stem} ({columns} columns) at {_address(listening)}, Ctrl-C ends it.")
+        report(f"Serving {path.stem} ({columns} columns) at {_address(listening)}, Ctrl-C ends it.")
         if not token and not is_loopback(host):
-            tell(f"Warning: whoever reaches {host} can use it: set a token ({TOKEN} or --token-file).")
+            report(f"Warning: whoever reaches {host} can use it: set a token ({TOKEN} or --token-file).")
         _run(workers, listening, limits or Limits())
 
 

@@ -8,7 +8,7 @@ from robustae.deploy.serve.tensors import DATATYPES, LONGEST_SIDE, MOST_SIDES
 
 __all__ = ["answers", "infer_answers", "infer_body", "text_answers"]
 
-SAID = {
+DESCRIPTIONS = {
     200: "Done.",
     400: "The request cannot be used: the sentence says why.",
     401: "The token is missing or wrong.",
@@ -61,7 +61,10 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def _answer(status: int, content: dict[str, Any]) -> dict[str, Any]:
-    return {"description": SAID[status], "content": {kind: {"schema": of} for kind, of in content.items()}}
+    return {
+        "description": DESCRIPTIONS[status],
+        "content": {kind: {"schema": of} for kind, of in content.items()},
+    }
 
 
 def answers(kind: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -79,7 +82,7 @@ def infer_answers() -> dict[int | str, dict[str, Any]]:
         ARROW: TEXT | {"format": "binary"},
         CSV: TEXT,
     }
-    return {status: _answer(status, right if status == 200 else {JSON: ERROR}) for status in SAID}
+    return {status: _answer(status, right if status == 200 else {JSON: ERROR}) for status in DESCRIPTIONS}
 
 
 def infer_body() -> dict[str, Any]:

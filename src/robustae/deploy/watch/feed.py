@@ -11,7 +11,7 @@ from typing import IO
 __all__ = ["Feed", "Line"]
 
 CHUNK = 2**16  # bytes read at a time
-WAITING = 8  # chunks that may wait to be looked at; then the sender has to
+WAITING = 8  # chunks that may wait to be read; then the sender has to
 BATCH_BYTES = 2**22  # of lines in a batch
 END = b""
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from robustae.data.text import delimiter_of, with_points
-from robustae.deploy.records import Intake
+from robustae.deploy.records import RowReader
 from robustae.utils.checks import InputError
 
-__all__ = ["FORMATS", "Reader", "format_of", "reader_for"]
+__all__ = ["FORMATS", "LineReader", "format_of", "reader_for"]
 
 FORMATS = ("csv", "jsonl")
 
 
-class Reader(Protocol):
+class LineReader(Protocol):
     """Makes the model's cells of a line."""
 
     def row(self, text: str) -> Sequence[Any]:
@@ -33,7 +33,7 @@ def format_of(text: str) -> str:
     return "jsonl" if text.lstrip()[:1] in ("{", "[") else "csv"
 
 
-def reader_for(text: str, kind: str, intake: Intake) -> tuple[Reader, bool]:
+def reader_for(text: str, kind: str, row_reader: RowReader) -> tuple[LineReader, bool]:
     """Return the reader for lines that begin with this one, and whether it is a line of names.
 
     Raises
@@ -42,12 +42,12 @@ def reader_for(text: str, kind: str, intake: Intake) -> tuple[Reader, bool]:
         If it names columns, and not all that the model needs.
     """
     if kind == "jsonl":
-        return _Json(intake), False
+        return _Json(row_reader), False
     delimiter = delimiter_of([text])
     cells = _cells(text, delimiter)
-    names = intake.heading(cells)
-    width = len(cells if names is not None else intake.columns)
-    return _Csv(intake.places(names, width), width, delimiter), names is not None
+    names = row_reader.heading(cells)
+    width = len(cells if names is not None else row_reader.columns)
+    return _Csv(row_reader.places(names, width), width, delimiter), names is not None
 
 
 def _cells(text: str, delimiter: str) -> list[str]:
@@ -70,8 +70,8 @@ class _Csv:
 
 
 class _Json:
-    def __init__(self, intake: Intake):
-        self.intake = intake
+    def __init__(self, row_reader: RowReader):
+        self.row_reader = row_reader
 
     def row(self, text: str) -> Sequence[Any]:
         try:
@@ -86,4 +86,4 @@ class _Json:
             raise InputError("it must be a JSON object, or a list of cells.")
         if any(isinstance(cell, dict | list) for cell in cells):
             raise InputError("its cells must be numbers, texts, true, false or null.")
-        return [cells[j] for j in self.intake.places(names, len(cells))]
+        return [cells[j] for j in self.row_reader.places(names, len(cells))]

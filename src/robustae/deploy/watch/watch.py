@@ -7,10 +7,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from robustae.deploy.records import Intake
+from robustae.deploy.records import RowReader
 from robustae.deploy.watch.feed import Feed, Line
-from robustae.deploy.watch.lines import Reader, format_of, reader_for
-from robustae.deploy.watch.told import CsvTeller, JsonTeller, Told
+from robustae.deploy.watch.lines import LineReader, format_of, reader_for
+from robustae.deploy.watch.output import CsvWriter, JsonWriter, ScoredRow
 from robustae.fit.explain import FLAG_AT
 from robustae.utils.checks import InputError
 
@@ -26,11 +26,11 @@ class Watch:
     Attributes
     ----------
     format, to : str or None
-        "csv" or "jsonl"; None is told from the first line, and written as it is read.
+        "csv" or "jsonl"; None is decided by the first line, and written as it is read.
     cells : int
-        Worst cells told of each row.
+        Worst cells written for each row.
     cut : float
-        Noise deviations beyond which a cell is told.
+        Noise deviations beyond which a cell is written.
     strict : bool
         Whether a bad line ends it all.
     forget : float or None
@@ -47,7 +47,7 @@ class Watch:
 
 @dataclass
 class Tally:
-    """What was seen."""
+    """What was read, flagged and skipped."""
 
     rows: int = 0
     flagged: int = 0
@@ -69,7 +69,7 @@ def watch(
     feed: Feed,
     out: IO[str],
     how: Watch | None = None,
-    say: Callable[[str], None] = print,
+    warn: Callable[[str], None] = print,
     tally: Tally | None = None,
 ) -> Any:
     """Score rows as they come until the feed ends or nobody reads `out` any more.
@@ -82,8 +82,8 @@ def watch(
     out : text file
         Gets one line per row.
     how : Watch, optional
-    say : callable
-        Is told of each bad line, in a sentence.
+    warn : callable
+        Called with a sentence on each bad line.
     tally : Tally, optional
         Counts along.
 
@@ -97,14 +97,14 @@ def watch(
     InputError
         If the first line lacks columns that the model needs, or, where strict, at a bad line.
     """
-    watcher = _Watcher(Intake.of(model), how or Watch(), out, say, tally or Tally())
+    watcher = _Watcher(RowReader.of(model), how or Watch(), out, warn, tally or Tally())
     try:
         for batch in feed.batches():
             watcher.take(batch)
             out.flush()
     except BrokenPipeError:
         pass
-    return watcher.intake.named()
+    return watcher.row_reader.named()
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,13 @@ class _Row:
 
 
 class _Watcher:
-    def __init__(self, intake: Intake, how: Watch, out: IO[str], say: Callable[[str], None], tally: Tally):
-        self.intake, self.how, self.out, self.say, self.tally = intake, how, out, say, tally
-        self.reader: Reader | None = None
-        self.teller: CsvTeller | JsonTeller | None = None
-        self.seen = 0  # rows, bad ones included
+    def __init__(
+        self, row_reader: RowReader, how: Watch, out: IO[str], warn: Callable[[str], None], tally: Tally
+    ):
+        self.row_reader, self.how, self.out, self.warn, self.tally = row_reader, how, out, warn, tally
+        self.reader: LineReader | None = None
+        self.writer: CsvWriter | JsonWriter | None = None
+        self.count = 0  # rows, bad ones included
         self.to_learn: list[_Row] = []
 
     def take(self, batch: list[Line]) -> None:
@@ -143,13 +145,13 @@ class _Watcher:
         if self.reader is not None or text is None:
             return False
         kind = self.how.format or format_of(text)
-        self.reader, named = reader_for(text, kind, self.intake)
-        self.teller = (CsvTeller if (self.how.to or kind) == "csv" else JsonTeller)(self.out, self.how.cells)
+        self.reader, named = reader_for(text, kind, self.row_reader)
+        self.writer = (CsvWriter if (self.how.to or kind) == "csv" else JsonWriter)(self.out, self.how.cells)
         return named
 
     def _row(self, line: Line, text: str | None) -> _Row | None:
-        place = self.seen
-        self.seen += 1
+        place = self.count
+        self.count += 1
         if text is None or self.reader is None:
             why = "it is too long." if line.text is None else "it is not UTF-8."
             return self._bad(line.number, why)
@@ -163,45 +165,45 @@ class _Watcher:
         self.tally.bad += 1
         if self.how.strict:
             raise InputError(sentence)
-        self.say(sentence)
+        self.warn(sentence)
 
     def _score(self, rows: list[_Row]) -> None:
         """Score rows together; where that fails one by one, to find those at fault."""
         try:
-            told = self._told(rows)
+            scored = self._scored(rows)
         except ValueError as error:
             if len(rows) == 1:
                 return self._bad(rows[0].line, str(error))
             for row in rows:
                 self._score([row])
             return None
-        assert self.teller is not None
-        self.teller.tell(told)
+        assert self.writer is not None
+        self.writer.write(scored)
         self.tally.rows += len(rows)
-        self.tally.flagged += sum(one.anomaly for one in told)
+        self.tally.flagged += sum(one.anomaly for one in scored)
         return self._learn(rows)
 
-    def _told(self, rows: list[_Row]) -> list[Told]:
-        model, X = self.intake.model, self._rows(rows)
+    def _scored(self, rows: list[_Row]) -> list[ScoredRow]:
+        model, X = self.row_reader.model, self._rows(rows)
         scores = model.score_samples(X).tolist()
-        told = [
-            Told(row.place, score, bool(score < model.offset_))
+        scored = [
+            ScoredRow(row.place, score, bool(score < model.offset_))
             for row, score in zip(rows, scores, strict=True)
         ]
-        self._add_cells(told, model.explain(X, self.how.cut))
-        return told
+        self._add_cells(scored, model.explain(X, self.how.cut))
+        return scored
 
     def _rows(self, rows: list[_Row]) -> Any:
         columns = list(zip(*(row.cells for row in rows), strict=True))
-        return self.intake.rows(columns, self.intake.needed)
+        return self.row_reader.rows(columns, self.row_reader.needed)
 
-    def _add_cells(self, told: list[Told], account: dict[str, np.ndarray]) -> None:
+    def _add_cells(self, scored: list[ScoredRow], account: dict[str, np.ndarray]) -> None:
         """Give each row its cells, farthest off first, as `explain` sorts them."""
-        parts = zip(*(account[name].tolist() for name in ("row", "column", *Told.PARTS)), strict=True)
+        parts = zip(*(account[name].tolist() for name in ("row", "column", *ScoredRow.PARTS)), strict=True)
         for row, column, *found in parts:
-            if len(told[row].cells) < self.how.cells:
-                name = column if isinstance(column, str) else self.intake.columns[column]
-                told[row].cells.append((name, *found))
+            if len(scored[row].cells) < self.how.cells:
+                name = column if isinstance(column, str) else self.row_reader.columns[column]
+                scored[row].cells.append((name, *found))
 
     def _learn(self, rows: list[_Row]) -> None:
         if self.how.forget is None:
@@ -213,10 +215,10 @@ class _Watcher:
 
     def _learn_from(self, rows: list[_Row]) -> None:
         try:
-            self.intake.model.partial_fit(self._rows(rows), forget=self.how.forget)
+            self.row_reader.model.partial_fit(self._rows(rows), forget=self.how.forget)
             self.tally.learnt += len(rows)
         except ValueError as error:
-            self.say(f"nothing is learnt from {len(rows)} rows: {' '.join(str(error).split())}")
+            self.warn(f"nothing is learnt from {len(rows)} rows: {' '.join(str(error).split())}")
 
 
 def _decoded(line: bytes | None) -> str | None:

@@ -51,7 +51,7 @@ def facts_of(
         is images in order of time.
     names : sequence of str, optional
         Names of the columns, where X has none.
-    source : sources.Table, optional
+    source : data.Table, optional
         What X was read from: which columns were left out, and what rows are called.
     worst : int
         Number of most anomalous rows shown in detail.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "Cells",
+    "TableCells",
     "Residuals",
     "by_column",
     "cells_of",
@@ -23,7 +23,7 @@ MOST_CELLS = 4_000_000  # worked on at once
 
 
 @dataclass(frozen=True)
-class Cells:
+class TableCells:
     """Some rows of a table; d counts its source columns.
 
     Attributes
@@ -64,12 +64,12 @@ class Residuals:
     index: np.ndarray
 
 
-def cells_of(model: Any, X: Any, rows: np.ndarray) -> Cells:
-    """Cells at some rows of X."""
+def cells_of(model: Any, X: Any, rows: np.ndarray) -> TableCells:
+    """TableCells at some rows of X."""
     from robustae.fit.mixed import missing_of
 
     part = take(X, rows)
-    return Cells(
+    return TableCells(
         rows,
         by_column(model, part),
         _in_digits(model, by_column(model, model.reconstruct(part))),

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from robustae.estimators.facts.cellmap import CellTally, cell_map, tally
-from robustae.estimators.facts.cells import MOST_CELLS, Cells, by_column, cells_of, residuals, spread, take
+from robustae.estimators.facts.cells import (
+    MOST_CELLS,
+    TableCells,
+    by_column,
+    cells_of,
+    residuals,
+    spread,
+    take,
+)
 from robustae.estimators.facts.sliders import lam_slider, trim_slider
 from robustae.report.packing import pack, pack_json
 from robustae.utils.checks import InputError
@@ -68,7 +76,7 @@ def _text(value: Any) -> str:
 
 
 def table_facts(model: Any, X: Any, energy: np.ndarray, names: Any, source: Any, worst: int) -> Facts:
-    """Facts of a table, of which `source` (a `sources.Table`) may know what was left out in reading."""
+    """Facts of a table, of which `source` (a `data.Table`) may know what was left out in reading."""
     order = np.argsort(-energy, kind="stable")
     table = ScoredTable(model, X, energy, order, _names(model, names), _labels(model, X, source))
     shown, cells = order[:worst], tally(model, X, order, table.used)
@@ -163,7 +171,7 @@ def _columns(table: ScoredTable, cells: CellTally) -> list[Facts]:
     return sorted(facts, key=lambda column: -column["flagged"])
 
 
-def _differs(cells: Cells, j: int) -> float:
+def _differs(cells: TableCells, j: int) -> float:
     """Share of a category's cells whose level is not the likeliest."""
     pairs = zip(cells.observed[j], cells.expected[j], cells.missing[:, j], strict=True)
     differ = [str(a).strip() != str(b).strip() for a, b, missing in pairs if not missing]
@@ -195,7 +203,7 @@ def _median(values: np.ndarray) -> np.ndarray:
     return np.nanmedian(np.where(np.isnan(values).all(0), 0.0, values), axis=0)
 
 
-def _map(table: ScoredTable, cells: Cells) -> Facts:
+def _map(table: ScoredTable, cells: TableCells) -> Facts:
     """The worst rows cell by cell, those columns first that deviate most."""
     weight = np.abs(cells.deviations).max(0)[table.used]
     shown = table.used[np.argsort(-weight, kind="stable")[:MOST_COLUMNS]]
@@ -215,7 +223,7 @@ def _by_row(columns: list[np.ndarray], missing: np.ndarray, shown: np.ndarray) -
     return [[None if gone[j] else plain(columns[j][i]) for j in shown] for i, gone in enumerate(missing)]
 
 
-def _causes(table: ScoredTable, cells: Cells) -> list[list[Facts]]:
+def _causes(table: ScoredTable, cells: TableCells) -> list[list[Facts]]:
     """For each worst row the flagged cells that weigh most in its score."""
     account = table.model.explain(take(table.X, cells.rows))
     places = {name: j for j, name in enumerate(table.names)}
@@ -226,7 +234,7 @@ def _causes(table: ScoredTable, cells: Cells) -> list[list[Facts]]:
     return [sorted(cells, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for cells in found]
 
 
-def _cell(table: ScoredTable, cells: Cells, i: int, j: int) -> Facts:
+def _cell(table: ScoredTable, cells: TableCells, i: int, j: int) -> Facts:
     return {
         "column": table.names[j],
         "observed": plain(cells.observed[j][i]),

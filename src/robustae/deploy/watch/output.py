@@ -8,11 +8,11 @@ from typing import IO, Any, ClassVar
 
 from robustae.utils.json import plain
 
-__all__ = ["CsvTeller", "JsonTeller", "Told"]
+__all__ = ["CsvWriter", "JsonWriter", "ScoredRow"]
 
 
 @dataclass
-class Told:
+class ScoredRow:
     """A row's place, score and flag, and its worst cells: (column, observed, expected, deviations)."""
 
     row: int
@@ -23,33 +23,35 @@ class Told:
     CELL: ClassVar = ("column", *PARTS)
 
 
-class CsvTeller:
+class CsvWriter:
     """One line per row, the cells beside each other: column, observed, ..., column_2, observed_2, ..."""
 
     def __init__(self, out: IO[str], cells: int):
         self.writer, self.cells = csv.writer(out, lineterminator="\n"), cells
         ends = ["", *(f"_{place}" for place in range(2, cells + 1))][:cells]
-        self.writer.writerow(["row", "score", "anomaly", *(part + end for end in ends for part in Told.CELL)])
+        self.writer.writerow(
+            ["row", "score", "anomaly", *(part + end for end in ends for part in ScoredRow.CELL)]
+        )
 
-    def tell(self, rows: list[Told]) -> None:
+    def write(self, rows: list[ScoredRow]) -> None:
         """Write rows."""
-        for told in rows:
-            blank = [""] * (len(Told.CELL) * (self.cells - len(told.cells)))
-            cells = [part for cell in told.cells for part in cell]
-            self.writer.writerow([told.row, told.score, told.anomaly, *cells, *blank])
+        for scored in rows:
+            blank = [""] * (len(ScoredRow.CELL) * (self.cells - len(scored.cells)))
+            cells = [part for cell in scored.cells for part in cell]
+            self.writer.writerow([scored.row, scored.score, scored.anomaly, *cells, *blank])
 
 
-class JsonTeller:
+class JsonWriter:
     """One object per row, its cells as objects."""
 
     def __init__(self, out: IO[str], cells: int):
         self.out = out
 
-    def tell(self, rows: list[Told]) -> None:
+    def write(self, rows: list[ScoredRow]) -> None:
         """Write rows."""
-        self.out.writelines(json.dumps(_plain(told), ensure_ascii=False) + "\n" for told in rows)
+        self.out.writelines(json.dumps(_plain(scored), ensure_ascii=False) + "\n" for scored in rows)
 
 
-def _plain(told: Told) -> dict[str, Any]:
-    cells = [dict(zip(Told.CELL, map(plain, cell), strict=True)) for cell in told.cells]
-    return {"row": told.row, "score": told.score, "anomaly": told.anomaly, "cells": cells}
+def _plain(scored: ScoredRow) -> dict[str, Any]:
+    cells = [dict(zip(ScoredRow.CELL, map(plain, cell), strict=True)) for cell in scored.cells]
+    return {"row": scored.row, "score": scored.score, "anomaly": scored.anomaly, "cells": cells}

@@ -1,4 +1,4 @@
-"""The desk: so many requests in hand, a few threads that score, one time limit for all."""
+"""The request queue: so many requests in hand, a few threads that score, one time limit for all."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from robustae.deploy.serve.limits import Limits, Refused
 
-__all__ = ["PLACE", "Deadline", "Desk"]
+__all__ = ["PLACE", "Deadline", "RequestQueue"]
 
 PLACE = "robustae.place"  # in a request's scope
 SOON = "1"  # seconds after which those sent away may come back
@@ -58,7 +58,7 @@ class _Place:
             self._leave()
 
 
-class Desk:
+class RequestQueue:
     """Takes requests in, scores them off the event loop, and sends away those that are too many."""
 
     def __init__(self, limits: Limits):
