@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.writers import write_table
 from robustae.images.reading import in_colour, resized
 from robustae.utils.checks import InputError, need
-from robustae.utils.files import replacing_folder, write_bytes, write_table, write_text
+from robustae.utils.files import replacing_folder, write_bytes, write_text
 from robustae.utils.json import plain
 from robustae.utils.version import __version__
 
