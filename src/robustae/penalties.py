@@ -71,10 +71,16 @@ class Penalty:
         N is a soft-thresholding of cells, or of the norms of source columns.
     drops_rows : bool
         Some rows are left out whole: see `Trimmed`.
+    share : float
+        Of the rows that are, at most.
+    cutoff : float or None
+        Energy beyond which rows are, once fitted.
     """
 
     by_cell = lam_by_column = linear_beyond = soft = drops_rows = False
     uses_lam = True
+    share: float = 0.0
+    cutoff: float | None = None
 
     def value(self, N: Array, lam: Any) -> Array:
         """Return lam * P(N), a scalar."""
@@ -108,6 +114,14 @@ class Penalty:
     def fused_loss(self, Xhat: Any, X: Any, lam: float) -> Any:
         """Return the sum of envelopes by one of torch's own kernels, None where there is none."""
         return None
+
+    def keep(self, energies: Array, weight: np.ndarray | None = None) -> np.ndarray:
+        """Return which rows stay (bool, shape (n,)): all, unless it `drops_rows`."""
+        return np.ones(len(energies), dtype=bool)
+
+    def at(self, cutoff: float) -> "Penalty":
+        """Return this penalty with the `cutoff` of a fit, beyond whose energy rows are dropped."""
+        return self
 
     def for_images(self, image_shape: tuple[int, ...]) -> "Penalty":
         """Return the penalty fitted to images of this shape."""

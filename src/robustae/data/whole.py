@@ -63,7 +63,8 @@ def _head(data: Any, most: int) -> tuple[list[Any], Any]:
         batches: Iterator[Any] = iter(_named(data))
     else:
         again = data if callable(data) else None
-        batches = iter(data() if callable(data) else data)
+        found: Any = data() if callable(data) else data
+        batches = iter(found)
     taken, rows = [], 0
     for batch in batches:
         taken.append(batch)

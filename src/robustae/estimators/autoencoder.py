@@ -23,7 +23,7 @@ from robustae.estimators.saving import Portable, restored, save
 from robustae.fit.auto import Settings, settings_of, valid_members
 from robustae.fit.learning import Learner, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
-from robustae.fit.mixed import MixedRows, rows_of, with_trusted_levels
+from robustae.fit.mixed import rows_of, with_trusted_levels
 from robustae.fit.path import path_over_lam
 from robustae.fit.ranking import calibrated
 from robustae.predictors import PREDICTORS, encoder_of
@@ -148,6 +148,8 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
     array([0, 1, 2])
     """
 
+    kind_: Kind
+
     def __init__(
         self,
         *,
@@ -246,7 +248,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
 
     def _fit(self, X: Any, sample_weight: Any, callback: Any):
         image_shape = valid_image_shape(self.image_shape, X)
-        rows = rows_of(self, X, image_shape, reset=True)
+        rows: Any = rows_of(self, X, image_shape, reset=True)
         weight = read_weight(sample_weight, rows.values)
         settings = self._settings(rows)
         with fit_shown(self.verbose, callback) as report, one_thread_for(settings.predictor):
@@ -257,7 +259,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         self._keep(fitted)
         return self
 
-    def _with_trusted_levels(self, fitted: Fitted, rows: MixedRows) -> Fitted:
+    def _with_trusted_levels(self, fitted: Fitted, rows: Any) -> Fitted:
         """Give levels their probabilities, and the rows the energies that follow."""
         self.plan_, models, energies = with_trusted_levels(
             rows, fitted.models, fitted.energies, fitted.weight

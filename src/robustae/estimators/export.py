@@ -19,7 +19,7 @@ from robustae.utils.files import check_writable, replacing
 __all__ = ["to_onnx"]
 
 
-def _exact(module: nn.Module) -> nn.Module:
+def _exact(module: Any) -> nn.Module:
     """Return a predictor made of operations that runtimes have in float64; a user's own in float32."""
     module = deepcopy(module).cpu()
     return module.graph() if hasattr(module, "graph") else module.float()

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from robustae.fit.lambdas import K_NOISE
-from robustae.penalties import Trimmed
+from robustae.penalties import Penalty
 from robustae.stats.scales import Weight, median, scale_of_rows, some_rows
 from robustae.stats.spectral import components
 
@@ -20,7 +20,7 @@ STEPS = 10  # of concentration at most
 ROWS = 500  # or up to twice as many, evenly spread, from which components are found: bounds the cost
 
 
-def linear_energies(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> np.ndarray:
+def linear_energies(A: np.ndarray, weight: Weight, trimmed: Penalty) -> np.ndarray:
     """Return squared residuals of the rows of A about components of those that `trimmed` keeps.
 
     A network learns odd rows by heart, so its own residuals show them late or never; few components
@@ -32,7 +32,7 @@ def linear_energies(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> np.ndarr
     A : array, shape (n, d)
         What the encoder sees, without missing cells.
     weight : array, shape (n,), or None
-    trimmed : Trimmed
+    trimmed : Penalty
 
     Returns
     -------
@@ -41,7 +41,7 @@ def linear_energies(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> np.ndarr
     return linear_distance(A, weight, trimmed)(A)
 
 
-def linear_distance(A: np.ndarray, weight: Weight, trimmed: Trimmed) -> Callable[[np.ndarray], np.ndarray]:
+def linear_distance(A: np.ndarray, weight: Weight, trimmed: Penalty) -> Callable[[np.ndarray], np.ndarray]:
     """Return what gives the `linear_energies` of any rows, given those of A."""
     some, w = some_rows(A, np.ones(len(A)) if weight is None else weight, ROWS)
     assert w is not None

@@ -9,7 +9,7 @@ from torch import nn
 
 from robustae.fit.concentration import linear_energies
 from robustae.fit.lambdas import NoiseRule, lam_of_noise
-from robustae.penalties import Trimmed
+from robustae.penalties import Penalty
 from robustae.predictors import start
 from robustae.solvers import Budget, Result, Solver
 from robustae.solvers.objective import Problem
@@ -26,7 +26,7 @@ class Refresh:
 
     noise: NoiseRule
     auto_lam: bool
-    trimmed: Trimmed | None
+    trimmed: Penalty | None
     weight: torch.Tensor | None  # of all rows, before any is dropped
 
     @property
@@ -52,7 +52,7 @@ class Refresh:
         return trimmed_rows(problem.having(weight=self.weight), self.trimmed, energies)
 
 
-def trimmed_rows(problem: Problem, trimmed: Trimmed, energies: np.ndarray) -> Problem:
+def trimmed_rows(problem: Problem, trimmed: Penalty, energies: np.ndarray) -> Problem:
     """Give weight 0 to the rows that `trimmed` drops by their energies."""
     base = torch.ones(len(energies)).to(problem.target) if problem.weight is None else problem.weight
     keep = trimmed.keep(energies, base.cpu().numpy())
@@ -77,7 +77,8 @@ def train(
     by_batches = solver.by_batches
     problem = _begin(problem, module, refresh, by_batches)
     if by_batches:
-        result = replace(solver, refresh=refresh.of_lam).solve(problem, module, budget, seed)
+        in_batches: Any = solver
+        result = replace(in_batches, refresh=refresh.of_lam).solve(problem, module, budget, seed)
         problem = refresh(problem, module)
         result.history[-1] = problem.value(module)
     else:
@@ -107,7 +108,7 @@ def _begin(problem: Problem, module: nn.Module, refresh: Refresh, by_batches: bo
     return problem
 
 
-def _first_energies(problem: Problem, trimmed: Trimmed, by_batches: bool) -> np.ndarray:
+def _first_energies(problem: Problem, trimmed: Penalty, by_batches: bool) -> np.ndarray:
     """By the cells' distances from the centre; for batches, which drop no rows later, by rows as wholes.
 
     Networks fit whatever rows they are given, so their own residuals show little of which to drop: a

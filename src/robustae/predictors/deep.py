@@ -42,7 +42,7 @@ class Deep(Predictor):
     @classmethod
     def widths(cls, hidden: tuple[int, ...] | None, d: int, auto: Callable[[], int]) -> tuple[int, ...]:
         """A single width K becomes two layers: the geometric mean of d and K, then K."""
-        widths = hidden or (max(auto(), 1),)
+        widths: tuple[int, ...] = hidden or (max(auto(), 1),)
         if len(widths) > 1:
             return widths
         return (max(round((d * widths[0]) ** 0.5), 2 * widths[0]), *widths)

@@ -57,9 +57,9 @@ class _Columns:
     unit = "iterations"
     stopped = "stopped after {} iterations; a larger max_iter may fit better."
 
-    def __init__(self, problem: Problem, module: nn.Module, watched: bool):
+    def __init__(self, problem: Problem, module: Any, watched: bool):
         self.problem, self.module, self.watched = problem, module, watched
-        b = module.b.data
+        b: Tensor = module.b.data
         self.b = b.clone()
         self.weight = problem.weight
         self.data: dict[str, Any] = {
