@@ -182,7 +182,7 @@ def measured(name=OURS):
 def test_methods_see_frames_and_nothing_else(only):
     told = only(lambda frames: Found(frames.mean(axis=-1).astype(np.float32)))
     measured()
-    film = video._film("moving scene 1")
+    film = video.film_of("moving scene 1")
     (frames,), named = told[-1]
     assert named == {}
     np.testing.assert_array_equal(frames, film.frames)
@@ -201,12 +201,12 @@ def test_a_score_as_given_has_one_row_and_others_one_for_each_smoothing(only):
 
 
 def test_ignored_pixels_do_not_count(only, monkeypatch):
-    film = video._film("moving scene 1")
+    film = video.film_of("moving scene 1")
     truth = film.truth.copy()
     truth[:, :, ::2] = np.where(np.arange(len(truth)) % 2, 85, 170)[:, None, None]
     truth[:, 1::2, 1::2] = np.where(truth[:, 1::2, 1::2] == 0, 50, 255)
     spoilt = datasets.VideoSequence("film", film.frames, truth)
-    monkeypatch.setattr(video, "_film", lambda name: spoilt)
+    monkeypatch.setattr(video, "film_of", lambda name: spoilt)
     only(lambda frames: Found(np.where(film.foreground | (np.arange(64) % 2 == 0), 1, 0).astype(np.float32)))
     row = measured()[0]
     assert row["auroc"] == row["auprc"] == row["best_f1"] == 1
@@ -214,7 +214,7 @@ def test_ignored_pixels_do_not_count(only, monkeypatch):
 
 
 def test_the_oracle_needs_the_background(monkeypatch):
-    film = video._film("moving scene 1")
+    film = video.film_of("moving scene 1")
     assert video._found(film, ORACLE).score.shape == film.truth.shape
     with pytest.raises(Cannot, match="not known"):
         video._found(datasets.VideoSequence("film", film.frames, film.truth), ORACLE)

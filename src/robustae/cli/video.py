@@ -96,6 +96,12 @@ def video(
     masks: Annotated[
         bool, typer.Option("--masks", help="Also write the mask of every frame as a PNG image.")
     ] = False,
+    tracks: Annotated[
+        bool, typer.Option("--tracks", help="Also write tracks.csv: who moves where, frame by frame.")
+    ] = False,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Also write a film with boxes around the foreground.")
+    ] = False,
     predictor: options.Predictor = None,
     set_: options.Set = None,
     json: options.Json = False,
@@ -125,7 +131,9 @@ def video(
         separation.save(save)
     try:
         with interrupting(), shown("frames", "frames") as progress:
-            summary = write_folder(separation, out, masks=masks, page=film_page, progress=progress)
+            summary = write_folder(
+                separation, out, masks=masks, tracks=tracks, boxes=boxes, page=film_page, progress=progress
+            )
     except Interrupted as error:
         typer.echo(_stopped(error, out), err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -24,6 +24,7 @@ _HOLDS = (
     "video/{name}/frames.mkv (FFV1 or another lossless codec) and video/{name}/truth.npz (gt, uint8: "
     "0 background, 50 shadow, 85 and 170 ignored, 255 foreground)"
 )
+FOLDER = "video"
 _FILES = ("frames.mkv", "truth.npz")
 _FOREGROUND, _IGNORED = 255, (85, 170)
 
@@ -59,19 +60,21 @@ class VideoSequence:
         return self.truth == _FOREGROUND
 
 
-def video_sequences(data_home: PathLike | None = None) -> list[str]:
+def video_sequences(data_home: PathLike | None = None, folder: str = FOLDER) -> list[str]:
     """Return the names of the sequences that are on this machine, in alphabetical order.
 
     Parameters
     ----------
     data_home : path, optional
         Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
+    folder : str
+        That holds the sequences there.
     """
-    found = {path.parent.name for home in homes(data_home) for path in home.glob(f"video/*/{_FILES[0]}")}
-    return sorted(name for name in found if all(_find(name, data_home)))
+    found = {path.parent.name for home in homes(data_home) for path in home.glob(f"{folder}/*/{_FILES[0]}")}
+    return sorted(name for name in found if all(_find(name, data_home, folder)))
 
 
-def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoSequence:
+def fetch_video_sequence(name: str, data_home: PathLike | None = None, folder: str = FOLDER) -> VideoSequence:
     """Return a film by a fixed camera, and its true foreground.
 
     Parameters
@@ -80,6 +83,8 @@ def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoS
         For instance "highway"; `video_sequences` lists those that are here.
     data_home : path, optional
         Folder that is searched first; then ROBUSTAE_DATA, then the user's cache.
+    folder : str
+        That holds the sequences there.
 
     Returns
     -------
@@ -91,7 +96,7 @@ def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoS
         If there is no such sequence, it is not here (NotFound; the message names the file and its place), or
         it does not have one mask for each frame.
     """
-    frames_path, truth_path = _paths(name, data_home)
+    frames_path, truth_path = _paths(name, data_home, folder)
     frames = _decoded(frames_path)
     with np.load(truth_path) as stored:
         film = VideoSequence(name, frames, stored["gt"], stored.get("background"))
@@ -103,9 +108,10 @@ def fetch_video_sequence(name: str, data_home: PathLike | None = None) -> VideoS
     return film
 
 
-def _paths(name: str, data_home: PathLike | None) -> tuple[Path, Path]:
-    one_of("name", name, dict.fromkeys([*SEQUENCES, *video_sequences(data_home)]))
-    frames, truth = _find(name, data_home)
+def _paths(name: str, data_home: PathLike | None, folder: str) -> tuple[Path, Path]:
+    known = SEQUENCES if folder == FOLDER else {}
+    one_of("name", name, dict.fromkeys([*known, *video_sequences(data_home, folder)]))
+    frames, truth = _find(name, data_home, folder)
     if frames is not None and truth is not None:
         return frames, truth
     raise NotFound(
@@ -114,8 +120,8 @@ def _paths(name: str, data_home: PathLike | None) -> tuple[Path, Path]:
     )
 
 
-def _find(name: str, data_home: PathLike | None) -> tuple[Path | None, ...]:
-    return tuple(find(f"video/{name}/{file}", data_home) for file in _FILES)
+def _find(name: str, data_home: PathLike | None, folder: str) -> tuple[Path | None, ...]:
+    return tuple(find(f"{folder}/{name}/{file}", data_home) for file in _FILES)
 
 
 def _decoded(path: Path) -> np.ndarray:

@@ -17,6 +17,7 @@ EXPERIMENTS = {
     "subtle": "subtle",
     "lambda": "lambdas",
     "video": "video",
+    "video-kinds": "video_kinds",
     "tables": "table_detection",
     "contamination": "contamination",
     "thresholds": "thresholds",

@@ -26,7 +26,7 @@ from robustae.lab.pixels import f1, otsu, ranking, smoothed
 from robustae.lab.summaries import summarised
 from robustae.lab.video_methods import ORACLE, OURS, Found, against, video_methods
 
-__all__ = ["KEY", "NAME", "NOTE", "REFERENCE", "jobs", "pictures", "summary"]
+__all__ = ["KEY", "NAME", "NOTE", "REFERENCE", "film_of", "jobs", "pictures", "quality", "summary"]
 
 NAME = "video"
 KEY = ("set", "method", "smoothing")
@@ -52,8 +52,8 @@ def jobs(plan: Plan) -> Iterator[Job]:
 
 
 @lru_cache(maxsize=1)
-def _film(name: str) -> VideoSequence:
-    """Kept for the methods that come next."""
+def film_of(name: str) -> VideoSequence:
+    """Return a film by name; kept for the methods that come next."""
     return _scene(name, QUICK_SCENES[name]) if name in QUICK_SCENES else fetch_video_sequence(name)
 
 
@@ -70,14 +70,14 @@ def _coloured(images: np.ndarray) -> np.ndarray:
 
 
 def _measured(name: str, method: str) -> list[Row]:
-    film = _film(name)
+    film = film_of(name)
     _warm(method)
     (found, seconds), peak = with_peak(partial(_timed, film, method))
     n = len(film.frames)
     cost = {"ms": 1000 * seconds / n, "pass_ms": 1000 * (seconds - found.fit_seconds) / n, "mib": peak}
     smoothings = {"as given": 0} if found.final else SMOOTHINGS
     return [
-        {"smoothing": title, **_quality(film, found, deviation), **cost, "seconds": round(seconds, 4)}
+        {"smoothing": title, **quality(film, found, deviation), **cost, "seconds": round(seconds, 4)}
         for title, deviation in smoothings.items()
     ]
 
@@ -102,8 +102,8 @@ def _found(film: VideoSequence, method: str) -> Found:
     return Found(against(film.frames, film.background))
 
 
-def _quality(film: VideoSequence, found: Found, deviation: float) -> Row:
-    """`chance` is the share of foreground."""
+def quality(film: VideoSequence, found: Found, deviation: float) -> Row:
+    """Return how well a method's score and mask tell foreground; `chance` is the share of it."""
     counts = film.labelled
     y, score = film.foreground[counts], smoothed(found.score, deviation)[counts]
     by_otsu = f1(y, score > otsu(score))
@@ -159,7 +159,7 @@ def pictures(folder: Path, plan: Plan) -> list[Path]:
     if plan.methods is not None and OURS not in plan.methods:
         return drawn
     names = dict.fromkeys(row["set"] for row in read_csv(folder / f"{NAME}.csv") if row["method"] == OURS)
-    return [*drawn, *(_picture(place(folder, NAME, name), _film(name)) for name in names)]
+    return [*drawn, *(_picture(place(folder, NAME, name), film_of(name)) for name in names)]
 
 
 def _picture(path: Path, film: VideoSequence) -> Path:

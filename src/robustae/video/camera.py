@@ -20,6 +20,7 @@ CONTRAST = 200.0  # grey levels between the darkest and the brightest pixels of 
 ENDS, EXTREME = 0.005, 1e-4  # of the pixels are dark and bright; hardly any is beyond
 WHITE = 255.0
 LARGE = 2**14  # values of a frame, from which every second row and column is enough
+FEW = 8  # of these, after which a camera that stands still is known
 MOST_STRETCH = 6.0
 WORTH_STRETCH = 2.5
 BLACK = 60.0  # grey level, of the darkest after stretching, at most
@@ -129,10 +130,17 @@ def _shift(frames: np.ndarray) -> float:
 
     And gain by it: water and leaves do not.
     """
+    if len(frames) > 2 * FEW and _halves(frames[:: len(frames) // FEW])[0] < SHAKES / 2:
+        return 0.0
+    together, apart, left = _halves(frames)
+    return together if apart < ALIKE * together and left < BETTER else 0.0
+
+
+def _halves(frames: np.ndarray) -> tuple[float, float, float]:
+    """How much the halves move together, how much apart, and the share of residuals' cost they leave."""
     middle = frames.shape[2] // 2
     (left, gain), (right, other) = (_shifts(half) for half in (frames[:, :, :middle], frames[:, :, middle:]))
-    together, apart = _deviation(left + right) / 2, _deviation(left - right) / 2
-    return together if apart < ALIKE * together and gain + other < 2 * BETTER else 0.0
+    return _deviation(left + right) / 2, _deviation(left - right) / 2, (gain + other) / 2
 
 
 def _shifts(frames: np.ndarray) -> tuple[np.ndarray, float]:

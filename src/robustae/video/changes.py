@@ -18,6 +18,7 @@ __all__ = ["Changes", "codes_of", "components_of", "refined", "solved"]
 
 MOST = 3
 CUT = 12.0  # grey levels: what differs by more is outlying
+FEW = 30  # frames, by which it is told at which code a cell was taken
 TRIES = 6  # codes that a part of the picture may have been taken at
 BLOCKS = 8  # of successive frames, of which every second is held out
 BROAD = 0.25  # of the picture is changed by a component, at least
@@ -79,7 +80,7 @@ def _holds(rows: np.ndarray, trial: Changes) -> bool:
     block = np.arange(len(rows)) * BLOCKS // len(rows) % 2 == 0
     with_it = without = 0.0
     for fitted in (block, ~block):
-        again = _fitted(rows[fitted], replace(trial, codes=trial.codes[fitted]))
+        again = refined(rows[fitted], replace(trial, codes=trial.codes[fitted]))
         others = rows[~fitted] - again.correction
         for K, components in ((-1, again.components[:-1]), (0, again.components)):
             cost = float(_costs(others - codes_of(others, components) @ components).sum())
@@ -124,11 +125,13 @@ def refined(rows: np.ndarray, changes: Changes, cut: float = CUT) -> Changes:
     """Return least squares over the inlying cells of rows (n, d), for the same codes."""
     codes = changes.codes
     left = rows - codes @ changes.components
-    correction = changes.correction
+    correction, some = changes.correction, left[:: max(1, len(left) // FEW)].T
+    costs = _costs(some - correction[:, None])
     for code in codes[:: -(-len(codes) // TRIES)]:
         other = -code @ changes.components
-        better = _costs((left - other).T) < _costs((left - correction).T)
-        correction = np.where(better, other, correction)
+        others = _costs(some - other[:, None])
+        correction = np.where(others < costs, other, correction)
+        costs = np.minimum(costs, others)
     inlying = (np.abs(left - correction) < cut).astype(np.float32)
     both = solved(rows.T, np.hstack([codes, np.ones_like(codes[:, :1])]), inlying.T).T
     return Changes(codes, both[:-1], both[-1])
@@ -162,7 +165,8 @@ def codes_of(rows: np.ndarray, components: np.ndarray) -> np.ndarray:
 
 
 def _costs(rows: np.ndarray) -> np.ndarray:
-    return np.minimum(rows * rows, CUT * CUT).sum(1)
+    squares = rows * rows
+    return np.minimum(squares, CUT * CUT, out=squares).sum(1)
 
 
 def _breadth(changes: Changes, shape: tuple[int, ...]) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from robustae.utils.checks import InputError
 from robustae.video.pixels import Box, blurred, difference, levels, regions
 
-__all__ = ["MaskSettings", "boxes_of", "mask_of", "root_of"]
+__all__ = ["MaskSettings", "boxes_in", "boxes_of", "mask_of", "root_of"]
 
 CUT = 4.5  # noise deviations from which a pixel is foreground
 ROOTS = np.sqrt(np.arange(256, dtype=np.float32))
@@ -105,3 +105,8 @@ def mask_of(root: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, list[
 def boxes_of(boxes: list[Box]) -> str:
     """Write boxes as text: "x,y,width,height;..."."""
     return ";".join(",".join(map(str, box)) for box in boxes)
+
+
+def boxes_in(text: str) -> list[Box]:
+    """Undo `boxes_of`."""
+    return [tuple(map(int, box.split(","))) for box in text.split(";") if box]  # type: ignore[misc]

@@ -20,12 +20,13 @@ from robustae.utils.files import replacing_folder, write_bytes, write_text
 from robustae.utils.json import plain
 from robustae.utils.version import __version__
 from robustae.video.sheets import Busiest, Sheet, masked
+from robustae.video.tracks import drawn, tracks_of
 from robustae.video.writing import ENDINGS, Film, film, film_name, png
 
 __all__ = ["Interrupted", "write_folder"]
 
-FILMS = ("background", "foreground", "mask", "side_by_side")
-FILES = ("background.png", "activity.csv", "summary.json", "index.html", "masks")
+FILMS = ("background", "foreground", "mask", "side_by_side", "boxes")
+FILES = ("background.png", "activity.csv", "tracks.csv", "summary.json", "index.html", "masks")
 _WHITE = 4  # thresholds: the score that is drawn white
 _SLOWEST = 10.0  # frames per second of the films: slower ones would hardly play
 _EMBEDDED = 64 * 2**20  # bytes of film that a page carries; beyond, it plays the file beside it
@@ -48,6 +49,8 @@ def write_folder(
     out: str | os.PathLike[str],
     *,
     masks: bool = False,
+    tracks: bool = False,
+    boxes: bool = False,
     page: Callable[[dict[str, Any]], str] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -63,6 +66,10 @@ def write_folder(
         background, foreground, score), `activity.csv`, `summary.json`, `index.html`.
     masks : bool
         Also write ``masks/000123.png`` for every frame, named by the source's frame numbers.
+    tracks : bool
+        Also write `tracks.csv`: regions joined from frame to frame, see `robustae.video.tracks`.
+    boxes : bool
+        Also write the film `boxes`: the frames with a box around each region.
     page : callable, optional
         Makes the text of `index.html` from facts, as `robustae.report.film.film_page` does.
     progress : callable, optional
@@ -81,12 +88,14 @@ def write_folder(
         On Ctrl-C during the pass, after the frames done until then were written as a whole folder.
     """
     with replacing_folder(out, _names(out)) as folder:
-        written = _Pass(separation, folder, masks)
+        written = _Pass(separation, folder, masks, boxes)
         complete = written.run(progress or (lambda done, total: None))
         if not written.done:
             raise Interrupted(0, separation.clip.count)
         summary = written.summary(complete)
         _write_facts(folder, written, summary, page)
+        if tracks:
+            write_table(folder / "tracks.csv", tracks_of(written.activity()))
     if not complete:
         raise Interrupted(written.done, separation.clip.count)
     return summary
@@ -95,10 +104,10 @@ def write_folder(
 class _Pass:
     """One pass over a separation, every frame into every film."""
 
-    def __init__(self, separation: Any, folder: Path, masks: bool) -> None:
+    def __init__(self, separation: Any, folder: Path, masks: bool, boxes: bool) -> None:
         self.separation, self.clip, self.folder = separation, separation.clip, folder
         self.masks, self.done = folder / "masks" if masks else None, 0
-        self.threshold = float(separation.threshold)
+        self.threshold, self.boxes = float(separation.threshold), boxes
         self.fps = max(self.clip.fps / self.clip.every, min(self.clip.fps, _SLOWEST))
         still, scale = not separation.moving, _WHITE * self.threshold
         self.sheet = Sheet(self.clip.height, self.clip.width, scale, still)
@@ -137,7 +146,8 @@ class _Pass:
             progress(self.done, self.clip.count)
 
     def _film_names(self) -> list[str]:
-        return [name for name in FILMS if name != "background" or self.separation.moving]
+        wanted = {"background": self.separation.moving, "boxes": self.boxes}
+        return [name for name in FILMS if wanted.get(name, True)]
 
     def _film(self, name: str) -> Any:
         shape = self.sheet if name == "side_by_side" else self.clip
@@ -152,6 +162,8 @@ class _Pass:
             films["foreground"].add(masked(frame, mask)[None])
             self._add_mask(films["mask"], batch.first + place * self.clip.every, mask)
             films["side_by_side"].add(self.sheet(frame, background, score, mask)[None])
+            if "boxes" in films:
+                films["boxes"].add(drawn(frame, batch.boxes[place])[None])
             self._see(batch.first + place * self.clip.every, frame, mask)
             self.done += 1
         self.seconds["encode"] += time.perf_counter() - begin

@@ -89,8 +89,8 @@ def _too_much(shares: np.ndarray, cuts: list[int]) -> list[str]:
     return [
         f"Foreground covers more than {100 * BUSY:.0f} % of the picture in "
         f"{100 * (shares > BUSY).mean():.0f} % of the frames: the camera moves or the background is "
-        "never still. --start and --stop choose a part, --predictor linear --set hidden=3 learns a background "
-        "that moves."
+        "never still. --start and --stop choose a part, --predictor linear --set hidden=3 learns a moving "
+        "background."
     ]
 
 

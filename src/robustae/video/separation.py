@@ -15,6 +15,7 @@ from robustae.utils.checks import InputError, known_names
 from robustae.utils.json import plain
 from robustae.video.fit import scene_of
 from robustae.video.maps import MaskSettings, boxes_of, mask_of
+from robustae.video.pixels import Box
 from robustae.video.premises import Cuts, broken
 from robustae.video.stored import load_scene, save_scene
 
@@ -42,6 +43,8 @@ class Batch:
     root : array of float32, shape (b, height, width)
         Of the score.
     mask : array of bool, shape (b, height, width)
+    boxes : list of lists of (x, y, width, height)
+        Of the regions of each frame's mask, largest first.
     of : callable
         Returns the backgrounds, bytes.
     """
@@ -50,6 +53,7 @@ class Batch:
     frames: np.ndarray
     root: np.ndarray
     mask: np.ndarray
+    boxes: list[list[Box]]
     of: Callable[[], np.ndarray]
 
     @cached_property
@@ -287,9 +291,9 @@ class Separation:
         model, windows = self.model, _Windows(self._fit)
         for number, frames in self._numbered():
             begin = time.perf_counter()
-            batch, boxes = self._batch(model, number, frames)
+            batch = self._batch(model, number, frames)
             model = windows.after(frames, model)
-            self._tell(seen, batch, boxes)
+            self._tell(seen, batch)
             self.timings["stream"] += time.perf_counter() - begin
             yield batch
         self._seen, self._whole = seen, True
@@ -302,7 +306,7 @@ class Separation:
             yield number, frames
             number += len(frames) * self.clip.every
 
-    def _batch(self, model: Any, number: int, frames: np.ndarray) -> tuple[Batch, list[Any]]:
+    def _batch(self, model: Any, number: int, frames: np.ndarray) -> Batch:
         settings = self._settings_for(model)
         roots = np.empty(frames.shape[:3], np.float32)
         masks, boxes, shown = np.empty(frames.shape[:3], bool), [], []
@@ -312,13 +316,13 @@ class Separation:
             boxes.append(found)
             shown.append(view.shown)
         of = partial(_shown, model, frames, shown)
-        return Batch(number, _coloured(frames), roots, masks, of), boxes
+        return Batch(number, _coloured(frames), roots, masks, boxes, of)
 
     def _settings_for(self, model: Any) -> MaskSettings:
         """Without shadows where there are no colours to tell them by."""
         return self.mask_settings if model.coloured else replace(self.mask_settings, shadows=False)
 
-    def _tell(self, seen: dict[str, list[Any]], batch: Batch, boxes: list[Any]) -> None:
+    def _tell(self, seen: dict[str, list[Any]], batch: Batch) -> None:
         numbers = batch.first + self.clip.every * np.arange(len(batch.frames))
         scores, shares = _mean_squares(batch.root), batch.mask.mean((1, 2))
         columns = (
@@ -327,8 +331,8 @@ class Separation:
             shares,
             scores,
             -shares < self.offset_,
-            [len(found) for found in boxes],
-            [boxes_of(found) for found in boxes],
+            [len(found) for found in batch.boxes],
+            [boxes_of(found) for found in batch.boxes],
         )
         for name, values in zip(COLUMNS, columns, strict=True):
             seen[name].extend(values)
@@ -341,9 +345,7 @@ class Separation:
         if frames is None:
             frames = self.clip.sample(ENOUGH)
         self._fit.energies_of = None
-        return -_unusual(
-            np.array([self._batch(self.model, 0, frame[None])[0].mask.mean() for frame in frames])
-        )
+        return -_unusual(np.array([self._batch(self.model, 0, frame[None]).mask.mean() for frame in frames]))
 
 
 def _unusual(shares: np.ndarray) -> float:

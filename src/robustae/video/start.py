@@ -22,7 +22,7 @@ SINGLE = 5e-4  # squared spread of a state that one frame has: there is no telli
 BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
 CUTS = (20.0, 15.0, 12.0)  # grey levels
 PRIOR = 0.02  # weight of the frames outside the state
-ROWS = 2**22  # values at a time
+ROWS = 2**19  # values at a time: they stay in the cache
 
 
 def bare_picture(frames: np.ndarray) -> np.ndarray:

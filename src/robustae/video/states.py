@@ -15,10 +15,11 @@ __all__ = ["States", "states_of"]
 MOST = 8  # states of a tile, and one more made pixel by pixel
 LEAST_ALIKE, MOST_ALIKE = 5e-4, 2.5e-3  # mean squared difference of frames that look alike, cells in [0, 1]
 NOISES = 2.0  # ... that many times the noise, within these limits
-BLOCK = 128  # tiles at a time: their distances are (128, n, n)
+BLOCK = 16  # tiles at a time: their distances, (16, n, n), stay in the cache
 WINDOWS = (0.12, 0.06, 0.04)  # of the mode of a pixel
 QUANTILES = (0.5, 0.2, 0.8)  # from which that is looked for: among dark leaves, the median is one of them
 MOSTLY = 0.75
+ENOUGH = 60  # frames to tell the mode of a pixel
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,21 @@ def states_of(small: np.ndarray, grid: Grid) -> States:
     """
     tiles = grid.tiles(small)
     alike = float(np.clip(NOISES * _noise(tiles[::8]), LEAST_ALIKE, MOST_ALIKE))
-    blocks = [tiles[k : k + BLOCK] for k in range(0, len(tiles), BLOCK)]
-    members = np.concatenate([_sorted(_distances(block), alike) for block in blocks])
-    whole = _described(tiles, members)
+    blocks = (tiles[k : k + BLOCK] for k in range(0, len(tiles), BLOCK))
+    parts = [_fields(_described(block, _sorted(_distances(block), alike))) for block in blocks]
+    whole = States(*map(np.concatenate, zip(*parts, strict=True)))
     return _joined(whole, _by_pixel(small, grid, alike))
 
 
 def _distances(tiles: np.ndarray) -> np.ndarray:
     """Mean squared differences of all pairs of frames, shape (tiles, n, n)."""
     squares = np.einsum("tnk,tnk->tn", tiles, tiles)
-    products = tiles @ tiles.transpose(0, 2, 1)
-    return (squares[:, :, None] + squares[:, None, :] - 2 * products) / tiles.shape[2]
+    distances = tiles @ tiles.transpose(0, 2, 1)
+    distances *= -2
+    distances += squares[:, :, None]
+    distances += squares[:, None, :]
+    distances /= tiles.shape[2]
+    return distances
 
 
 def _noise(tiles: np.ndarray) -> float:
@@ -93,7 +98,7 @@ def _described(tiles: np.ndarray, members: np.ndarray) -> States:
 
 
 def _by_pixel(small: np.ndarray, grid: Grid, alike: float) -> States:
-    picture = _mode(small)
+    picture = _mode(small[:: max(1, len(small) // ENOUGH)])
     error = ((small - picture) ** 2).mean(-1, keepdims=True)
     near = (error < 2 * alike).astype(np.float32)
     support, misfit = (grid.tiles(part).mean(2) for part in (near, near * error))
