@@ -19,6 +19,7 @@ from robustae import RobustAutoencoder, load
 from robustae.cli import app
 from robustae.data import MixedTable
 from robustae.deploy.watch import Feed, Tally, Watch, watch
+from robustae.deploy.watch.feed import Line
 from robustae.utils.checks import InputError
 
 NAMES = ["a", "b", "c", "d"]
@@ -188,6 +189,38 @@ def test_strict_stops_at_the_first_bad_line(model):
         watched(model, csv_text([*X[:1], [1, 2], *X[1:]]), strict=True)
 
 
+@pytest.mark.parametrize("bad", [[1, 2], ["x", 1, 2, 3], [float("inf"), 1, 2, 3]])
+@pytest.mark.parametrize("rows", [1, 4, 256])
+def test_strict_writes_the_lines_before_the_bad_one(model, bad, rows):
+    out = io.StringIO()
+    feed = Feed(io.BytesIO(csv_text([*X[:9], bad, *X[9:20]]).encode()), rows, 0.01)
+    with pytest.raises(InputError, match="line 11"):
+        watch(model, feed, out, Watch(strict=True), print)
+    lines = out.getvalue().splitlines()[1:]
+    scores = [float(line.split(",")[1]) for line in lines]
+    assert scores == pytest.approx(model.score_samples(X[:9]).tolist())
+
+
+def test_time_grows_with_the_lines_and_not_with_their_square():
+    """Counted in what is done, not in seconds: lines are measured once each."""
+
+    class Text(bytes):
+        measured = 0
+
+        def __len__(self):
+            Text.measured += 1
+            return super().__len__()
+
+    feed = Feed(io.BytesIO(), 10**6, 0.01)
+    feed._line = lambda part: Line(1, Text(part))
+    feed._chunks.get()  # the end of the empty stream
+    for _ in range(5):
+        feed._chunks.put(b"1,2,3,4\n" * 1000)
+    feed._chunks.put(b"")
+    assert sum(map(len, feed.batches())) == 5000
+    assert Text.measured <= 2 * 5000
+
+
 def test_columns_that_lack_end_it_at_once(model):
     with pytest.raises(InputError, match="did you mean 'bb'"):
         watched(model, csv_text(X[:2], ["a", "bb", "c", "d"]))
@@ -293,6 +326,16 @@ def test_a_reader_that_goes_away_ends_it_politely(saved):
     said = process.stderr.read()
     assert process.wait(timeout=30) == 0
     assert "rows scored" in said and "Traceback" not in said and "Exception" not in said
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_a_closed_input_or_output_is_one_sentence(closed, saved):
+    line = f'"{sys.executable}" -m robustae watch --model "{saved}" {closed}'
+    done = subprocess.run(
+        line, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 2, done.stderr
+    assert "closed" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_the_command_refuses_in_a_sentence(saved, tmp_path):

@@ -94,6 +94,10 @@ def watch(
 
     For instance: tail -f sensors.csv | robustae watch --model sensors.rae --to jsonl
     """
+    if sys.stdin is None or sys.stdout is None:
+        raise InputError(
+            "standard input or output is closed: rows are read from one, scores go to the other."
+        )
     how = _how(format_, to, cells, cut, strict, forget if adapt else None)
     if save is not None:
         if not adapt:

@@ -1,5 +1,6 @@
 """A model read from a file is tried before anybody gets it: what a description claims need not be so."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from robustae.data.columns import Columns
 from robustae.data.rows import NumberRows
 from robustae.fit.mixed import MixedRows
-from robustae.fit.model import Model
+from robustae.fit.model import LARGEST, Model
 
 __all__ = ["vetted"]
 
@@ -45,6 +46,8 @@ def vetted(estimator: Any) -> None:
 def _check_state(estimator: Any) -> None:
     _check_kinds(estimator)
     columns = estimator.n_features_in_
+    if not _is_shape(estimator.kind_.image_shape, columns):
+        raise ValueError(f"the kind of the data has no shape of {columns} columns")
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and (names.shape != (columns,) or not all(isinstance(n, str) for n in names)):
         raise ValueError(f"{len(names)} names are given to {columns} columns")
@@ -63,14 +66,19 @@ def _check_kinds(estimator: Any) -> None:
     numbers += [*estimator.history_, *(model.unit for model in estimator.models_)]
     if not all(_is_number(value) for value in numbers):
         raise TypeError("a number is none")
-    if not all(model.unit > 0 for model in estimator.models_):
-        raise ValueError("a unit of energies is not above 0")
+    if not all(1 / LARGEST < model.unit < LARGEST for model in estimator.models_):
+        raise ValueError("a unit of energies is not above 0, or too large")
     if not all(type(getattr(estimator, name)) is int for name in COUNTS):
         raise TypeError("a count is none")
     if not calibration.sound:
         raise ValueError("the energies of clean rows are damaged")
-    if type(estimator.status_) is not str:
-        raise TypeError("the status is no text")
+    if not type(estimator.status_) is type(estimator.kind_.name) is str:
+        raise TypeError("the status or the kind of data is no text")
+
+
+def _is_shape(shape: Any, columns: int) -> bool:
+    whole = isinstance(shape, tuple) and len(shape) in (2, 3) and all(type(side) is int for side in shape)
+    return shape is None or whole and min(shape) > 0 and math.prod(shape) == columns
 
 
 def _is_number(value: Any) -> bool:

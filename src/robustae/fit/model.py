@@ -20,9 +20,10 @@ from robustae.solvers.objective import row_blocks, soft_clip
 from robustae.stats.scaling import Scaling
 from robustae.utils.checks import InputError
 
-__all__ = ["Block", "Model"]
+__all__ = ["LARGEST", "Block", "Model"]
 
 FARTHEST = 1e8  # deviations that are told apart
+LARGEST = 1e150  # energy: members of an ensemble divide theirs by numbers from 1 / LARGEST on
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,17 @@ class Model:
         return self.energy.rows(self.cells(block))
 
     def energies(self, X: np.ndarray) -> np.ndarray:
-        """Energies of the rows of X, shape (n,); of rows of the fit, where they are known, as if left out."""
+        """Energies of the rows of X, shape (n,); of rows of the fit, where they are known, as if left out.
+
+        Raises
+        ------
+        InputError
+            If one is no number.
+        """
         found = np.concatenate([self.energies_of(block) for block in self.blocks(X)])
+        if np.isnan(found).any():
+            raise InputError("the model gives a row no energy: it is damaged, or a cell is too large for it.")
+        found = found.clip(-LARGEST, LARGEST)
         return found if self.known is None else self.known.instead_of(found, X)
 
     def cell_shares(self, block: Block) -> np.ndarray:

@@ -129,8 +129,8 @@ def write_bytes(path: PathLike, data: bytes) -> None:
 
 
 def write_text(path: PathLike, text: str) -> None:
-    """Write `text` to `path` in UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write `text` to `path` in UTF-8, whole or not at all; bytes of names that are none become ``?``."""
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 @contextmanager

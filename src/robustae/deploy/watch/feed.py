@@ -63,16 +63,18 @@ class Feed:
     def batches(self) -> Iterator[list[Line]]:
         """Yield the lines, batch by batch, until the stream ends or is stopped."""
         batch: list[Line] = []
+        size = 0
         due: float | None = None
         while (chunk := self._next(due)) != END:
             for line in self._lines(chunk or b""):
                 batch.append(line)
-                if self._full(batch):
+                size += len(line.text or b"")
+                if len(batch) >= self.rows or size > BATCH_BYTES:
                     yield batch
-                    batch, due = [], None
+                    batch, size, due = [], 0, None
             if batch and (chunk is None or due is not None and time.monotonic() >= due):
                 yield batch
-                batch = []
+                batch, size = [], 0
             due = (due or time.monotonic() + self.seconds) if batch else None
         yield from [batch + self._last()] if batch or self._rest else []
 
@@ -90,9 +92,6 @@ class Feed:
             return END
         finally:
             self._waiting = False
-
-    def _full(self, batch: list[Line]) -> bool:
-        return len(batch) >= self.rows or sum(len(line.text or b"") for line in batch) > BATCH_BYTES
 
     def _lines(self, chunk: bytes) -> Iterator[Line]:
         *whole, rest = chunk.split(b"\n")

@@ -101,7 +101,6 @@ def watch(
     try:
         for batch in feed.batches():
             watcher.take(batch)
-            out.flush()
     except BrokenPipeError:
         pass
     return watcher.row_reader.named()
@@ -128,10 +127,15 @@ class _Watcher:
 
     def take(self, batch: list[Line]) -> None:
         """Score the rows of some lines, and write what was found."""
-        rows = [self._row(line, text) for line, text in self._texts(batch)]
-        good = [row for row in rows if row is not None]
-        if good:
-            self._score(good)
+        good: list[_Row] = []
+        try:
+            for line, text in self._texts(batch):
+                row = self._row(line, text)
+                good += [] if row is None else [row]
+        finally:  # where a bad line ends it all, those before it are scored
+            if good:
+                self._score(good)
+            self.out.flush()
 
     def _texts(self, batch: list[Line]) -> Iterator[tuple[Line, str | None]]:
         """Lines that are rows: without blank ones, and without the line of names."""
