@@ -2,7 +2,7 @@
 
 import pytest
 
-from robustae.utils.progress import Progress, fit_shown, rows_shown, shown
+from robustae.utils.progress import Progress, fit_shown, shown, stages_shown
 
 
 def test_speed_and_time_left_in_words(capsys):
@@ -52,7 +52,7 @@ def test_a_fit_that_is_shown_ends_in_a_line(capsys):
 
 def test_rows_are_reported_to_the_caller_too(capsys):
     calls = []
-    with rows_shown(True, lambda *args: calls.append(args)) as report:
+    with stages_shown(True, lambda *args: calls.append(args)) as report:
         report("read", 10, None)
         report("fit", 5, 20)
     assert calls == [("read", 10, None), ("fit", 5, 20)]

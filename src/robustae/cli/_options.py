@@ -61,7 +61,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Predictor = Annotated[
     str | None,
     option(
-        "NAME", "--predictor", help="The kind of autoencoder: auto, constant, linear, sigmoid, deep or conv."
+        "NAME",
+        "--predictor",
+        help="The kind of model: auto, shallow, constant, linear, sigmoid, deep or conv.",
     ),
 ]
 Lam = Annotated[
@@ -145,7 +147,8 @@ def refuse_with_model(model: Path | None, set_: list[str] | None, given: dict[st
     """Refuse parameters of a fit beside a model, which is fitted already."""
     if model is not None and (set_ or any(value is not None for value in given.values())):
         raise InputError(
-            "--model is fitted already: leave out --contamination, --predictor, --lam, --image-shape and --set."
+            "--model is fitted already: leave out --contamination, --predictor, --lam, --image-shape and "
+            "--set."
         )
 
 

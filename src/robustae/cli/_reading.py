@@ -19,30 +19,42 @@ __all__ = ["dialect_like", "read", "reads_files", "rows_for", "small", "without"
 
 _OPTIONS = {
     "sep": Annotated[
-        str | None, options.option("SIGN", "--sep", help="Separates the cells: one sign, tab or pipe.")
+        str | None,
+        options.option("SIGN", "--sep", help="Sign between the cells of a line: any one sign, tab or pipe."),
     ],
     "decimal": Annotated[
         str | None, options.option("SIGN", "--decimal", help="Decimal mark of numbers: point or comma.")
     ],
     "thousands": Annotated[
-        str | None, options.option("SIGN", "--thousands", help="Mark between the thousands of numbers.")
+        str | None, options.option("SIGN", "--thousands", help="Sign between the thousands of numbers.")
     ],
     "encoding": Annotated[
-        str | None, options.option("NAME", "--encoding", help="Encoding of text files, as cp1252 or utf-16.")
+        str | None,
+        options.option("NAME", "--encoding", help="Encoding of text files, such as cp1252 or utf-16."),
     ],
     "date_format": Annotated[
         str | None,
-        options.option("ORDER", "--date-format", help="Order in dates: dmy, mdy or ymd, or as %d.%m.%Y."),
+        options.option(
+            "ORDER",
+            "--date-format",
+            help="Order of day, month and year in dates: dmy, mdy, ymd, or a pattern such as %d.%m.%Y.",
+        ),
     ],
     "types": Annotated[
         list[str] | None,
         options.option(
-            "COLUMN=KIND", "--types", help="Kind of a column: number, category, date or text; repeatable."
+            "COLUMN=KIND",
+            "--types",
+            help="Kind of one column: number, category, date or text; may be repeated.",
         ),
     ],
     "identifier": Annotated[
         str | None,
-        options.option("COLUMN", "--id", help="Names the rows: not used by the model, kept in results."),
+        options.option(
+            "COLUMN",
+            "--id",
+            help="Column that names the rows: not used by the model, but kept in the results.",
+        ),
     ],
     "unreadable": Annotated[
         float,
@@ -99,7 +111,7 @@ def _options_of(types: list[str] | None, decimal: str | None, thousands: str | N
 
 
 def small(data: Sequence[Path], most_bytes: int) -> bool:
-    """Whether rows are read as a whole: one file of at most `most_bytes` in float64, or several of few rows."""
+    """Whether rows are read as a whole: a file of at most `most_bytes` in float64, or files of few rows."""
     from robustae.data.files import decoded_bytes, files_of, rows_of_files
     from robustae.data.whole import MOST_ROWS
 

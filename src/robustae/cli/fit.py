@@ -26,7 +26,8 @@ def fit(
         list[Path],
         typer.Argument(
             metavar="DATA...",
-            help="The table to fit to: CSV, JSON lines, .xlsx, Parquet, .npy or .npz; several files or a folder.",
+            help="The table to fit to: CSV, JSON lines, .xlsx, Parquet, .npy or .npz; several files or a "
+            "folder.",
             show_default=False,
         ),
     ],
@@ -75,10 +76,9 @@ def fit(
 
     For instance: robustae fit sensors.csv --model sensors.rae --label broken --set hidden=4
 
-    More than 20 000 rows in several files, or a table larger than memory, are read in batches, also by several
-    processes
-    (torchrun --nproc-per-node 2 -m robustae fit ...). A fit in batches that was stopped goes on with
-    --resume.
+    More than 20 000 rows in several files, or a table larger than memory, are read in batches, also by
+    several processes (torchrun --nproc-per-node 2 -m robustae fit ...). A fit in batches that was stopped
+    goes on with --resume.
     """
     settings = options.settings_of(
         set_,
@@ -175,7 +175,7 @@ def _first_process() -> bool:
 
 
 def _in_batches_wanted(data: Sequence[Path], asked: bool) -> bool:
-    """Whether the data are to be read in batches: asked for, many rows in several files, or more than memory."""
+    """Whether data are read in batches: asked for, many rows in several files, or more than memory."""
     return asked or int(os.environ.get("WORLD_SIZE", "1")) > 1 or not reading.small(data, _free() // SHARE)
 
 

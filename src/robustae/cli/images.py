@@ -1,7 +1,6 @@
-"""robustae images."""
+"""robustae images: which images of a folder are unusual, and where."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 from robustae.cli import _options as options
 from robustae.cli import _running as running
 from robustae.utils.checks import InputError
-from robustae.utils.progress import Progress
+from robustae.utils.progress import stages_shown
 
 
 def images(
@@ -18,31 +17,51 @@ def images(
         Path,
         typer.Argument(
             metavar="FOLDER",
-            help="Images, in folders below too; or one image, .npy or .npz.",
+            help="The images: a folder with its subfolders, one image, or an array in .npy or .npz.",
             show_default=False,
         ),
     ],
-    out: Annotated[Path, options.option("DIR", "--out", "-o", help="Folder for scores, heat maps and page.")],
+    out: Annotated[
+        Path, options.option("DIR", "--out", "-o", help="Folder to write scores, heat maps and a page to.")
+    ],
     train: Annotated[
         Path | None,
-        options.option("FOLDER", "--train", help="Learn from these instead, which need not be clean."),
+        options.option(
+            "FOLDER", "--train", help="Images to learn from instead of FOLDER; they need not be clean."
+        ),
     ] = None,
     features: Annotated[
-        str, typer.Option("--features", metavar="NAME", help="patches, strokes, efficientnet or auto.")
+        str,
+        typer.Option(
+            "--features",
+            metavar="NAME",
+            help="What images are compared by: auto, patches, strokes or efficientnet.",
+        ),
     ] = "auto",
     model: Annotated[
-        Path | None, options.option("FILE", "--model", "-m", help="Score by this model.rae; learn nothing.")
+        Path | None,
+        options.option(
+            "FILE",
+            "--model",
+            "-m",
+            help="The model.rae of an earlier run to score by, instead of learning one.",
+        ),
     ] = None,
     contamination: Annotated[
-        str, typer.Option("--contamination", metavar="SHARE", help="Share to flag, or auto.")
+        str,
+        typer.Option(
+            "--contamination",
+            metavar="SHARE",
+            help="Share of images to flag, from 0 to 0.5; auto if it is not known.",
+        ),
     ] = "auto",
     json: options.Json = False,
 ) -> None:
-    """Find the odd images in a folder, and where they are odd; none has to be clean."""
+    """Find the unusual images of a folder, and where they are unusual; none has to be marked as clean."""
     _check_out(out, folder, train)
     from robustae.images import inspect
 
-    with _progress() as progress:
+    with stages_shown(True, unit="images") as progress:
         found = inspect(
             folder,
             train=train,
@@ -62,25 +81,6 @@ def _check_out(out: Path, *sources: Path | None) -> None:
         if source is not None and source.exists() and source.resolve().is_relative_to(out.resolve()):
             raise InputError(f"--out {str(out)!r} would replace the images: name another folder.")
     check_writable(out)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield the callback: a line on standard error for each thing that is done."""
-    each: dict[str, Progress] = {}
-
-    def report(what: str, done: int, of: int) -> None:
-        if what not in each:
-            for other in each.values():
-                other.clear()
-            each[what] = Progress(what, "images")
-        each[what](done, of)
-
-    try:
-        yield report
-    finally:
-        for progress in each.values():
-            progress.clear()
 
 
 def _lines(summary: dict[str, Any], out: Path) -> Iterator[str]:

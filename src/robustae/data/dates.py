@@ -2,12 +2,11 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 from robustae.data.cells import plain_minus
 
-__all__ = ["ORDERS", "date_in", "hours_in", "is_date", "orders_of", "spelled_date", "spelled_hours"]
+__all__ = ["ORDERS", "date_in", "hours_in", "is_date", "spelled_date", "spelled_hours"]
 
 ORDERS = ("dmy", "mdy", "ymd")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
@@ -123,12 +122,6 @@ def hours_in(cell: str) -> float | None:
 def is_date(cell: str) -> bool:
     """Whether a cell can be read as a date in some order."""
     return any(date_in(cell, order) is not None for order in ORDERS)
-
-
-def orders_of(cells: Iterable[str]) -> dict[str, list[dt.datetime | None]]:
-    """What the cells are in each order."""
-    cells = list(cells)
-    return {order: [date_in(cell, order) for cell in cells] for order in ORDERS}
 
 
 def spelled_date(moment: dt.datetime, like: str, order: str) -> str:

@@ -36,5 +36,5 @@ def unguarded(cell: str) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    """Whether a cell is a number by its signs, or a marker for a missing one: no formula is that short of letters."""
+    """Whether a cell is a number by its signs, or marks a missing one; no formula has so few letters."""
     return all(sign in "0123456789.,' eE\u00a0\u202f" for sign in cell[1:]) and cell[:1] in "+-"

@@ -128,7 +128,7 @@ def unused_reason(name: str, values: np.ndarray) -> str:
 
 
 def numbers_by_column(table: Table) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield names and cells of the columns that are numbers as they are read; the name is empty for images."""
+    """Yield names and cells of the columns that are numbers as read; the name is empty for images."""
     if isinstance(table.values, np.ndarray):
         yield from zip(table.columns, table.values.T, strict=True) if table.columns else [("", table.values)]
         return

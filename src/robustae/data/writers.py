@@ -52,7 +52,7 @@ def write_matrix(
     columns: Iterable[str] | None = None,
     dialect: Dialect | None = None,
 ) -> None:
-    """Write rows by columns (or images) as CSV, JSON lines, Parquet, .npy or .npz (under the name X), by the ending.
+    """Write rows by columns (or images) as CSV, JSON lines, Parquet, .npy or .npz (array X), by the ending.
 
     Parameters
     ----------

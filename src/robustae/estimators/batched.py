@@ -10,7 +10,7 @@ from robustae.data.streams import row_source
 from robustae.data.whole import image_shape_of
 from robustae.estimators.scoring import score_source
 from robustae.fit.distributed import SourceFit, SourceOptions, fit_source, world_here
-from robustae.utils.progress import rows_shown
+from robustae.utils.progress import stages_shown
 
 __all__ = ["SourceMethods"]
 
@@ -78,7 +78,7 @@ class SourceMethods:
         params, seed = self.get_params(deep=False), int(self._seeds()[0])
         if params["image_shape"] is None:
             params["image_shape"] = image_shape_of(source)
-        with rows_shown(self.verbose and world.rank == 0, progress) as report:
+        with stages_shown(self.verbose and world.rank == 0, progress) as report:
             found = fit_source(source, params, seed, options, callback, report, world)
         self._name_columns(found, plan_of(found.columns, getattr(source, "kinds", {})))
         self._keep(found.fitted)

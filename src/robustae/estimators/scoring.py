@@ -61,7 +61,7 @@ def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:
 
 
 def identifiers_of(table: Table, model: Any) -> dict[str, np.ndarray]:
-    """Return the columns of a table that name its rows: as asked, or as the fit or the reader recognised them."""
+    """Return the columns of a table that name its rows: as asked, or as the fit or reader recognised them."""
     plan = getattr(model, "plan_", None)
     known = {} if plan is None else {c.name for c in plan.columns if c.kind == "identifier"}
     there = table.values.columns if table.mixed else {}

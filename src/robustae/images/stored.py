@@ -79,7 +79,7 @@ def load(path: str | os.PathLike[str], features: Any = None) -> Loaded:
     arrays, description = artifact.read(path)
     if "images" not in description:
         raise InputError(f"model {str(path)!r} is not one of images: robustae images writes those.")
-    with artifact.believed():
+    with artifact.damage_named():
         return Loaded(_model_of(arrays, description["images"], features))
 
 

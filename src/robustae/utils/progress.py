@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Callback", "Progress", "RowsDone", "fit_shown", "rows_shown", "shown"]
+__all__ = ["Callback", "Progress", "StageCallback", "fit_shown", "shown", "stages_shown"]
 
 EVERY = {True: 0.2, False: 10.0}  # seconds between two reports to a terminal, to a file
 
 Callback = Callable[[int, int, float], Any]
 """Called with the iteration, iterations at most, and J."""
 
-RowsDone = Callable[[str, int, int | None], None]
-"""Called with what is done ("read", "fit"), the rows so far, and the rows in all, None where not known."""
+StageCallback = Callable[[str, int, int | None], None]
+"""Called with the stage ("read", "fit"), what is done of it, and how much it is in all, None if not known."""
 
 
 class Progress:
@@ -129,22 +129,28 @@ def fit_shown(verbose: int, callback: Callback | None) -> Iterator[Callback | No
 
 
 @contextmanager
-def rows_shown(verbose: Any, callback: RowsDone | None) -> Iterator[RowsDone | None]:
-    """Yield the callback for rows read or fitted: the user's, and with `verbose` a `Progress` of each."""
+def stages_shown(
+    verbose: Any, callback: StageCallback | None = None, unit: str = "rows"
+) -> Iterator[StageCallback | None]:
+    """Yield the callback for work in stages: the user's, and with `verbose` a `Progress` of each stage."""
     if not verbose:
         yield callback
         return
     each: dict[str, Progress] = {}
 
-    def report(what: str, rows: int, of: int | None) -> None:
+    def clear() -> None:
+        for progress in each.values():
+            progress.clear()
+
+    def report(what: str, done: int, of: int | None) -> None:
         if what not in each:
-            each[what] = Progress(what, begun=rows)
-        each[what](rows, of)
+            clear()
+            each[what] = Progress(what, unit, begun=done)
+        each[what](done, of)
         if callback is not None:
-            callback(what, rows, of)
+            callback(what, done, of)
 
     try:
         yield report
     finally:
-        for progress in each.values():
-            progress.clear()
+        clear()
