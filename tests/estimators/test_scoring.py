@@ -10,12 +10,12 @@ import time
 
 import numpy as np
 import pytest
+from robustae.cli.app import app
 from sklearn.ensemble import IsolationForest
 from typer.testing import CliRunner
 
 from robustae import RobustAutoencoder
 from robustae.cli import score as command
-from robustae.cli.app import app
 from robustae.data import read_table
 from robustae.data.streams import row_source
 from robustae.datasets.synthetic import planted_rows

@@ -15,11 +15,12 @@ from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing
 from robustae.stats.conditional import given
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
-from robustae.stats.shallow import Shallow, fit_shallow, scales_given
+from robustae.stats.shallow import Shallow, fit_shallow
 from robustae.stats.thresholds import Calibration
 
 __all__ = ["ClosedFit", "fit_closed"]
 
+SOME = 5000  # rows from which the scales of flags come
 STATUS = "fitted in closed form."
 
 
@@ -83,9 +84,7 @@ def _left_out(
     found = given(fit.scatter, Z, there)
     R = found.left_out(fit.scatter, fit.kept)
     full = found.B + fit.scatter.location
-    wider = np.broadcast_to(scales_given(fit.scatter, np.ones(Z.shape[1]), found.pivots), Z.shape)
-    wider = wider if not there.all() else np.ones(())
-    block = Block(slice(0, len(Z)), full, there, full - found.residuals(), R, wider)
+    block = Block(slice(0, len(Z)), full, there, full - found.residuals(), R, found.wider)
     return block, R, np.maximum(fit.scale, floor)
 
 
@@ -93,8 +92,8 @@ def _widening(
     R: np.ndarray, Z: np.ndarray, there: np.ndarray, weight: Weight, noise: np.ndarray
 ) -> np.ndarray:
     """How many times wider than the noise the scale is that cells are judged by (`scale_beside_spike`)."""
-    sizes = np.where(there, np.abs(R), np.nan)
-    wider = scale_beside_spike(sizes, np.where(there, Z, np.nan), weight)
+    sizes, weights = some_rows(np.where(there, np.abs(R), np.nan), weight, SOME)
+    wider = scale_beside_spike(sizes, some_rows(np.where(there, Z, np.nan), None, SOME)[0], weights)
     return np.maximum(np.nan_to_num(wider) / noise, 1.0)
 
 

@@ -17,7 +17,7 @@ __all__ = ["Shallow", "fit_shallow"]
 KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
-SOME = 20_000  # rows from which scatter and scales come
+SOME = 5000  # rows from which the start and scales come
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
 ASKED = 2000  # rows that choose among them
@@ -49,14 +49,7 @@ class Shallow:
     def unseen(self, Z: np.ndarray, there: np.ndarray) -> np.ndarray:
         """Residuals in deviations of rows of the fit, each as if left out; 0 where missing, shape (n, d)."""
         found = given(self.scatter, Z, there)
-        return found.left_out(self.scatter, self.kept) / scales_given(self.scatter, self.scale, found.pivots)
-
-
-def scales_given(scatter: Scatter, scale: np.ndarray, pivots: np.ndarray) -> np.ndarray:
-    """Scales of residuals given what is there: 1 / sqrt(pivot), times what it is of `scale` in whole rows."""
-    if pivots.ndim == 1:
-        return scale
-    return scale * np.sqrt(scatter.pivots / pivots)
+        return found.left_out(self.scatter, self.kept) / (self.scale * found.wider)
 
 
 def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: bool = False) -> Shallow:
@@ -115,6 +108,11 @@ class _Rows:
             self.extra = filled.spread / weight.sum()
         return found
 
+    def some(self) -> "_Rows":
+        """Some of the rows, evenly spread."""
+        step = len(self) // SOME
+        return _Rows(self.Z[::step], self.there[::step], None if self.weight is None else self.weight[::step])
+
     def fill(self, kept: np.ndarray) -> None:
         """Go on until the missing cells stand, more or less."""
         for _ in range(0 if self.whole else FILLINGS):
@@ -133,7 +131,14 @@ class _Rows:
 
 
 def _concentrated(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest three quarters by concentration steps (Rousseeuw and Van Driessen 1999)."""
+    """The nearest three quarters by concentration steps (Rousseeuw and Van Driessen 1999).
+
+    Of many rows some do for all steps but the last.
+    """
+    if len(rows) >= 2 * SOME:
+        few = rows.some()
+        distances = rows.distances(few.scatter(_concentrated(few)[0]))
+        return _nearest(distances, rows.weight), distances
     there = np.maximum(rows.there.sum(1), 1)
     distances = (np.log1p(rows.Z**2) * rows.there).sum(1) * (rows.Z.shape[1] / there)
     kept = np.zeros(len(rows), bool)
@@ -194,8 +199,8 @@ def _scales(rows: _Rows, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
     """MAD of the residuals of the rows kept, and at least a share of the winsorised deviation of all."""
     found = rows.given(scatter)
     R = found.left_out(scatter, kept)
-    if found.pivots.ndim > 1:
-        R = np.where(rows.there, R * np.sqrt(found.pivots / scatter.pivots), np.nan)
+    if not rows.whole:
+        R = np.where(rows.there, R / found.wider, np.nan)
     some, weight = some_rows(R, rows.weight, SOME)
     inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
     robust = np.nan_to_num(mad_scale(inner, weights, 0.0))
