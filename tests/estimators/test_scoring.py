@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from robustae import RobustAutoencoder
 from robustae.cli import score as command
-from robustae.cli.app import app
+from robustae.cli import app
 from robustae.data import read_table
 from robustae.data.streams import row_source
 from robustae.datasets.synthetic import planted_rows
@@ -254,7 +254,7 @@ def test_models_of_mixed_columns_take_arrow_and_parquet(mixed, tmp_path):
     assert {name for row in scored["columns"].to_pylist() for name in row} <= {*NAMES, "colour"}
     frame.to_parquet(tmp_path / "t.parquet")
     np.testing.assert_allclose(score_source(model, tmp_path), expected, rtol=1e-9)
-    with pytest.raises(InputError, match="scores Parquet in batches"):
+    with pytest.raises(InputError, match="scores files in batches"):
         score_source(model, iter([frame]))
 
 
@@ -293,7 +293,7 @@ def test_a_large_file_is_read_in_batches_and_scored_alike(folder, monkeypatch):
     assert large == small
 
 
-def test_a_large_mixed_file_is_read_whole(mixed, folder, monkeypatch):
+def test_a_large_mixed_file_is_scored_in_batches(mixed, folder, monkeypatch):
     frame, model = mixed
     model.save("mixed.rae")
     frame.to_csv("mixed.csv", index=False)

@@ -194,6 +194,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True  # made dense, up to a size
         return tags
 
     def __sklearn_is_fitted__(self):
