@@ -91,7 +91,7 @@ def test_any_estimator_of_scores_and_an_offset(X, tmp_path):
 def test_files_are_what_is_written_for_a_table_in_memory(folder, model, X, expected, suffix):
     out = f"s{suffix}"
     facts = score_source(model, "t.parquet", out=out)
-    assert run("score", "t.csv", "--model", "m.rae", "--out", f"whole{suffix}").exit_code == 0
+    assert run("score", "t.parquet", "--model", "m.rae", "--out", f"whole{suffix}").exit_code == 0
     if suffix == ".npy":
         one, two = np.load(out), np.load(f"whole{suffix}")
         assert one.dtype == two.dtype
