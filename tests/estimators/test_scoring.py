@@ -14,8 +14,8 @@ from sklearn.ensemble import IsolationForest
 from typer.testing import CliRunner
 
 from robustae import RobustAutoencoder
-from robustae.cli import score as command
 from robustae.cli import app
+from robustae.cli import score as command
 from robustae.data import read_table
 from robustae.data.streams import row_source
 from robustae.datasets.synthetic import planted_rows
