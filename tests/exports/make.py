@@ -48,7 +48,7 @@ def table(columns, delimiter=",", quote=False, end="\n", header=True):
         [f'"{cell}"' if quote or delimiter in str(cell) else str(cell) for cell in down]
         for down in columns.values()
     ]
-    lines = [delimiter.join(row) for row in zip(*cells)]
+    lines = [delimiter.join(row) for row in zip(*cells, strict=True)]
     return end.join([delimiter.join(columns)] * header + lines) + end
 
 
@@ -77,14 +77,16 @@ def main():
         plain,
     )
     write(
-        "rows_end_in_separators.csv", "a;b\n" + "".join(f"{a};{b};;\n" for a, b in zip(NUMBERS, SMALL)), plain
+        "rows_end_in_separators.csv",
+        "a;b\n" + "".join(f"{a};{b};;\n" for a, b in zip(NUMBERS, SMALL, strict=True)),
+        plain,
     )
     write("quoted.csv", table(plain, quote=True), plain)
     write("blank_lines.csv", table(plain).replace("\n", "\n\n"), plain)
     write("long_header.csv", table({"a" * 70_000: NUMBERS, "b": SMALL}), {"a" * 70_000: NUMBERS, "b": SMALL})
     write(
         "quoted_newlines.csv",
-        "a,note\n" + "".join(f'{a},"{word}\nsecond line"\n' for a, word in zip(NUMBERS, WORDS)),
+        "a,note\n" + "".join(f'{a},"{word}\nsecond line"\n' for a, word in zip(NUMBERS, WORDS, strict=True)),
         {"a": NUMBERS, "note": [f"{word}\nsecond line" for word in WORDS]},
     )
     write(
@@ -188,11 +190,11 @@ def main():
         {"tag": days(EARLY), "b": SMALL},
         dates=["tag"],
     )
-    moments = [f"{d:%d.%m.%Y} {h:02d}:{m:02d}" for d, (h, m) in zip(DAYS, TIMES)]
+    moments = [f"{d:%d.%m.%Y} {h:02d}:{m:02d}" for d, (h, m) in zip(DAYS, TIMES, strict=True)]
     write(
         "dates_with_times.csv",
         table({"when": moments, "b": SMALL}, ";"),
-        {"when": [d + (60 * h + m) / 1440 for d, (h, m) in zip(days(DAYS), TIMES)], "b": SMALL},
+        {"when": [d + (60 * h + m) / 1440 for d, (h, m) in zip(days(DAYS), TIMES, strict=True)], "b": SMALL},
         dates=["when"],
     )
     early = table({"day": [f"{d:%d/%m/%Y}" for d in EARLY], "b": SMALL})
@@ -249,11 +251,15 @@ def main():
     formulas = [f"=HYPERLINK({word})" for word in WORDS]
     write("formulas.csv", table({"a": NUMBERS, "link": formulas}), {"a": NUMBERS, "link": formulas})
     # Other formats
-    records = [{"a": a, "b": b, "colour": word} for a, b, word in zip(NUMBERS, SMALL, WORDS)]
+    records = [{"a": a, "b": b, "colour": word} for a, b, word in zip(NUMBERS, SMALL, WORDS, strict=True)]
     write("lines.jsonl", "".join(json.dumps(row) + "\n" for row in records), plain | {"colour": WORDS})
     write("lines_called.csv", "".join(json.dumps(row) + "\n" for row in records), plain | {"colour": WORDS})
-    write("list.json", json.dumps([{"a": a, "b": b} for a, b in zip(NUMBERS, SMALL)], indent=1), plain)
-    written = [{"a": german(a), "b": b} for a, b in zip(LARGE, SMALL)]
+    write(
+        "list.json",
+        json.dumps([{"a": a, "b": b} for a, b in zip(NUMBERS, SMALL, strict=True)], indent=1),
+        plain,
+    )
+    written = [{"a": german(a), "b": b} for a, b in zip(LARGE, SMALL, strict=True)]
     write(
         "written_numbers.jsonl", "".join(json.dumps(row) + "\n" for row in written), {"a": LARGE, "b": SMALL}
     )
@@ -279,7 +285,7 @@ def sheet(expected, plain):
     except ImportError:
         return
     book = openpyxl.Workbook()
-    for row in [list(columns), *zip(*columns.values())]:
+    for row in [list(columns), *zip(*columns.values(), strict=True)]:
         book.active.append(list(row))
     book.save(FOLDER / "sheet.xlsx")
 

@@ -150,7 +150,7 @@ def test_watch_reads_lines_alike(name):
     out, said = io.StringIO(), []
     source = io.BytesIO(text.encode())
     watch(model, Feed(_Stream(source), 64, 0.01, 2**20), out, warn=said.append)
-    rows = [line for line in out.getvalue().splitlines()]
+    rows = out.getvalue().splitlines()
     kept = [i for i in range(len(table.values)) if name != "one_slip.csv" or i != 5]
     expected = model.score_samples(table.values)[kept]
     found = (

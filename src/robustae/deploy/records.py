@@ -41,7 +41,7 @@ class RowReader:
 
     @classmethod
     def of(cls, model: Any, skipped: Sequence[str] = ()) -> "RowReader":
-        """Return the reader of a fitted model, which leaves out the columns `skipped` (names, or positions)."""
+        """Return the reader of a fitted model, which leaves out columns (by name or position)."""
         skipped = tuple(skipped)
         if model.plan_ is not None:
             plan = model.plan_
@@ -149,7 +149,7 @@ class RowReader:
         return np.column_stack([numbers(columns[j], name) for name, j in zip(wanted, places, strict=True)])
 
     def _refuse_unreadable(self, table: MixedTable) -> None:
-        """Refuse a cell that is neither a number nor missing, in a column of numbers: nothing could say so later."""
+        """Refuse a cell in a column of numbers that is neither one nor missing: no answer would tell."""
         for name, cells in self.model.plan_.unreadable(table).items():
             i = int(np.flatnonzero(cells)[0])
             written = table.columns[name]
@@ -159,7 +159,7 @@ class RowReader:
 
 
 def _refuse_twins(names: Sequence[str], found: Sequence[str], needed: Sequence[str]) -> None:
-    """Refuse a name that stands twice where the model knows one: it would not be clear which column is meant."""
+    """Refuse a name that stands twice where the model knows one: which is meant would not be clear."""
     for name, numbered in zip(map(str, names), found, strict=True):
         if name.strip() in needed and numbered != name.strip() and numbered not in needed:
             raise InputError(f"there are several columns called {name!r}: give each a name of its own.")

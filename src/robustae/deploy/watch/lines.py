@@ -36,7 +36,9 @@ def format_of(text: str) -> str:
 def reader_for(
     text: str, kind: str, row_reader: RowReader, header: bool | None = None
 ) -> tuple[LineReader, bool]:
-    """Return the reader for lines that begin with this one, and whether it is a line of names (`header`, if given).
+    """Return the reader for lines that begin with this one, and whether it is a line of names.
+
+    `header` decides that, where it is given.
 
     Raises
     ------
