@@ -15,7 +15,7 @@ endif
 
 .PHONY: demo test quick lint format types layers docs tables check-tables bench soak clean
 
-demo: $(VENV)/.test
+demo: $(VENV)/.demo
 	@mkdir -p out
 	$(BIN)/robustae demo --out out/demo
 
@@ -77,11 +77,12 @@ $(VENV)/.made:
 	     "install it or name it: make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3" >&2; exit 1
 
 # The build tools are pinned too: they go in first, and pip then builds without its own unpinned ones.
-$(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) install --quiet -c constraints.txt hatchling editables
 	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[$(EXTRAS_$*)]'
 	@touch $@
 
+EXTRAS_demo := demo
 EXTRAS_test := test
 EXTRAS_dev := dev
 EXTRAS_bench := test,benchmarks

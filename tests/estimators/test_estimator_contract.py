@@ -120,10 +120,12 @@ def test_what_is_no_table_is_refused(rows):
     assert str(caught.value)
 
 
-def test_sparse_is_refused_with_a_way_out(X):
+def test_sparse_is_dense_and_refused_beyond_a_size(X):
     sparse = pytest.importorskip("scipy.sparse")
-    with pytest.raises((ValueError, TypeError), match="(?i)sparse.*(toarray|dense)"):
-        RobustAutoencoder(**QUICK).fit(sparse.csr_matrix(X))
+    scores = RobustAutoencoder(**QUICK).fit(sparse.csr_matrix(X)).score_samples(sparse.csc_array(X))
+    np.testing.assert_array_equal(scores, RobustAutoencoder(**QUICK).fit(X).score_samples(X))
+    with pytest.raises(InputError, match="can be made dense"):
+        RobustAutoencoder(**QUICK).fit(sparse.csr_matrix((2**14, 2**14)))
 
 
 def test_another_number_of_columns_is_refused(model, X):

@@ -15,6 +15,7 @@ from sklearn.ensemble import IsolationForest
 from typer.testing import CliRunner
 
 from robustae import RobustAutoencoder
+from robustae.cli import app
 from robustae.cli import score as command
 from robustae.data import read_table
 from robustae.data.streams import row_source
@@ -91,7 +92,7 @@ def test_any_estimator_of_scores_and_an_offset(X, tmp_path):
 def test_files_are_what_is_written_for_a_table_in_memory(folder, model, X, expected, suffix):
     out = f"s{suffix}"
     facts = score_source(model, "t.parquet", out=out)
-    assert run("score", "t.csv", "--model", "m.rae", "--out", f"whole{suffix}").exit_code == 0
+    assert run("score", "t.parquet", "--model", "m.rae", "--out", f"whole{suffix}").exit_code == 0
     if suffix == ".npy":
         one, two = np.load(out), np.load(f"whole{suffix}")
         assert one.dtype == two.dtype
@@ -254,7 +255,7 @@ def test_models_of_mixed_columns_take_arrow_and_parquet(mixed, tmp_path):
     assert {name for row in scored["columns"].to_pylist() for name in row} <= {*NAMES, "colour"}
     frame.to_parquet(tmp_path / "t.parquet")
     np.testing.assert_allclose(score_source(model, tmp_path), expected, rtol=1e-9)
-    with pytest.raises(InputError, match="scores Parquet in batches"):
+    with pytest.raises(InputError, match="scores files in batches"):
         score_source(model, iter([frame]))
 
 
@@ -293,7 +294,7 @@ def test_a_large_file_is_read_in_batches_and_scored_alike(folder, monkeypatch):
     assert large == small
 
 
-def test_a_large_mixed_file_is_read_whole(mixed, folder, monkeypatch):
+def test_a_large_mixed_file_is_scored_in_batches(mixed, folder, monkeypatch):
     frame, model = mixed
     model.save("mixed.rae")
     frame.to_csv("mixed.csv", index=False)

@@ -30,6 +30,16 @@ def watch(
             "KIND", "--to", help="Format of the output: csv or jsonl; without it that of the input."
         ),
     ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            help="Whether the first line of CSV has the names of the columns; without it that line decides.",
+            show_default=False,
+        ),
+    ] = None,
+    label: options.Label = None,
+    drop: options.Drop = None,
     cells: Annotated[
         int,
         typer.Option(
@@ -98,7 +108,8 @@ def watch(
         raise InputError(
             "standard input or output is closed: rows are read from one, scores go to the other."
         )
-    how = _how(format_, to, cells, cut, strict, forget if adapt else None)
+    skipped = (*([] if label is None else [label]), *(drop or []))
+    how = _how(format_, to, cells, cut, strict, forget if adapt else None, header, skipped)
     if save is not None:
         if not adapt:
             raise InputError("--save keeps what --adapt has learnt: give both.")

@@ -31,8 +31,19 @@ _GROUPS = {
 _EITHER = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  # 1.325: a decimal mark, or one of thousands
 LONGEST_UNIT = 16
 # Multiples that a column may mix, as 950, 1.2K and 3M.
-_MULTIPLES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "Mio.": 1e6, "m": 1e6, "mn": 1e6, "B": 1e9}
-_MULTIPLES |= {"bn": 1e9, "Mrd": 1e9, "Mrd.": 1e9, "T": 1e12}
+_MULTIPLES = {
+    "": 0,
+    "k": 3,
+    "K": 3,
+    "M": 6,
+    "Mio": 6,
+    "Mio.": 6,
+    "m": 6,
+    "mn": 6,
+    "B": 9,
+    "bn": 9,
+}  # powers of 10
+_MULTIPLES |= {"Mrd": 9, "Mrd.": 9, "T": 12}
 OTHER = {".": ",", ",": "."}
 
 
@@ -72,15 +83,16 @@ class Numeral:
         """Whether its one mark may be decimal or of thousands."""
         return bool(_EITHER.fullmatch(self.body)) and not self.exponent
 
-    def value(self, decimal: str) -> float | None:
-        """The number with this decimal mark; None where it is none."""
+    def value(self, decimal: str, power: int = 0) -> float | None:
+        """The number with this decimal mark, times a power of ten; None where it is none."""
         whole, found, fraction = self.body.partition(decimal)
         if found and not fraction.isdigit() and fraction:
             return None
         digits = _ungrouped(whole, decimal)
         if digits is None:
             return None
-        value = float(f"{digits or '0'}.{fraction or '0'}{self.exponent}")
+        exponent = int(self.exponent[1:] or 0) + power
+        value = float(f"{digits or '0'}.{fraction or '0'}e{exponent}")
         return -value if self.negative else value
 
 
@@ -149,13 +161,12 @@ def number_in(cell: str, decimal: str, unit: Unit) -> float | None:
     found = parts_of_cell(cell)
     if found is None:
         return None
-    value = found.value(decimal)
-    if value is None:
-        return None
     if unit.mixed:
-        factor = _MULTIPLES.get(found.unit.tail)
-        fits = found.unit.lead in ("", unit.lead)
-        return value * factor if fits and factor is not None else None
+        power = _MULTIPLES.get(found.unit.tail)
+        return (
+            found.value(decimal, power) if found.unit.lead in ("", unit.lead) and power is not None else None
+        )
+    value = found.value(decimal)
     bare = found.unit == Unit() and "%" not in unit.tail
     alike = found.unit.lead == unit.lead and found.unit.tail.lower() == unit.tail.lower()
     return value if bare or alike else None

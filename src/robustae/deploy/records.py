@@ -9,6 +9,8 @@ import numpy as np
 
 from robustae.data import MixedTable, numbers_of
 from robustae.data.cells import is_number, number
+from robustae.data.table import position
+from robustae.data.text import distinct, with_points
 from robustae.utils.checks import InputError, suggestion
 
 __all__ = ["RowReader", "numbers"]
@@ -28,24 +30,28 @@ class RowReader:
         All columns of the fit: names, or positions as text.
     needed : list of str or None
         Names of the columns that rows must bring; None where the model knows none.
+    skipped : tuple of str
+        Columns that come and are no part of the model, by name or position: a label.
     """
 
     model: Any
     columns: list[str]
     needed: list[str] | None
+    skipped: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, model: Any) -> "RowReader":
-        """Return the reader of a fitted model."""
+    def of(cls, model: Any, skipped: Sequence[str] = ()) -> "RowReader":
+        """Return the reader of a fitted model, which leaves out columns (by name or position)."""
+        skipped = tuple(skipped)
         if model.plan_ is not None:
             plan = model.plan_
-            return cls(model, plan.names, [plan.names[j] for j in plan.used])
+            return cls(model, plan.names, [plan.names[j] for j in plan.used], skipped)
         names = getattr(model, "feature_names_in_", None)
         if names is None:
-            return cls(model, [str(j) for j in range(model.n_features_in_)], None)
+            return cls(model, [str(j) for j in range(model.n_features_in_)], None, skipped)
         model = copy.copy(model)
         del model.feature_names_in_
-        return cls(model, [str(name) for name in names], [str(name) for name in names])
+        return cls(model, [str(name) for name in names], [str(name) for name in names], skipped)
 
     def named(self) -> Any:
         """Return the model with the names of its columns, as it was handed over."""
@@ -55,6 +61,10 @@ class RowReader:
         model.feature_names_in_ = np.array(self.columns, dtype=object)
         return model
 
+    def cells(self, row: list[str], delimiter: str) -> list[str]:
+        """Return the cells of a line: plain numbers between semicolons may have decimal commas."""
+        return row if self.mixed else with_points(row, delimiter)
+
     @property
     def mixed(self) -> bool:
         """Whether columns may hold more than numbers."""
@@ -63,11 +73,27 @@ class RowReader:
     def heading(self, cells: Sequence[str]) -> list[str] | None:
         """Return the names that the first row of a text gives, None where it is a row of numbers."""
         names = [cell.strip() for cell in cells]
-        if self.needed is not None and {*self.needed} <= {*names}:
+        if self.needed is not None and {*self.needed} <= {*distinct(names)}:
             return names
+        if self._by_position:
+            return None
         texts = any(number(cell) is None for cell in cells)
         named = texts and (self.needed is not None or not any(map(is_number, cells)))
         return names if named else None
+
+    @property
+    def _by_position(self) -> bool:
+        """Whether the columns of the fit had no names, though some are more than plain numbers."""
+        return self.mixed and self.columns == [str(j) for j in range(len(self.columns))]
+
+    @property
+    def takes_matrix(self) -> bool:
+        """Whether rows may come as a matrix of numbers."""
+        return not self.mixed or self.model.plan_.only_numbers
+
+    def of_matrix(self, X: np.ndarray) -> Any:
+        """Return a matrix of the columns needed as the model takes it."""
+        return self.rows(list(X.T), self.needed) if self.mixed else X
 
     def places(self, names: Sequence[str] | None, count: int) -> list[int]:
         """Return where the columns needed stand among those that come: by name, or by position.
@@ -78,13 +104,22 @@ class RowReader:
             If one is not there, or, without names, their number differs.
         """
         if names is not None and self.needed is not None:
-            at = {str(name): j for j, name in reversed(list(enumerate(names)))}
+            found = distinct([*map(str, names)])  # as files are read
+            _refuse_twins(names, found, self.needed)
+            at = {name: j for j, name in enumerate(found)}
             return [_place(name, at) for name in self.needed]
-        if self.mixed and names is None:
+        if self.mixed and not self._by_position:
             raise InputError(f"the columns need names: {_listed(self.needed or [])}.")
-        if count != len(self.columns):
-            raise InputError(f"the model takes {len(self.columns)} columns, and the rows have {count}.")
-        return list(range(count))
+        kept = self._kept(names, count)
+        if len(kept) != len(self.columns):
+            raise InputError(f"the model takes {len(self.columns)} columns, and the rows have {len(kept)}.")
+        return [kept[self.columns.index(name)] for name in self.needed or self.columns]
+
+    def _kept(self, names: Sequence[str] | None, count: int) -> list[int]:
+        """Places of the columns that are not skipped."""
+        known = [*map(str, names)] if names is not None else [str(j) for j in range(count)]
+        skipped = {position(name, known, "column") for name in self.skipped}
+        return [j for j in range(count) if j not in skipped]
 
     def rows(self, columns: Sequence[Any], names: Sequence[str] | None = None) -> Any:
         """Return rows as the model takes them.
@@ -108,8 +143,26 @@ class RowReader:
         places = self.places(names, len(columns))
         wanted = self.needed or self.columns
         if self.mixed:
-            return MixedTable({name: _cells(columns[j]) for name, j in zip(wanted, places, strict=True)})
+            table = MixedTable({name: _cells(columns[j]) for name, j in zip(wanted, places, strict=True)})
+            self._refuse_unreadable(table)
+            return table
         return np.column_stack([numbers(columns[j], name) for name, j in zip(wanted, places, strict=True)])
+
+    def _refuse_unreadable(self, table: MixedTable) -> None:
+        """Refuse a cell in a column of numbers that is neither one nor missing: no answer would tell."""
+        for name, cells in self.model.plan_.unreadable(table).items():
+            i = int(np.flatnonzero(cells)[0])
+            written = table.columns[name]
+            raise InputError(
+                f"column {name!r}{_row(i, written)}: {_short(written[i])} cannot be read as in the fit."
+            )
+
+
+def _refuse_twins(names: Sequence[str], found: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuse a name that stands twice where the model knows one: which is meant would not be clear."""
+    for name, numbered in zip(map(str, names), found, strict=True):
+        if name.strip() in needed and numbered != name.strip() and numbered not in needed:
+            raise InputError(f"there are several columns called {name!r}: give each a name of its own.")
 
 
 def _place(name: str, at: dict[str, int]) -> int:

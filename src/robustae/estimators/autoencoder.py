@@ -194,6 +194,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True  # made dense, up to a size
         return tags
 
     def __sklearn_is_fitted__(self):
@@ -254,7 +255,7 @@ class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, Base
         with fit_shown(self.verbose, callback) as report, one_thread_for(settings.predictor):
             settings = replace(settings, budget=replace(settings.budget, callback=report))
             fitted = fit_models(rows.values, weight, settings, self._seeds())
-        if rows.plan is not None:
+        if rows.groups is not None:
             fitted = self._with_trusted_levels(fitted, rows if weight is None else rows.of(weight > 0))
         self._keep(fitted)
         return self

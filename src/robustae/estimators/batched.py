@@ -73,11 +73,12 @@ class SourceMethods:
         distributed.PeerLost
             If another process ends before its time.
         """
-        world, source = world_here(), source if own_rows else row_source(source)
+        world = world_here()
         options = SourceOptions(checkpoint, resume, spill, own_rows, every)
         params, seed = self.get_params(deep=False), int(self._seeds()[0])
         if params["image_shape"] is None:
             params["image_shape"] = image_shape_of(source)
+        source = source if own_rows else row_source(source)
         with stages_shown(self.verbose and world.rank == 0, progress) as report:
             found = fit_source(source, params, seed, options, callback, report, world)
         self._name_columns(found, plan_of(found.columns, getattr(source, "kinds", {})))

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from itertools import islice
 
-from robustae.data.text import delimiter_of, with_points
+from robustae.data.text import delimiter_of
 from robustae.data.writers import csv_bytes
 from robustae.deploy.records import RowReader
 from robustae.deploy.serve.answers import Answer, by_column
@@ -25,7 +25,7 @@ def read_csv(body: bytes, row_reader: RowReader, limits: Limits):
     InputError
         If it is no CSV in UTF-8, or has no rows.
     """
-    lines = _lines(body, limits)
+    lines = _lines(body, row_reader, limits)
     first = next(lines, None)
     if first is None:
         raise InputError("the body is empty: send CSV, its first line the names of the columns.")
@@ -37,7 +37,7 @@ def read_csv(body: bytes, row_reader: RowReader, limits: Limits):
     return row_reader.rows(list(zip(*rows, strict=True)), names)
 
 
-def _lines(body: bytes, limits: Limits) -> Iterator[list[str]]:
+def _lines(body: bytes, row_reader: RowReader, limits: Limits) -> Iterator[list[str]]:
     """Yield the cells of each line that is not blank; all of one width, and no more than are taken."""
     text = io.StringIO(_text(body), newline="")
     head = [line[:LONGEST_HEAD] for line in islice(text, HEAD) if line.strip()]
@@ -54,7 +54,7 @@ def _lines(body: bytes, limits: Limits) -> Iterator[list[str]]:
             count += 1
             too_many_rows(count - 1, limits)  # one may be that of names
             too_many_cells(count * width, limits)
-            yield with_points(row, delimiter)
+            yield row_reader.cells(row, delimiter)
     except csv.Error as error:
         raise InputError(f"the body is no CSV: {error}.") from None
 

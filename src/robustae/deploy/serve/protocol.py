@@ -127,7 +127,7 @@ def _as_bytes(request: dict[str, Any], outputs: list[dict[str, Any]]) -> frozens
 
 def _rows(inputs: list[dict[str, Any]], row_reader: RowReader, limits: Limits, binary: Binary) -> Any:
     """One tensor of rows of numbers, or one tensor for each column."""
-    if len(inputs) == 1 and not row_reader.mixed and len(shape_of(inputs[0])) > 1:
+    if len(inputs) == 1 and row_reader.takes_matrix and len(shape_of(inputs[0])) > 1:
         return _matrix(inputs[0], row_reader, limits, binary)
     too_many_columns(len(inputs), limits)
     names = [text_of(entry, "name") for entry in inputs]
@@ -146,9 +146,9 @@ def _cells(column: np.ndarray) -> Any:
     return column.tolist() if column.dtype == object else column
 
 
-def _matrix(entry: dict[str, Any], row_reader: RowReader, limits: Limits, binary: Binary) -> np.ndarray:
+def _matrix(entry: dict[str, Any], row_reader: RowReader, limits: Limits, binary: Binary) -> Any:
     X = tensor(entry, binary, limits)
-    d = len(row_reader.columns)
+    d = len(row_reader.needed or row_reader.columns)
     if math.prod(X.shape[1:]) != d or X.dtype == object:
         raise InputError(f"tensor {text_of(entry, 'name')[:80]!r} must hold rows of {d} numbers.")
     if not len(X):
@@ -156,7 +156,7 @@ def _matrix(entry: dict[str, Any], row_reader: RowReader, limits: Limits, binary
     X = X.reshape(len(X), d)
     if X.dtype.kind == "f" and np.isinf(X).any():
         raise InputError("the tensor holds an infinity.")
-    return X
+    return row_reader.of_matrix(X)
 
 
 def write_json(found: Answer, asked: Asked, model: str) -> Written:

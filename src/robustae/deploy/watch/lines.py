@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from robustae.data.text import delimiter_of, with_points
+from robustae.data.text import delimiter_of
 from robustae.deploy.records import RowReader
 from robustae.utils.checks import InputError
 
@@ -33,8 +33,12 @@ def format_of(text: str) -> str:
     return "jsonl" if text.lstrip()[:1] in ("{", "[") else "csv"
 
 
-def reader_for(text: str, kind: str, row_reader: RowReader) -> tuple[LineReader, bool]:
+def reader_for(
+    text: str, kind: str, row_reader: RowReader, header: bool | None = None
+) -> tuple[LineReader, bool]:
     """Return the reader for lines that begin with this one, and whether it is a line of names.
+
+    `header` decides that, where it is given.
 
     Raises
     ------
@@ -45,9 +49,12 @@ def reader_for(text: str, kind: str, row_reader: RowReader) -> tuple[LineReader,
         return _Json(row_reader), False
     delimiter = delimiter_of([text])
     cells = _cells(text, delimiter)
-    names = row_reader.heading(cells)
-    width = len(cells if names is not None else row_reader.columns)
-    return _Csv(row_reader.places(names, width), width, delimiter), names is not None
+    names = (
+        row_reader.heading(cells) if header is None else [cell.strip() for cell in cells] if header else None
+    )
+    width = len(cells) if names is not None else len(row_reader.columns) + len(row_reader.skipped)
+    places = row_reader.places(names, width)
+    return _Csv(row_reader, places, width, delimiter), names is not None
 
 
 def _cells(text: str, delimiter: str) -> list[str]:
@@ -55,18 +62,28 @@ def _cells(text: str, delimiter: str) -> list[str]:
         (cells,) = csv.reader([text], delimiter=delimiter, skipinitialspace=True, strict=True)
     except (csv.Error, ValueError) as error:
         raise InputError(f"it is no line of CSV: {error}.") from None
-    return with_points(cells, delimiter)
+    return cells
 
 
 class _Csv:
-    def __init__(self, places: list[int], width: int, delimiter: str):
-        self.places, self.width, self.delimiter = places, width, delimiter
+    def __init__(self, row_reader: RowReader, places: list[int], width: int, delimiter: str):
+        self.row_reader, self.places, self.width, self.delimiter = row_reader, places, width, delimiter
 
     def row(self, text: str) -> Sequence[Any]:
         cells = _cells(text, self.delimiter)
         if len(cells) != self.width:
             raise InputError(f"it has {len(cells)} cells, and {self.width} are needed.")
+        cells = self.row_reader.cells(cells, self.delimiter)
         return [cells[j] for j in self.places]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twin = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"it has {twin!r} twice: give each column a name of its own.")
+    return row
 
 
 class _Json:
@@ -75,7 +92,9 @@ class _Json:
 
     def row(self, text: str) -> Sequence[Any]:
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_once)
+        except InputError:
+            raise
         except (ValueError, RecursionError) as error:
             raise InputError(f"it is no JSON: {error}.") from None
         if isinstance(value, dict):

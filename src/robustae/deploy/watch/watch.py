@@ -35,6 +35,10 @@ class Watch:
         Whether a bad line ends it all.
     forget : float or None
         Weight of what comes against what was learnt before (see `partial_fit`); None learns nothing.
+    header : bool or None
+        Whether the first line of CSV has the names of the columns; None is decided by that line.
+    skipped : tuple of str
+        Columns that come and are no part of the model, by name or position.
     """
 
     format: str | None = None
@@ -43,6 +47,8 @@ class Watch:
     cut: float = FLAG_AT
     strict: bool = False
     forget: float | None = None
+    header: bool | None = None
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass
@@ -97,7 +103,9 @@ def watch(
     InputError
         If the first line lacks columns that the model needs, or, where strict, at a bad line.
     """
-    watcher = _Watcher(RowReader.of(model), how or Watch(), out, warn, tally or Tally())
+    watcher = _Watcher(
+        RowReader.of(model, (how or Watch()).skipped), how or Watch(), out, warn, tally or Tally()
+    )
     try:
         for batch in feed.batches():
             watcher.take(batch)
@@ -149,7 +157,7 @@ class _Watcher:
         if self.reader is not None or text is None:
             return False
         kind = self.how.format or format_of(text)
-        self.reader, named = reader_for(text, kind, self.row_reader)
+        self.reader, named = reader_for(text, kind, self.row_reader, self.how.header)
         self.writer = (CsvWriter if (self.how.to or kind) == "csv" else JsonWriter)(self.out, self.how.cells)
         return named
 

@@ -1,0 +1,294 @@
+"""Writes the exports of `files/` from plain values, and what each must be read as: `python -m exports.make`.
+
+Nothing of the package is used: numbers are spelled by the functions below, and expected as they were.
+"""
+
+import datetime as dt
+import gzip
+import json
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "files"
+N = 24
+DRAWN = [(1103515245 * (i + 7) ** 3 + 12345) % 9973 for i in range(N)]  # no equal steps
+NUMBERS = [round(100 + x / 12, 2) for x in DRAWN]
+LARGE = [round(1000 + 1.75 * x, 2) for x in DRAWN]
+WHOLE = [1000 + 2 * x for x in DRAWN]
+SMALL = [x % 23 - 11 for x in DRAWN]
+SHARES = [round(2.5 + x / 130, 1) for x in DRAWN]
+FLAGS = [int(x % 3 == 0) for x in DRAWN]
+WORDS = [("red", "green", "blue")[i % 3] for i in range(N)]
+DAYS = [dt.date(2023, 1, 5) + dt.timedelta(days=x % 397) for x in DRAWN]
+EARLY = [dt.date(2023, 1 + i % 12, 1 + DRAWN[i] % 12) for i in range(N)]  # any day could be a month
+TIMES = [(6 + x % 14, x % 60) for x in DRAWN]
+EXPECTED: dict[str, dict] = {}
+
+
+def german(value, digits=2):
+    return f"{value:,.{digits}f}".replace(",", "x").replace(".", ",").replace("x", ".")
+
+
+def english(value, digits=2):
+    return f"{value:,.{digits}f}"
+
+
+def days(dates):
+    return [(day - dt.date(1970, 1, 1)).days for day in dates]
+
+
+def write(name, text, columns, encoding="utf-8", **more):
+    """A file, the columns it must be read as (numbers; texts in lists of str), and more about it."""
+    data = text if isinstance(text, bytes) else text.encode(encoding)
+    (FOLDER / name).write_bytes(data)
+    EXPECTED[name] = {"columns": columns} | more
+
+
+def table(columns, delimiter=",", quote=False, end="\n", header=True):
+    cells = [
+        [f'"{cell}"' if quote or delimiter in str(cell) else str(cell) for cell in down]
+        for down in columns.values()
+    ]
+    lines = [delimiter.join(row) for row in zip(*cells, strict=True)]
+    return end.join([delimiter.join(columns)] * header + lines) + end
+
+
+def refused(name, text, words, encoding="utf-8", **more):
+    write(name, text, {}, encoding, refused=words, **more)
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    plain = {"a": NUMBERS, "b": SMALL}
+    # Separators, encodings, ends of lines
+    write("plain.csv", table(plain), plain)
+    write("semicolons.csv", table(plain, ";"), plain)
+    write("tabs.tsv", table(plain, "\t"), plain)
+    write("bars.txt", table(plain, "|"), plain)
+    write("windows_lines.csv", table(plain, end="\r\n"), plain)
+    write("byte_order_mark.csv", table(plain), plain, "utf-8-sig")
+    write("utf16.csv", table(plain, "\t"), plain, "utf-16")
+    write("latin1.csv", table({"größe": NUMBERS, "b": SMALL}), {"größe": NUMBERS, "b": SMALL}, "cp1252")
+    write("packed.csv.gz", gzip.compress(table(plain).encode(), mtime=0), plain)
+    write("sep_line.csv", "sep=;\r\n" + table(plain, ";"), plain)
+    write("no_header.csv", table(plain, header=False), {"0": NUMBERS, "1": SMALL})
+    write(
+        "trailing_separators.csv",
+        "\n".join(line + ";" for line in table(plain, ";").splitlines()) + "\n",
+        plain,
+    )
+    write(
+        "rows_end_in_separators.csv",
+        "a;b\n" + "".join(f"{a};{b};;\n" for a, b in zip(NUMBERS, SMALL, strict=True)),
+        plain,
+    )
+    write("quoted.csv", table(plain, quote=True), plain)
+    write("blank_lines.csv", table(plain).replace("\n", "\n\n"), plain)
+    write("long_header.csv", table({"a" * 70_000: NUMBERS, "b": SMALL}), {"a" * 70_000: NUMBERS, "b": SMALL})
+    write(
+        "quoted_newlines.csv",
+        "a,note\n" + "".join(f'{a},"{word}\nsecond line"\n' for a, word in zip(NUMBERS, WORDS, strict=True)),
+        {"a": NUMBERS, "note": [f"{word}\nsecond line" for word in WORDS]},
+    )
+    write(
+        "doubled_names.csv",
+        table({"a": NUMBERS, "b": SMALL}).replace("a,b", "a,a", 1),
+        {"a": NUMBERS, "a.1": SMALL},
+    )
+    write("empty_name.csv", table({"": NUMBERS, "b": SMALL}), {"column 0": NUMBERS, "b": SMALL})
+    # Marks of numbers
+    write(
+        "german.csv",
+        table({"betrag": [german(x) for x in LARGE], "b": SMALL}, ";"),
+        {"betrag": LARGE, "b": SMALL},
+    )
+    thousands = {"menge": [german(x, 0) for x in WHOLE], "preis": [german(x) for x in NUMBERS]}
+    write("thousands_beside_decimal_commas.csv", table(thousands, ";"), {"menge": WHOLE, "preis": NUMBERS})
+    write(
+        "english_thousands.csv",
+        table({"count": [english(x, 0) for x in WHOLE], "x": NUMBERS}),
+        {"count": WHOLE, "x": NUMBERS},
+    )
+    write(
+        "spaces_as_thousands.csv",
+        table({"x": [english(x).replace(",", "\u202f").replace(".", ",") for x in LARGE], "b": SMALL}, ";"),
+        {"x": LARGE, "b": SMALL},
+    )
+    write(
+        "swiss.csv",
+        table({"x": [english(x).replace(",", "'") for x in LARGE], "b": SMALL}, ";"),
+        {"x": LARGE, "b": SMALL},
+    )
+    write(
+        "indian.csv",
+        table(
+            {
+                "x": [
+                    f"{x // 100000},{x // 1000 % 100:02d},{x % 1000:03d}" for x in [w * 100 for w in WHOLE]
+                ],
+                "b": SMALL,
+            }
+        ),
+        {"x": [w * 100 for w in WHOLE], "b": SMALL},
+    )
+    write(
+        "dollars.csv",
+        table({"price": [f"${english(x)}" for x in LARGE], "b": SMALL}),
+        {"price": LARGE, "b": SMALL},
+    )
+    write("euros.csv", table({"preis": [f"€ {x}" for x in WHOLE], "b": SMALL}), {"preis": WHOLE, "b": SMALL})
+    write(
+        "percent.csv", table({"share": [f"{x}%" for x in SHARES], "b": SMALL}), {"share": SHARES, "b": SMALL}
+    )
+    write(
+        "units.csv",
+        table({"weight": [f"{x} kg" for x in SHARES], "b": SMALL}),
+        {"weight": SHARES, "b": SMALL},
+    )
+    write("unicode_minus.csv", table({"a": NUMBERS, "b": [str(x).replace("-", "−") for x in SMALL]}), plain)
+    write("accounting.csv", table({"a": NUMBERS, "b": [f"({-x})" if x < 0 else x for x in SMALL]}), plain)
+    write("minus_behind.csv", table({"a": NUMBERS, "b": [f"{-x}-" if x < 0 else x for x in SMALL]}), plain)
+    write("scientific.csv", table({"a": [f"{x:.6e}" for x in NUMBERS], "b": SMALL}), plain)
+    write(
+        "multiples.csv",
+        table({"views": [f"{x / 1e6:g}M" if x >= 10_000 else f"{x / 1e3:g}K" for x in WHOLE], "b": SMALL}),
+        {"views": WHOLE, "b": SMALL},
+    )
+    write(
+        "clock.csv",
+        table({"start": [f"{h:02d}:{m:02d}" for h, m in TIMES], "b": SMALL}),
+        {"start": [h + m / 60 for h, m in TIMES], "b": SMALL},
+    )
+    # Dates
+    write("iso_dates.csv", table({"day": DAYS, "b": SMALL}), {"day": days(DAYS), "b": SMALL}, dates=["day"])
+    write(
+        "german_dates.csv",
+        table({"tag": [f"{d:%d.%m.%Y}" for d in DAYS], "b": SMALL}, ";"),
+        {"tag": days(DAYS), "b": SMALL},
+        dates=["tag"],
+    )
+    write(
+        "american_dates.csv",
+        table({"day": [f"{d:%m/%d/%Y}" for d in DAYS], "b": SMALL}),
+        {"day": days(DAYS), "b": SMALL},
+        dates=["day"],
+    )
+    write(
+        "english_dates.csv",
+        table({"day": [f"{d:%d/%m/%Y}" for d in DAYS], "b": SMALL}),
+        {"day": days(DAYS), "b": SMALL},
+        dates=["day"],
+    )
+    write(
+        "named_months.csv",
+        table({"day": [f"{d.day} {d:%b %Y}" for d in DAYS], "b": SMALL}),
+        {"day": days(DAYS), "b": SMALL},
+        dates=["day"],
+    )
+    write(
+        "dotted_early_dates.csv",
+        table({"tag": [f"{d:%d.%m.%Y}" for d in EARLY], "b": SMALL}, ";"),
+        {"tag": days(EARLY), "b": SMALL},
+        dates=["tag"],
+    )
+    moments = [f"{d:%d.%m.%Y} {h:02d}:{m:02d}" for d, (h, m) in zip(DAYS, TIMES, strict=True)]
+    write(
+        "dates_with_times.csv",
+        table({"when": moments, "b": SMALL}, ";"),
+        {"when": [d + (60 * h + m) / 1440 for d, (h, m) in zip(days(DAYS), TIMES, strict=True)], "b": SMALL},
+        dates=["when"],
+    )
+    early = table({"day": [f"{d:%d/%m/%Y}" for d in EARLY], "b": SMALL})
+    refused("either_dates.csv", early, "--date-format")
+    write(
+        "either_dates_with_order.csv",
+        early,
+        {"day": days(EARLY), "b": SMALL},
+        dates=["day"],
+        options={"date_format": "dmy"},
+    )
+    # Kinds
+    write(
+        "mixed_kinds.csv",
+        table({"a": NUMBERS, "colour": WORDS, "ok": ["yes" if x else "no" for x in FLAGS]}),
+        {"a": NUMBERS, "colour": WORDS, "ok": FLAGS},
+    )
+    write("flags.csv", table({"a": NUMBERS, "on": FLAGS}), {"a": NUMBERS, "on": FLAGS})
+    write(
+        "truths.csv",
+        table({"a": NUMBERS, "on": [str(bool(x)).upper() for x in FLAGS]}),
+        {"a": NUMBERS, "on": FLAGS},
+    )
+    write("constants.csv", table({"a": NUMBERS, "version": [3] * N}), {"a": NUMBERS, "version": [3] * N})
+    holes = ["#N/A" if i == 3 else "" if i == 9 else x for i, x in enumerate(NUMBERS)]
+    write(
+        "missing.csv",
+        table({"a": holes, "b": SMALL, "c": WHOLE}),
+        {"a": [None if i in (3, 9) else x for i, x in enumerate(NUMBERS)], "b": SMALL, "c": WHOLE},
+    )
+    failed = ["#DIV/0!" if i == 5 else x for i, x in enumerate(NUMBERS)]
+    write(
+        "spreadsheet_errors.csv",
+        table({"a": failed, "b": SMALL}),
+        {"a": [None if i == 5 else x for i, x in enumerate(NUMBERS)], "b": SMALL},
+    )
+    slips = ["n/k" if i == 5 else x for i, x in enumerate(NUMBERS)]
+    write(
+        "one_slip.csv",
+        table({"a": slips, "b": SMALL}),
+        {"a": [None if i == 5 else x for i, x in enumerate(NUMBERS)], "b": SMALL},
+        unreadable={"a": "line 7"},
+    )
+    total = {"place": [*WORDS, "Total"], "a": [*NUMBERS, round(sum(NUMBERS), 2)]}
+    write("total_row.csv", table(total), total)
+    numbered = {"id": range(1, N + 1), "a": NUMBERS, "b": SMALL}
+    write("row_numbers.csv", table(numbered), plain, dropped={"id": "row numbers"})
+    write(
+        "empty_column.csv",
+        table({"a": NUMBERS, "remarks": [""] * N, "b": SMALL}),
+        plain,
+        dropped={"remarks": "every cell is missing"},
+    )
+    formulas = [f"=HYPERLINK({word})" for word in WORDS]
+    write("formulas.csv", table({"a": NUMBERS, "link": formulas}), {"a": NUMBERS, "link": formulas})
+    # Other formats
+    records = [{"a": a, "b": b, "colour": word} for a, b, word in zip(NUMBERS, SMALL, WORDS, strict=True)]
+    write("lines.jsonl", "".join(json.dumps(row) + "\n" for row in records), plain | {"colour": WORDS})
+    write("lines_called.csv", "".join(json.dumps(row) + "\n" for row in records), plain | {"colour": WORDS})
+    write(
+        "list.json",
+        json.dumps([{"a": a, "b": b} for a, b in zip(NUMBERS, SMALL, strict=True)], indent=1),
+        plain,
+    )
+    written = [{"a": german(a), "b": b} for a, b in zip(LARGE, SMALL, strict=True)]
+    write(
+        "written_numbers.jsonl", "".join(json.dumps(row) + "\n" for row in written), {"a": LARGE, "b": SMALL}
+    )
+    sheet(EXPECTED, plain)
+    # What is refused, in a sentence that says what to do
+    refused("nothing.csv", "", "is empty")
+    refused("ragged.csv", table(plain) + "1,2,3\n", "line 26")
+    refused("infinite.csv", table({"a": [*NUMBERS[:-1], "inf"], "b": SMALL}), "line 25")
+    refused("pickle.csv", b"\x80\x04\x95\x00\x00\x81\x8d" + bytes(range(256)), "not text")
+    (FOLDER.parent / "expected.json").write_text(json.dumps(EXPECTED, indent=1, ensure_ascii=False) + "\n")
+
+
+def sheet(expected, plain):
+    """A spreadsheet; written only where openpyxl is installed, and else left as it is."""
+    columns = plain | {"colour": WORDS, "day": DAYS, "preis": [german(x) for x in LARGE]}
+    expected["sheet.xlsx"] = {
+        "columns": plain | {"colour": WORDS, "day": days(DAYS), "preis": LARGE},
+        "dates": ["day"],
+        "needs": "python_calamine",
+    }
+    try:
+        import openpyxl
+    except ImportError:
+        return
+    book = openpyxl.Workbook()
+    for row in [list(columns), *zip(*columns.values(), strict=True)]:
+        book.active.append(list(row))
+    book.save(FOLDER / "sheet.xlsx")
+
+
+if __name__ == "__main__":
+    main()
