@@ -130,7 +130,7 @@ def test_features_of_ones_own(drawn):
     import torch
 
     def spots(pictures):
-        return pictures.mean(axis=3)[:, ::16, ::16].reshape(len(pictures), -1)
+        return pictures.mean(axis=3).reshape(len(pictures), 12, 16, 12, 16).mean(axis=(2, 4)).reshape(-1, 144)
 
     def rows_and_columns(pictures):
         assert pictures.shape[1:] == (192, 192, 3) and pictures.dtype == np.float32
