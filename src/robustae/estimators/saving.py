@@ -82,12 +82,14 @@ def rebuilt(
     Raises
     ------
     InputError
-        If it is the model of a scene, needs the user's own module, or its parts do not fit together.
+        If it is the model of a scene or of images, needs the user's own module, or its parts do not fit together.
     """
     if "checkpoint" in description:
         raise InputError(
             "that is the checkpoint of a fit: the fit goes on from it with --checkpoint DIR --resume."
         )
+    if "images" in description:
+        raise InputError("the model is one of images: robustae.images.load and robustae images take it.")
     if "members" not in description or "scene" in description:
         raise InputError("the model is one of a scene: robustae.video.separate(clip, model=...) takes it.")
     with artifact.damage_named():

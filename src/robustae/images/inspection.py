@@ -323,10 +323,10 @@ def _notes(sizes: np.ndarray, model: ImageModel) -> Iterator[str]:
     if len(distinct) > 1:
         least, most = sizes[sizes.prod(axis=1).argmin()], sizes[sizes.prod(axis=1).argmax()]
         yield (
-            f"Sizes differ, from {least[1]} x {least[0]} to {most[1]} x {most[0]} pixels: "
-            f"all are compared at {width} x {height}."
+            f"Sizes differ, from {least[1]} × {least[0]} to {most[1]} × {most[0]} pixels: "
+            f"all are compared at {width} × {height}."
         )
     elif tuple(distinct[0]) != model.shape:
-        yield f"Images of {distinct[0][1]} x {distinct[0][0]} pixels are compared at {width} x {height}."
+        yield f"Images of {distinct[0][1]} × {distinct[0][0]} pixels are compared at {width} × {height}."
     if len(model.scores) == MOST:
         yield f"The model was fitted to {MOST} of the images, chosen by their content."

@@ -25,7 +25,7 @@ PICTURE = 360  # pixels of the longer side of a picture in the page
 DRAWN = 256  # and of a heat map as a file
 FINER = 8  # times finer than its grid a heat map lies over a picture
 COLOUR = (217, 89, 26)
-COOL, HOT, HOTTEST = 1.0, 4.0, 0.98  # deviations drawn clear, drawn full at least; share of images below full
+COOL, HOT, HOTTEST = 1.5, 4.0, 0.98  # deviations drawn clear, drawn full at least; share of images below full
 
 
 def write_folder(found: Any, out: str | os.PathLike[str], progress: Any = None) -> dict[str, Any]:

@@ -345,10 +345,13 @@ def _concentrated(
 ) -> KernelComponents:
     kept = _first(K, mass)
     found = _fitted(rows, centre, width, K, mass, kept)
+    previous = np.zeros(len(rows))
     for _ in range(STEPS):
-        before, kept = kept, _best(found.energy, mass)
+        # Two odd rows that are alike would else take turns: the one kept excuses the other.
+        before, kept = kept, _best(np.maximum(found.energy, previous), mass)
         if (kept == before).all():
             break
+        previous = found.energy
         found = _fitted(rows, centre, width, K, mass, kept)
     return found
 
