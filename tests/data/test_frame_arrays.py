@@ -23,20 +23,48 @@ FRAMES = pictures(6)
         (FRAMES / np.float32(255), FRAMES),
         (FRAMES / 255, FRAMES),
         (FRAMES.astype(float), FRAMES),
-        (FRAMES * 3.0 - 100, np.clip(FRAMES * 3.0 - 100, 0, 255)),
         (FRAMES > 60, (FRAMES > 60) * 255),
         (FRAMES.astype(np.int64), FRAMES),
         (FRAMES.tolist(), FRAMES),
         (np.asfortranarray(FRAMES), FRAMES),
         (FRAMES[:, ::-1, ::2], FRAMES[:, ::-1, ::2]),
     ],
-    ids=["uint8", "gray", "one channel", "alpha", "uint16", "float32", "float64", "floats to 255", "clipped",
+    ids=["uint8", "gray", "one channel", "alpha", "uint16", "float32", "float64", "floats to 255",
          "bool", "int64", "list", "by columns", "strided"],
 )  # fmt: skip
 def test_arrays_of_any_type(array, expected):
     clip = open_clip(array)
     assert (clip.name, clip.count, clip.channels) == ("array", 6, expected.shape[-1])
     np.testing.assert_array_equal(all_of(clip, 4), expected)
+
+
+def test_one_cell_does_not_decide_the_range():
+    """Floats in [0, 1] with one cell of 1.02; 12 bits in uint16; frames around 0."""
+    bright = FRAMES / 255
+    bright[2, 5, 5, 0] = 1.02
+    clip = open_clip(bright)
+    wanted = FRAMES.copy()
+    wanted[2, 5, 5, 0] = 255
+    np.testing.assert_array_equal(all_of(clip), wanted)
+    assert "Values from 0 to 1 are taken for black to white" in clip.notes[0]
+    twelve = np.round(FRAMES * (4095 / FRAMES.max())).astype(np.uint16)
+    clip = open_clip(twelve)
+    np.testing.assert_allclose(all_of(clip), twelve * (255 / 4095), atol=0.51)
+    assert "0 to 4095" in clip.notes[0]
+    around = FRAMES / 100 - 1.0
+    span = around.max() - around.min()
+    np.testing.assert_allclose(all_of(open_clip(around)), (around - around.min()) * (255 / span), atol=3)
+
+
+def test_a_range_can_be_given():
+    clip = open_clip(FRAMES * 3.0 - 100, range=(0, 255))
+    np.testing.assert_array_equal(all_of(clip), np.clip(FRAMES * 3.0 - 100, 0, 255))
+    assert not clip.notes
+    half = open_clip(FRAMES / 255, range="0,2")
+    np.testing.assert_allclose(all_of(half), FRAMES / 2, atol=0.51)
+    for wrong in ("5", "3,1", "a,b", (0, np.inf), 7):
+        with pytest.raises(InputError, match="values of black and white"):
+            open_clip(FRAMES / 255, range=wrong)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ def video(
         options.option("SIZE", "--scale", help="Size to work in: a factor such as 0.5, or 320x240."),
     ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Work in shades of grey instead of colours.")] = False,
+    range_: Annotated[
+        str | None,
+        options.option("LOW,HIGH", "--range", help="Values of black and white in arrays, such as 0,4095."),
+    ] = None,
     window: Annotated[
         int | None,
         options.option(
@@ -124,6 +128,7 @@ def video(
         every=every,
         scale=scale,
         gray=gray,
+        range=range_,
         stabilise=stabilise,
         **options.settings_of(set_, predictor=predictor),
     )

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robustae.data.films import IMAGES, Film, ImageFiles, image_folder
+from robustae.data.films import IMAGES, Film, ImageFiles, animated, image_folder
+from robustae.data.greys import checked_range
 from robustae.data.selection import frame_window, new_size
-from robustae.data.stacks import from_array, from_npy, from_npz
+from robustae.data.stacks import from_array, from_npy, from_npz, from_webp
 from robustae.utils.checks import InputError, NotFound, suggestion
 
 __all__ = ["Clip", "open_clip"]
@@ -44,6 +45,10 @@ class _Reader(Protocol):
 
     def counted(self) -> int: ...
 
+    def seconds_of(self, number: int) -> float: ...
+
+    def number_at(self, seconds: float) -> int: ...
+
 
 def open_clip(
     source: Any,
@@ -53,6 +58,7 @@ def open_clip(
     every: int = 1,
     scale: Any = None,
     gray: bool = False,
+    range: Any = None,
 ) -> "Clip":
     """Open frames, wherever they are; pixels are read only as they are asked for.
 
@@ -61,18 +67,20 @@ def open_clip(
     source : path, str, int or array
         A film (any file PyAV reads), a folder of images (in natural order: frame2 before
         frame10), a .npy or .npz file of frames, an array of shape (n, height, width[, channels])
-        with 1, 3 or 4 channels (uint8; uint16 is divided by 257; bool; floats in [0, 1], or in
-        [0, 255] where the largest is above 1), the number of a camera, or the URL of a stream.
-        Transparency is ignored.
+        with 1, 3 or 4 channels (uint8; bool; uint16 and floats whose white is the least of 1 (floats), 255,
+        1023, 4095, 16383 and 65535 that a thousandth of the values exceed at most), the number of a
+        camera, or the URL of a stream. Transparency is ignored.
     start, stop : int or str, optional
         First frame, and the first one left out: a number counted from 0, or a time such as "12.5s",
-        "1:02" or "1:02:03.5" (at the clip's mean frame rate).
+        "1:02" or "1:02:03.5".
     every : int
         Keep one frame in `every`, beginning with `start`.
     scale : float, pair of int, or str, optional
         A factor (0.5), or (width, height), or "320x240".
     gray : bool
         One channel instead of three.
+    range : pair of float, or str, optional
+        The values of black and white in arrays of other numbers than bytes, as (0, 4095) or "0,4095".
 
     Returns
     -------
@@ -85,7 +93,9 @@ def open_clip(
         shape, nothing between `start` and `stop`, or a `scale` that makes no picture.
     """
     reader = _reader(source)
-    window = frame_window(start, stop, every, reader.fps)
+    if range is not None:
+        _take_range(reader, range)
+    window = frame_window(start, stop, every, reader.number_at)
     _check_start(reader, start, window[0])
     size = new_size(scale, reader.height, reader.width)
     shape = (*size, 1 if gray else reader.channels)
@@ -128,6 +138,10 @@ class Clip:
     def notes(self) -> list[str]:
         """What was odd, in sentences; grows while frames are read."""
         return list(self._reader.remarks.values())
+
+    def seconds_of(self, number: int) -> float:
+        """Return when a frame, by its number in the source, is shown."""
+        return self._reader.seconds_of(number)
 
     def batches(self, size: int = 32) -> Iterator[np.ndarray]:
         """Read the frames from the first to the last.
@@ -235,6 +249,14 @@ class LiveClip(Clip):
         yield from self._coming
 
 
+def _take_range(reader: _Reader, values: Any) -> None:
+    if not hasattr(reader, "take"):
+        raise InputError(
+            f"range={values!r} is for arrays of numbers; {reader.name!r} names its own black and white."
+        )
+    reader.take(*checked_range(values))
+
+
 def _check_start(reader: _Reader, start: int | str | None, first: int) -> None:
     if reader.count is not None and first >= reader.count:
         raise InputError(f"start={start!r} is frame {first}: {_beyond(reader.count, reader.name)}")
@@ -271,8 +293,10 @@ def _place(text: str) -> _Reader:
 
 def _file_reader(path: Path) -> Callable[[Path], _Reader]:
     suffix = path.suffix.lower()
-    if suffix in IMAGES:
+    if suffix in IMAGES and not animated(path):
         return lambda file: ImageFiles([file], file.name)
+    if suffix == ".webp":
+        return from_webp
     return {".npy": from_npy, ".npz": from_npz}.get(suffix, lambda file: Film(str(file), file.name))
 
 

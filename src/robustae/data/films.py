@@ -1,5 +1,6 @@
 """Films and images by PyAV: decoded one by one, turned upright, progressive, damaged ones left out."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ class Film:
         self._av = need("video", "av", "reading video")
         self._place, self.name, self.live, self._opening = place, name, live, opening
         self.remarks: dict[str, str] = {}
-        self.fps, self.count = _FPS, None
+        self.fps, self.count, self._times = _FPS, None, None
         self._convert = Converter()
         flow = self._frames()
         first = next(flow, None)
@@ -63,8 +64,29 @@ class Film:
         """Count the frames without decoding them: headers may promise more than there is."""
         with self._opened() as container:
             stream = self._video(container)
-            self.count = sum(packet is not None and packet.size > 0 for packet in self._packets(stream))
+            stamps = [
+                packet.pts for packet in self._packets(stream) if packet is not None and packet.size > 0
+            ]
+            self.count = len(stamps)
+            self._times = _irregular(stamps, float(stream.time_base), self.fps)
+        if self._times is not None:
+            self.remarks["rate"] = "The frame rate changes: times are those that the file has for its frames."
         return self.count
+
+    def seconds_of(self, number: int) -> float:
+        """Return when a frame is shown."""
+        if self._times is None:
+            return number / self.fps
+        beyond = max(0, number - len(self._times) + 1) / self.fps
+        return float(self._times[min(number, len(self._times) - 1)]) + beyond
+
+    def number_at(self, seconds: float) -> int:
+        """Return the first frame that is shown at that time or later."""
+        if not self.live and self._times is None:
+            self.counted()
+        if self._times is None:
+            return first_at(seconds, self.fps)
+        return int(np.searchsorted(self._times, seconds - 1e-6))
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -189,6 +211,14 @@ class ImageFiles:
         """Return the number of files."""
         return self.count
 
+    def seconds_of(self, number: int) -> float:
+        """Return when a frame is shown."""
+        return number / self.fps
+
+    def number_at(self, seconds: float) -> int:
+        """Return the first frame that is shown at that time or later."""
+        return first_at(seconds, self.fps)
+
     def _read(self, file: Path) -> Any:
         try:
             # By its content: FFmpeg would take % in a name for a pattern.
@@ -203,6 +233,13 @@ class ImageFiles:
         if any(part.is_alpha for part in frame.format.components):
             self.remarks["alpha"] = "Transparency is ignored."
         return frame
+
+
+def animated(file: Path) -> bool:
+    """Whether a PNG or WebP image is an animation, by the chunk that says so in its first bytes."""
+    with open(file, "rb") as raw:
+        head = raw.read(256)
+    return (head[:4] == b"\x89PNG" and b"acTL" in head) or (head[8:12] == b"WEBP" and b"ANIM" in head)
 
 
 def image_folder(folder: Path) -> ImageFiles:
@@ -302,6 +339,21 @@ class _Deinterlacer:
     def rest(self) -> Iterator[Any]:
         """Return what is still inside; nothing can be put in afterwards."""
         return self(None)
+
+
+def first_at(seconds: float, fps: float) -> int:
+    """Return the first frame that begins at that time or later at a steady rate."""
+    return math.ceil(round(seconds * fps, 6))  # rounded, for 0.28 * 25 is 7.000000000000001
+
+
+def _irregular(stamps: list[int | None], unit: float, fps: float) -> np.ndarray | None:
+    """The times of frames, from the first one on; None where all lie where a steady rate has them."""
+    if not stamps or any(stamp is None for stamp in stamps):
+        return None
+    times = np.sort(np.array(stamps, float)) * unit
+    times -= times[0]
+    steady = np.arange(len(times)) / fps
+    return times if np.abs(times - steady).max() > 1 / fps else None
 
 
 def _kind(frame: Any) -> tuple[int, int, str]:

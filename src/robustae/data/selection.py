@@ -1,17 +1,21 @@
 """Which frames of a clip, and how large: what `start`, `stop`, `every` and `scale` mean."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from robustae.utils.checks import InputError
 
+NumberAt = Callable[[float], int]
+"""From seconds to the first frame that is shown at that time or later."""
+
 _LARGEST = 16384  # pixels a side, more than any film has
 
 
-def frame_window(start: Any, stop: Any, every: Any, fps: float) -> tuple[int, int | None, int]:
+def frame_window(start: Any, stop: Any, every: Any, number_at: NumberAt) -> tuple[int, int | None, int]:
     """Return the number of the first frame, that of the first one left out (or None), and the stride."""
-    first = 0 if start is None else _frame("start", start, fps)
-    last = None if stop is None else _frame("stop", stop, fps)
+    first = 0 if start is None else _frame("start", start, number_at)
+    last = None if stop is None else _frame("stop", stop, number_at)
     if last is not None and last <= first:
         begin = "the first frame" if start is None else f"start={start!r}"
         raise InputError(f"stop={stop!r} must come after {begin}: no frame is left.")
@@ -47,22 +51,21 @@ def _size(scale: Any, height: int, width: int) -> tuple[int, int]:
     return round(height * factor), round(width * factor)
 
 
-def _frame(argument: str, value: Any, fps: float) -> int:
-    number = _number(value, fps)
+def _frame(argument: str, value: Any, number_at: NumberAt) -> int:
+    number = _number(value, number_at)
     if number is None or number < 0:
         hint = "a number of a frame from 0, or a time such as '12.5s' or '1:02'"
         raise InputError(f"{argument}={value!r} is not understood: use {hint}.")
     return number
 
 
-def _number(value: Any, fps: float) -> int | None:
+def _number(value: Any, number_at: NumberAt) -> int | None:
     if not isinstance(value, str):
         return int(value) if hasattr(value, "__index__") and not isinstance(value, bool) else None
     if value.strip().isdecimal():
         return int(value)
     seconds = _seconds(value.strip())
-    # The first frame that begins at that time or later; rounded, for 0.28 * 25 is 7.000000000000001.
-    return None if seconds is None else math.ceil(round(seconds * fps, 6))
+    return None if seconds is None else number_at(seconds)
 
 
 def _seconds(text: str) -> float | None:

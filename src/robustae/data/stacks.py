@@ -11,8 +11,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from robustae.data.binary import DAMAGED
-from robustae.data.films import Converter, resized
-from robustae.utils.checks import InputError
+from robustae.data.films import Converter, first_at, resized
+from robustae.data.greys import between, bytes_of, check_numbers
+from robustae.utils.checks import InputError, need
 
 _WANTED = "(frames, height, width) or (frames, height, width, channels) with 1, 3 or 4 channels"
 _LUMA = np.array([77, 150, 29], np.uint16)  # 256 times the shares of red, green and blue in gray (BT.601)
@@ -33,7 +34,9 @@ class Stack:
         layers = 1 if len(shape) == 3 else shape[3]
         self.channels = 1 if layers == 1 else 3
         self.remarks = {"alpha": "Transparency is ignored."} if layers == 4 else {}
-        self._as_bytes = _to_bytes(name, dtype, lambda: walk(range(shape[0])))
+        self._as_bytes, remark = bytes_of(name, dtype, lambda: walk(range(shape[0])))
+        if remark is not None:
+            self.remarks["range"] = remark
         self._convert: Converter | None = None
 
     def pictures(self, numbers: Iterable[int]) -> Iterator[np.ndarray]:
@@ -50,9 +53,22 @@ class Stack:
             return ((pixels * _LUMA).sum(axis=2, dtype=np.uint16, keepdims=True) + 128 >> 8).astype(np.uint8)
         return pixels
 
+    def take(self, black: float, white: float) -> None:
+        """Take these values for black and white."""
+        self._as_bytes = between(black, white)
+        self.remarks.pop("range", None)
+
     def counted(self) -> int:
         """Return the number of frames."""
         return self.count
+
+    def seconds_of(self, number: int) -> float:
+        """Return when a frame is shown."""
+        return number / self.fps
+
+    def number_at(self, seconds: float) -> int:
+        """Return the first frame that is shown at that time or later."""
+        return first_at(seconds, self.fps)
 
 
 def from_array(array: Any, name: str = "array") -> Stack:
@@ -91,6 +107,19 @@ def from_npz(file: Path) -> Stack:
         return _stored(file.name, lambda: _member(file, f"{main}.npy"), size, frame_shape)
 
 
+def from_webp(file: Path) -> Stack:
+    """Return the frames of an animated WebP image, which FFmpeg does not decode."""
+    cv2 = need("video", "cv2", "reading animated WebP")
+    found, animation = cv2.imreadanimation(str(file)) if hasattr(cv2, "imreadanimation") else (False, None)
+    if not found or not animation.frames:
+        raise InputError(
+            f"cannot read {file.name!r}: this animation is damaged, or OpenCV is older than 4.11."
+        )
+    stack = from_array(np.stack(animation.frames)[..., 2::-1], file.name)
+    stack.fps = 1000 / max(float(np.mean(animation.durations)), 1.0)
+    return stack
+
+
 def _member(file: Path, name: str) -> IO[bytes]:
     return zipfile.ZipFile(file).open(name)
 
@@ -122,7 +151,7 @@ def _stored(
     with opened() as file:
         shape, by_columns, dtype = _header(file)
         begin = file.tell()
-    _check_numbers(name, dtype)
+    check_numbers(name, dtype)
     if frame_shape is not None:
         shape = _unflattened(name, shape, frame_shape)
     _check_shape(name, shape)
@@ -177,13 +206,6 @@ def _readable(name: str) -> Iterator[None]:
         raise InputError(f"cannot read {name!r}: it is damaged, or another kind of file.") from error
 
 
-def _check_numbers(name: str, dtype: np.dtype) -> None:
-    if dtype.hasobject:
-        raise InputError(f"{name!r} holds Python objects, not numbers.")
-    if dtype.kind not in "biuf":
-        raise InputError(f"{name!r} holds values of type {dtype}: numbers are needed.")
-
-
 def _check_shape(name: str, shape: _Shape) -> None:
     if len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3, 4):
         raise InputError(
@@ -193,36 +215,3 @@ def _check_shape(name: str, shape: _Shape) -> None:
         raise InputError(f"{name!r} has shape {shape}: {_WANTED} is needed.")
     if min(shape) < 1:
         raise InputError(f"{name!r} has no frames: its shape is {shape}.")
-
-
-def _to_bytes(
-    name: str, dtype: np.dtype, frames: Callable[[], Iterator[np.ndarray]]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what makes a frame of this type uint8; floats and wide integers are searched once."""
-    if dtype == np.uint8:
-        return np.asarray
-    if dtype == np.uint16:
-        return lambda frame: ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if dtype == np.bool_:
-        return lambda frame: frame.astype(np.uint8) * np.uint8(255)
-    if dtype.kind == "f":
-        gain = 255 if _range(name, frames())[1] <= 1 else 1
-        return lambda frame: np.clip(np.rint(frame.astype(np.float32) * gain), 0, 255).astype(np.uint8)
-    _check_numbers(name, dtype)
-    _check_range(name, dtype, *_range(name, frames()))
-    return lambda frame: frame.astype(np.uint8)
-
-
-def _range(name: str, frames: Iterator[np.ndarray]) -> tuple[float, float]:
-    lowest, highest = np.inf, -np.inf
-    for number, frame in enumerate(frames):
-        if not np.isfinite(frame).all():
-            raise InputError(f"frame {number} of {name!r} has values that are NaN or infinite.")
-        lowest, highest = min(lowest, frame.min()), max(highest, frame.max())
-    return float(lowest), float(highest)
-
-
-def _check_range(name: str, dtype: np.dtype, lowest: float, highest: float) -> None:
-    if lowest < 0 or highest > 255:
-        found = f"values from {lowest:.0f} to {highest:.0f} of type {dtype}"
-        raise InputError(f"{name!r} holds {found}: use uint8 (0 to 255), uint16 (0 to 65535) or floats.")

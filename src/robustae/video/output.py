@@ -175,7 +175,7 @@ class _Pass:
             write_bytes(self.masks / f"{number:06d}.png", png(white))
 
     def _see(self, number: int, frame: np.ndarray, mask: np.ndarray) -> None:
-        moment = {"frame": self.done, "seconds": number / self.clip.fps, "share": float(mask.mean())}
+        moment = {"frame": self.done, "seconds": self.clip.seconds_of(number), "share": float(mask.mean())}
         self.busiest.see(moment, frame)
 
     def activity(self) -> dict[str, list[Any]]:

@@ -1,11 +1,14 @@
 """What a scene takes for granted, and where a film breaks it: sentences that name the option that helps."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 __all__ = ["Cuts", "broken"]
+
+SecondsOf = Callable[[int], float]
 
 CELLS = 32  # of a frame's longest side, to see cuts by
 AHEAD = 3  # frames after a cut that still differ: a flash is over by then
@@ -46,7 +49,7 @@ def _changed(before: np.ndarray, after: np.ndarray) -> float:
     return float((np.abs(after - before) > DIFFERENT).mean()) if before.size else 0.0
 
 
-def broken(model: Any, shares: np.ndarray, cuts: list[int], fps: float) -> list[str]:
+def broken(model: Any, shares: np.ndarray, cuts: list[int], seconds_of: SecondsOf) -> list[str]:
     """Return a sentence for each premise that does not hold.
 
     Parameters
@@ -56,10 +59,10 @@ def broken(model: Any, shares: np.ndarray, cuts: list[int], fps: float) -> list[
         Of foreground, by frame.
     cuts : list of int
         Numbers of frames.
-    fps : float
-        Frames per second.
+    seconds_of : callable
+        When a frame is shown.
     """
-    return [*_camera(model), *_cut(cuts, fps), *_too_much(shares, cuts), *_light(model)]
+    return [*_camera(model), *_cut(cuts, seconds_of), *_too_much(shares, cuts), *_light(model)]
 
 
 def _camera(model: Any) -> list[str]:
@@ -72,10 +75,10 @@ def _camera(model: Any) -> list[str]:
     ]
 
 
-def _cut(cuts: list[int], fps: float) -> list[str]:
+def _cut(cuts: list[int], seconds_of: SecondsOf) -> list[str]:
     if not cuts:
         return []
-    places = ", ".join(f"frame {cut} ({cut / fps:.1f} s)" for cut in cuts[:NAMED])
+    places = ", ".join(f"frame {cut} ({seconds_of(cut):.1f} s)" for cut in cuts[:NAMED])
     more = f" and {len(cuts) - NAMED} more" if len(cuts) > NAMED else ""
     return [
         f"The picture changes altogether at {places}{more}, as at a cut: a background fits one take only. "

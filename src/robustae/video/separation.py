@@ -85,6 +85,7 @@ def separate(
     every: int = 1,
     scale: Any = None,
     gray: bool = False,
+    range: Any = None,
     stabilise: bool = True,
     **settings: Any,
 ) -> "Separation":
@@ -107,8 +108,8 @@ def separate(
         (bool), `least_blob` (pixels).
     window : int, optional
         For long recordings: after so many frames the scene is fitted anew, to the latest ones.
-    start, stop, every, scale, gray
-        Which frames, how large, and whether in grey, as for `open_clip`.
+    start, stop, every, scale, gray, range
+        Which frames, how large, whether in grey, and which values are black and white, as for `open_clip`.
     stabilise : bool
         Whether frames are aligned where the camera is found to shake.
     **settings
@@ -136,7 +137,7 @@ def separate(
     """
     if model is not None and (settings or window):
         raise InputError("model: it is fitted already, so window and settings of a fit cannot be given too.")
-    clip = open_clip(source, start=start, stop=stop, every=every, scale=scale, gray=gray)
+    clip = open_clip(source, start=start, stop=stop, every=every, scale=scale, gray=gray, range=range)
     if mask is not None and not isinstance(mask, dict):
         raise InputError(f"mask={mask!r} must be a dict of settings, for instance {{'cut': 6}}.")
     known_names("mask setting", mask or {}, asdict(MaskSettings()))
@@ -265,7 +266,7 @@ class Separation:
     def notes(self) -> list[str]:
         """What was odd in the file, and where the film breaks what a scene takes for granted."""
         shares = np.asarray(self._seen["share"])
-        return [*self.clip.notes, *broken(self.model, shares, self._cuts.found, self.clip.fps)]
+        return [*self.clip.notes, *broken(self.model, shares, self._cuts.found, self.clip.seconds_of)]
 
     @property
     def activity(self) -> dict[str, np.ndarray]:
@@ -327,7 +328,7 @@ class Separation:
         scores, shares = _mean_squares(batch.root), batch.mask.mean((1, 2))
         columns = (
             numbers,
-            numbers / self.clip.fps,
+            [self.clip.seconds_of(number) for number in numbers.tolist()],
             shares,
             scores,
             -shares < self.offset_,
