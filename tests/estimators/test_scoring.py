@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-from robustae.cli.app import app
 from sklearn.ensemble import IsolationForest
 from typer.testing import CliRunner
 

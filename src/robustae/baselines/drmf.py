@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from robustae.baselines.compare import number_of_components
-from robustae.baselines.known_rows import KnownRows
 from robustae.baselines.refusals import number_above, whole_number
+from robustae.baselines.training_rows import TrainingRows
 from robustae.data.rows import NumberRows, read_rows
 from robustae.estimators.robust_pca import SMALL
 from robustae.solvers.pursuit import pursue
@@ -235,7 +235,7 @@ class DRMF(BaseEstimator):
             result = factorise(X, L, self.rank_, e, rows, self.tol, self.max_iter)
         self.low_rank_, self.sparse_, self.components_ = result.low_rank, result.sparse, result.components
         self.cutoff_, self.history_, self.n_iter_ = result.cutoff, result.history, len(result.history) - 1
-        self._known = KnownRows(X)
+        self._known = TrainingRows(X)
         return self
 
     def _check_parameters(self) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from robustae.baselines.known_rows import KnownRows
 from robustae.baselines.refusals import complete_rows, whole_number
+from robustae.baselines.training_rows import TrainingRows
 
 __all__ = ["KNNDistance", "one_class_svm"]
 
@@ -44,7 +44,7 @@ class KNNDistance(BaseEstimator):
 
         whole_number("n_neighbors", self.n_neighbors)
         X = complete_rows(self, X, reset=True)
-        self._known = KnownRows(X)
+        self._known = TrainingRows(X)
         self._k = min(self.n_neighbors, len(X) - 1)
         self._index = NearestNeighbors(n_neighbors=self._k + 1).fit(X)
         return self

@@ -18,8 +18,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from robustae.baselines.known_rows import KnownRows
 from robustae.baselines.refusals import complete_rows, number_above, whole_number
+from robustae.baselines.training_rows import TrainingRows
 from robustae.estimators.robust_pca import SMALL
 from robustae.penalties import soft
 from robustae.utils.checks import InputError
@@ -163,7 +163,7 @@ class RKPCA(BaseEstimator):
         with threadpool_limits(1 if len(X) <= SMALL else None):
             end, self.history_ = _descend(X, self.lam_, self.sigma_, self.tol, self.max_iter)
         self.sparse_, self.n_iter_ = end.E, len(self.history_) - 1
-        self._known = KnownRows(X)
+        self._known = TrainingRows(X)
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:

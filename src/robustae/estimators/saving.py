@@ -82,7 +82,8 @@ def rebuilt(
     Raises
     ------
     InputError
-        If it is the model of a scene or of images, needs the user's own module, or its parts do not fit together.
+        If it is the model of a scene or of images, needs the user's own module, or its parts do not fit
+        together.
     """
     if "checkpoint" in description:
         raise InputError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from robustae.stats.scales import Weight
 
-__all__ = ["KnownRows"]
+__all__ = ["KnownRows", "keys_of"]
 
 MIX, TURN = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
 
@@ -28,19 +28,21 @@ class KnownRows:
     @classmethod
     def of(cls, X: np.ndarray, energies: np.ndarray, weight: Weight = None) -> "KnownRows":
         """Of rows X, shape (n, d), in the user's units, NaN for missing."""
-        keys, of_row = np.unique(_keys(X), return_inverse=True)
+        keys, of_row = np.unique(keys_of(X), return_inverse=True)
         w = np.ones(len(X)) if weight is None else weight
         return cls(keys, np.bincount(of_row, w * energies) / np.bincount(of_row, w))
 
     def of_rows(self, X: np.ndarray) -> np.ndarray:
         """Return the energies of the rows of X, NaN where they are not known."""
-        keys = _keys(X)
+        if not len(self.keys):
+            return np.full(len(X), np.nan)
+        keys = keys_of(X)
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[at] == keys, self.energies[at], np.nan)
 
 
-def _keys(X: np.ndarray, cells: int = 2**20) -> np.ndarray:
-    """A number of 64 bits for each row, the same for equal cells of any type."""
+def keys_of(X: np.ndarray, cells: int = 2**20) -> np.ndarray:
+    """Return a number of 64 bits for each row of X, shape (n,): the same for equal cells of any type."""
     step = max(1, cells // X.shape[1])
     factors = np.random.default_rng(0).integers(2**63, size=X.shape[1], dtype=np.uint64) * np.uint64(
         2
