@@ -60,7 +60,7 @@ def fit_closed(
     lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
     if not settings.penalty.lam_by_column and settings.auto_lam:
         lam = float(np.median(lam))
-    widening = _widening(R / block.wider, Z, there, weight, noise)
+    widening = _widening(R / block.wider, Z, there, weight, noise) if settings.by_column else 1.0
     model = Model(
         module.eval().requires_grad_(False),
         settings.penalty,

@@ -18,6 +18,7 @@ KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
 SOME = 5000  # rows from which the start and scales come
+WIDE = 2000  # columns that tell which rows to keep
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
 ASKED = 2000  # rows that choose among them
@@ -67,13 +68,17 @@ def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: 
         Whether all rows are to be kept.
     """
     rows = _Rows(Z, there, weight)
+    asked = rows.narrowed()
     if clean:
         nearest = kept = np.ones(len(Z), bool)
     else:
-        nearest, distances = _concentrated(rows)
-        kept = _taken_back(rows, nearest, distances)
-    rows.fill(kept)
-    scatter = rows.scatter(kept, _shrinkage(rows, kept))
+        nearest, distances = _concentrated(asked)
+        kept = _taken_back(asked, nearest, distances)
+    asked.fill(kept)
+    shrinkage = _shrinkage(asked, kept)
+    if asked is not rows:
+        rows.fill(kept)
+    scatter = rows.scatter(kept, shrinkage)
     return Shallow(scatter, _scales(rows, scatter, kept), kept, nearest)
 
 
@@ -112,6 +117,14 @@ class _Rows:
         """Some of the rows, evenly spread."""
         step = len(self) // SOME
         return _Rows(self.Z[::step], self.there[::step], None if self.weight is None else self.weight[::step])
+
+    def narrowed(self) -> "_Rows":
+        """Some of the columns, evenly spread, where they are many: enough to tell which rows to keep."""
+        d = self.Z.shape[1]
+        if d <= WIDE:
+            return self
+        columns = np.linspace(0, d - 1, WIDE).astype(int)
+        return _Rows(self.Z[:, columns], self.there[:, columns], self.weight)
 
     def fill(self, kept: np.ndarray) -> None:
         """Go on until the missing cells stand, more or less."""
