@@ -188,7 +188,7 @@ def _model(
 def _whitening(maps: np.ndarray, own_unit: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return what centres and whitens channels; the mean eigenvalue is added, and at most WIDEST are kept."""
     channels = maps.shape[3]
-    if own_unit:
+    if own_unit or maps.shape[1:3] == (1, 1):  # embeddings rank better as they are
         return np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32)
     rows = maps.reshape(-1, channels).astype(np.float64)
     location, scale = rows.mean(axis=0), rows.std(axis=0)

@@ -9,13 +9,18 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from robustae.baselines import ReconstructionPCA
+from robustae.images.features import Strokes
+from robustae.images.model import stretched
+from robustae.images.reading import in_colour, resized
 from robustae.lab.jobs import Cannot
+from robustae.stats.kernel import fit_kernel
 from robustae.stats.widths import auto_width
 
 __all__ = ["OURS", "PrincipalComponents", "Method", "autoencoder", "fitted", "methods", "quick_settings"]
 
 OURS = "RCAE"  # what the others are compared with
 ALL_ROWS = "RCAE all rows"
+STROKES = "RAE on strokes"
 INF = float("inf")
 QUICK_ITERATIONS = 15
 
@@ -119,6 +124,7 @@ def _all(settings: dict[str, Any]) -> Iterator[Method]:
     yield Method("deep RAE", partial(autoencoder, predictor="deep", **settings))
     yield Method(OURS, partial(autoencoder, predictor="conv", **settings))
     yield Method(ALL_ROWS, partial(_all_rows, **settings))
+    yield Method(STROKES, _strokes)
     yield Method("RAE rows", partial(autoencoder, predictor="sigmoid", penalty="rows", **settings))
     yield Method("isolation forest", _isolation_forest)
     yield Method("OC-SVM", partial(_baseline, "one_class_svm"))
@@ -147,6 +153,44 @@ def _all_rows(image_shape: Shape, seed: int, **settings: Any) -> Any:
     small_steps = Adam(lr=2e-3, steps=900, fall=0.25, rows=32)
     changed = {"hidden": 8, "penalty": "l1", "solver": small_steps} | settings
     return autoencoder(image_shape, seed, predictor="conv", **changed)
+
+
+class OnStrokes(BaseEstimator):
+    """Robust kernel components of the strokes of images: features in front, the robust autoencoder behind.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+    """
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        self.image_shape = image_shape
+
+    def fit(self, X: Any, y: Any = None) -> "OnStrokes":
+        """Fit to flattened images, shape (n, d)."""
+        small = self._small(X)
+        self.values_ = np.quantile(small, (0.01, 0.99))
+        self.strokes_ = Strokes().fit(stretched(small, self.values_))
+        self.components_ = fit_kernel(self._rows(small))
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return minus the energy of each row; shape (n,); of rows of the fit by components without them."""
+        return -self.components_.energies(self._rows(self._small(X)))
+
+    def _small(self, X: Any) -> np.ndarray:
+        images = np.asarray(X, dtype=np.float32).reshape(len(X), *self.image_shape[:2], -1)
+        shape = Strokes().shape(*self.image_shape[:2])
+        return np.stack([in_colour(resized(image, shape), False) for image in images])
+
+    def _rows(self, small: np.ndarray) -> np.ndarray:
+        return self.strokes_(stretched(small, self.values_)).reshape(len(small), -1)
+
+
+def _strokes(image_shape: Shape, seed: int) -> OnStrokes:
+    if image_shape is None:
+        raise Cannot("needs images")
+    return OnStrokes(image_shape)
 
 
 def _components(image_shape: Shape, seed: int, *, center: bool) -> PrincipalComponents:
