@@ -223,11 +223,14 @@ def _add_work(app: FastAPI, service: _Service) -> None:
 
 def _add_not_offered(app: FastAPI) -> None:
     """Answer what other servers of the protocol offer beside it in the protocol's own form."""
+    for path, extension in NOT_OFFERED.items():
+        app.add_route(path, _refusal(extension), methods=["GET", "POST"], include_in_schema=False)
 
-    async def refuse(request: Request) -> Response:
-        extension = NOT_OFFERED[request.scope["route"].path]
-        offered = ", ".join(EXTENSIONS)
-        return error_response(501, f"the extension {extension} is not offered: this server has {offered}.")
 
-    for path in NOT_OFFERED:
-        app.add_route(path, refuse, methods=["GET", "POST"], include_in_schema=False)
+def _refusal(extension: str) -> Any:
+    sentence = f"the extension {extension} is not offered: this server has {', '.join(EXTENSIONS)}."
+
+    async def refuse(_: Request) -> Response:
+        return error_response(501, sentence)
+
+    return refuse
