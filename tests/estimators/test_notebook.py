@@ -1,4 +1,4 @@
-"""A session in a notebook: data frames in and out, pipelines, searches, pictures, and the names others use."""
+"""A notebook session: data frames in and out, pipelines, searches, pictures, and the names others use."""
 
 import numpy as np
 import pytest

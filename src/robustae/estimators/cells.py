@@ -117,8 +117,9 @@ class CellMethods:
         Returns
         -------
         dict of arrays, or DataFrame where X is one
-            row (of a pandas frame its index, else its number), column (name or number), observed, expected (Xhat), outlier_part (N; all
-            in X's units), deviations (signed, in noise deviations), share (of the row's energy).
+            row (of a pandas frame its index, else its number), column (name or number), observed,
+            expected (Xhat), outlier_part (N; all in X's units), deviations (signed, in noise
+            deviations), share (of the row's energy).
             Of a mixed table observed and expected are values as written, in polars their texts.
         """
         rows = self._rows(X)
