@@ -1,5 +1,6 @@
 """Data frames of pandas, polars or pyarrow as mixed tables, and results as frames of their kind."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,12 @@ def _fitting(series: Any, values: np.ndarray) -> Any:
 
     if series.dtype.is_integer():
         return np.rint(values).astype(np.int64).tolist()
+    if series.dtype == nw.Boolean and values.dtype.kind == "f":
+        return (values > 0.5).tolist()
+    if series.dtype.is_decimal():
+        return [Decimal(f"{value:.{getattr(series.dtype, 'scale', 6)}f}") for value in values.tolist()]
+    if series.dtype == nw.Duration:
+        return np.rint(values * 3.6e9).astype("timedelta64[us]")
     zone = getattr(series.dtype, "time_zone", None)
     if not zone:
         return values.tolist() if values.dtype.kind != "M" else values
@@ -127,14 +134,17 @@ def _fitting(series: Any, values: np.ndarray) -> Any:
     return new.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
 
 
-def frame_like(frame: Any, table: MixedTable) -> Any:
-    """Return a table as a frame of the same kind, of the same index in pandas."""
+def frame_like(frame: Any, columns: dict[str, np.ndarray]) -> Any:
+    """Return columns as a frame of the same kind, in pandas of the same index and the same names."""
     import narwhals as nw
 
-    columns = {name: _plain(values) for name, values in table.columns.items()}
-    made = nw.from_dict(columns, backend=frame.implementation).to_native()
+    plain = {name: _plain(values) for name, values in columns.items()}
+    made = nw.from_dict(plain, backend=frame.implementation).to_native()
     if hasattr(made, "set_axis"):
-        made.index = frame.to_native().index
+        native = frame.to_native()
+        made.index = native.index
+        if [*map(str, native.columns)] == [*columns]:
+            made.columns = native.columns
     return made
 
 

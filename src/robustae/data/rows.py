@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data.dataframes import frame_of
+from robustae.data.dataframes import frame_like, frame_of, replaced
 from robustae.data.kinds import Kind, kind_of
 from robustae.utils.checks import InputError
 
@@ -56,7 +56,21 @@ class NumberRows:
         """Return results of shape (n, d) in X's shape."""
         return values.reshape(self.shape)
 
-    decoded = sizes = repaired = shaped
+    def framed(self, values: np.ndarray) -> Any:
+        """Return results of X's shape as a frame, where X was one."""
+        if self.frame is None:
+            return self.shaped(values)
+        return frame_like(self.frame, dict(zip(map(str, self.frame.columns), values.T, strict=True)))
+
+    decoded = sizes = framed
+
+    def repaired(self, values: np.ndarray) -> Any:
+        """Return X with the cells replaced that differ in `values`."""
+        if self.frame is None:
+            return self.shaped(values)
+        columns = zip(map(str, self.frame.columns), values.T, self.values.T, strict=True)
+        changed = {name: (np.flatnonzero(new != old), new) for name, new, old in columns}
+        return replaced(self.frame, {name: (at, new[at]) for name, (at, new) in changed.items() if len(at)})
 
     def deviations(self, model: Any, block: Any) -> np.ndarray:
         """How far off the cells of a block are, in noise deviations."""

@@ -18,8 +18,10 @@ from robustae.data.streams import is_row_source
 from robustae.data.whole import in_memory
 from robustae.estimators.batched import SourceMethods
 from robustae.estimators.cells import CellMethods
+from robustae.estimators.conventions import Conventions
 from robustae.estimators.export import to_onnx
 from robustae.estimators.saving import Portable, restored, save
+from robustae.estimators.shown import Pictures
 from robustae.fit.auto import Settings, settings_of, valid_members
 from robustae.fit.learning import Learner, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
@@ -41,7 +43,9 @@ def _has_code(estimator: "RobustAutoencoder") -> bool:
     return kind is None or hasattr(kind, "encode")
 
 
-class RobustAutoencoder(CellMethods, SourceMethods, Portable, OutlierMixin, BaseEstimator):
+class RobustAutoencoder(
+    Conventions, Pictures, CellMethods, SourceMethods, Portable, OutlierMixin, BaseEstimator
+):
     """An autoencoder with an explicit, exact part N for gross outliers.
 
     It minimises, over the predictor's weights theta and N::

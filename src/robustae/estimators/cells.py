@@ -9,6 +9,7 @@ from robustae.fit.cellwise import judged
 from robustae.fit.explain import FLAG_AT, explanation, flags_of, repaired
 from robustae.fit.members import one_thread_for
 from robustae.fit.model import Block, Model
+from robustae.utils.checks import InputError
 
 __all__ = ["CellMethods"]
 
@@ -27,7 +28,7 @@ class CellMethods:
         raise NotImplementedError
 
     def _cells(self, rows: NumberRows, *functions: Any, dtype: Any = None) -> list[np.ndarray]:
-        """Fill one array for each function of a block, in one pass; of X's shape where that is by cell."""
+        """Fill one array for each function of a block, in one pass, shape (n, columns)."""
         dtype = dtype or (np.float32 if rows.values.dtype == np.float32 else np.float64)
         out: list[np.ndarray] = []
         with one_thread_for(self.predictor):
@@ -36,7 +37,7 @@ class CellMethods:
                 out = out or [np.empty((len(rows.values), part.shape[1]), dtype) for part in parts]
                 for values, part in zip(out, parts, strict=True):
                     values[block.rows] = part
-        return [rows.shaped(values) for values in out]
+        return out
 
     def _reconstruction(self, block: Block) -> np.ndarray:
         return self.models_[0].scaling.inverse(block.Zhat)
@@ -44,14 +45,6 @@ class CellMethods:
     def _outlier_part(self, block: Block) -> np.ndarray:
         model = self.models_[0]
         return model.scaling.outlier_part(block.Zhat, model.outliers_of(block))
-
-    @property
-    def columns_(self):
-        """What each source column of a mixed table holds, and why it is left out: a list of `Column`."""
-        plan = getattr(self, "plan_", None)
-        if plan is None:
-            raise AttributeError("columns_ is there after a fit to a table with columns that are not numbers")
-        return list(plan.columns)
 
     def reconstruct(self, X):
         """Xhat, of X's shape and units."""
@@ -81,12 +74,13 @@ class CellMethods:
         as a Gaussian value beyond which, both ways, lies p.
         """
         rows, model = self._rows(X), self.models_[0]
-        return self._cells(rows, lambda block: rows.deviations(model, judged(model, rows, block, FLAG_AT)))[0]
+        cells = self._cells(rows, lambda block: rows.deviations(model, judged(model, rows, block, FLAG_AT)))
+        return rows.framed(cells[0])
 
     def flags(self, X, cut=FLAG_AT):
         """Cells called outlying, of X's shape, bool: over `cut` noise deviations off, whatever lam is."""
         rows, model = self._rows(X), self.models_[0]
-        return self._cells(rows, lambda block: flags_of(model, rows, block, cut), dtype=bool)[0]
+        return rows.framed(self._cells(rows, lambda block: flags_of(model, rows, block, cut), dtype=bool)[0])
 
     def repaired(self, X, cut=FLAG_AT, passes=0):
         """X with flagged and missing cells replaced by Xhat, all others untouched to the last bit.
@@ -109,27 +103,55 @@ class CellMethods:
         with one_thread_for(self.predictor):
             return rows.repaired(repaired(self.models_[0], rows, cut, passes))
 
-    def explain(self, X, cut=FLAG_AT):
+    def explain(self, X, cut=FLAG_AT, top=None):
         """Account for the flagged cells, those farthest off first.
+
+        Parameters
+        ----------
+        X : array or DataFrame
+        cut : float
+            Noise deviations beyond which a cell is flagged.
+        top : int, optional
+            At most so many cells of each row.
 
         Returns
         -------
         dict of arrays, or DataFrame where X is one
-            row, column (name or number), observed, expected (Xhat), outlier_part (N; all
-            in X's units), deviations (signed, in noise deviations), share (of the row's energy).
+            row (of a pandas frame its index, else its number), column (name or number), observed,
+            expected (Xhat), outlier_part (N; all in X's units), deviations (signed, in noise
+            deviations), share (of the row's energy).
             Of a mixed table observed and expected are values as written, in polars their texts.
         """
         rows = self._rows(X)
         names = getattr(self, "feature_names_in_", None)
         with one_thread_for(self.predictor):
             columns = explanation(self.models_[0], rows, names, cut)
-        if rows.frame is None:
-            return columns
-        import narwhals as nw
+        if top is not None:
+            columns = _first_of_each_row(columns, top)
+        return columns if rows.frame is None else _framed(columns, rows.frame)
 
-        if rows.frame.implementation.is_pandas_like():
-            return nw.from_dict(columns, backend=rows.frame.implementation).to_native()
-        return nw.from_dict(_as_texts(columns), backend=rows.frame.implementation).to_native()
+
+def _first_of_each_row(columns: dict[str, np.ndarray], top: int) -> dict[str, np.ndarray]:
+    """At most `top` cells of each row, in their order."""
+    if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
+        raise InputError(f"top={top!r} must be a whole number from 1.")
+    order = np.argsort(columns["row"], kind="stable")
+    row = columns["row"][order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    kept = np.sort(order[place < top])
+    return {name: values[kept] for name, values in columns.items()}
+
+
+def _framed(columns: dict[str, np.ndarray], frame: Any) -> Any:
+    """The account as a frame of the library that X is of; rows as the index of pandas calls them."""
+    import narwhals as nw
+
+    if not frame.implementation.is_pandas_like():
+        return nw.from_dict(_as_texts(columns), backend=frame.implementation).to_native()
+    index = frame.to_native().index
+    if type(index).__name__ != "RangeIndex":
+        columns = columns | {"row": [index[i] for i in columns["row"]]}
+    return nw.from_dict(columns, backend=frame.implementation).to_native()
 
 
 def _as_texts(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

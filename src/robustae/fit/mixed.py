@@ -78,7 +78,13 @@ class MixedRows(NumberRows):
         return np.column_stack([_size(part, bool(column.why)) for column, part in parts])
 
     def _like(self, table: MixedTable) -> Any:
-        return table if self.frame is None else frame_like(self.frame, table)
+        return table if self.frame is None else frame_like(self.frame, table.columns)
+
+    def framed(self, values: np.ndarray) -> Any:
+        """Results by source column, as a frame where X was one."""
+        if self.frame is None:
+            return values
+        return frame_like(self.frame, dict(zip(self.plan.names, values.T, strict=True)))
 
     def repaired(self, cells: np.ndarray) -> Any:
         """Return the table that came in with the source cells replaced whose encoded cells are changed."""

@@ -225,7 +225,8 @@ def _by_row(columns: list[np.ndarray], missing: np.ndarray, shown: np.ndarray) -
 
 def _causes(table: ScoredTable, cells: TableCells) -> list[list[Facts]]:
     """For each worst row the flagged cells that weigh most in its score."""
-    account = table.model.explain(take(table.X, cells.rows))
+    part = take(table.X, cells.rows)
+    account = table.model.explain(part.reset_index(drop=True) if hasattr(part, "reset_index") else part)
     places = {name: j for j, name in enumerate(table.names)}
     found: list[list[Facts]] = [[] for _ in cells.rows]
     for i, column, share in zip(*(account[key] for key in ("row", "column", "share")), strict=True):
@@ -254,21 +255,27 @@ def _threshold(table: ScoredTable) -> Facts:
 
 
 def _exported(table: ScoredTable) -> Facts:
-    """Header and lines, the highest score first: row, score, flagged cells, and the row as written."""
+    """Header and lines, the highest score first: row, score, whether flagged, cells, the row as written."""
     most = max(LEAST_EXPORTED, MOST_EXPORTED // len(table.names))
     rows = table.order[:most]
     part = take(table.X, rows)
     columns, flagged = by_column(table.model, part), np.asarray(table.model.flags(part), dtype=bool)
     named = table.labels is not None and table.plan is None
+    threshold = -table.model.offset_
     lines = [
         _line(
-            [row, *([table.label(row)] if named else []), table.energy[row]]
+            [
+                row,
+                *([table.label(row)] if named else []),
+                table.energy[row],
+                bool(table.energy[row] > threshold),
+            ]
             + ["; ".join(table.names[j] for j in np.flatnonzero(flagged[i]))]
             + [column[i] for column in columns]
         )
         for i, row in enumerate(rows)
     ]
-    header = ["row", *(["name"] if named else []), "score", "flagged", *table.names]
+    header = ["row", *(["name"] if named else []), "anomaly_score", "flagged", "cells", *table.names]
     return {"header": _line(header), "rows": len(lines), "lines": pack_json(lines)}
 
 
