@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from naive_tables import left_out, regressed, scatter
 
-from robustae.stats import conditional
+from robustae.stats import conditional, scatter as forms
 from robustae.stats.conditional import given
 from robustae.stats.scatter import FLOOR, RIDGE, Sums, scatter_of
 from robustae.stats.shallow import fit_shallow
@@ -65,6 +65,25 @@ def test_cells_are_predicted_from_those_that_are_there(shape):
         inverse = np.linalg.inv(S[np.ix_(o, o)])
         np.testing.assert_allclose(d2, (z - m)[o] @ inverse @ (z - m)[o], rtol=1e-6)
         np.testing.assert_allclose(b[~o], S[np.ix_(~o, o)] @ inverse @ (z - m)[o], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_residuals_spread_as_the_rows_do_where_cells_are_missing(shape, monkeypatch):
+    monkeypatch.setattr(forms, "OWN", 1e-12)
+    Z = rows(*shape)
+    there = np.random.default_rng(5).random(Z.shape) < 0.6
+    there[:, 0] = True
+    _, S = scatter(Z, None, 0.3, FLOOR, RIDGE)
+    C = np.cov(Z.T, ddof=0)
+
+    def spreads(o):
+        P = np.linalg.inv(S[np.ix_(o, o)])
+        return np.sqrt(np.diag(P @ C[np.ix_(o, o)] @ P)) / np.diag(P)
+
+    whole = spreads(np.ones(Z.shape[1], bool))
+    found = given(scatter_of(Z, None, 0.3), Z, there).wider
+    for wider, o in zip(found, there, strict=True):
+        np.testing.assert_allclose(wider[o], spreads(o) / whole[o], rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

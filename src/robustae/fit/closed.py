@@ -15,7 +15,7 @@ from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing
 from robustae.stats.conditional import given
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
-from robustae.stats.shallow import Shallow, fit_shallow, scales_given
+from robustae.stats.shallow import Shallow, fit_shallow
 from robustae.stats.thresholds import Calibration
 
 __all__ = ["ClosedFit", "fit_closed"]
@@ -83,9 +83,7 @@ def _left_out(
     found = given(fit.scatter, Z, there)
     R = found.left_out(fit.scatter, fit.kept)
     full = found.B + fit.scatter.location
-    wider = np.broadcast_to(scales_given(fit.scatter, np.ones(Z.shape[1]), found.pivots), Z.shape)
-    wider = wider if not there.all() else np.ones(())
-    block = Block(slice(0, len(Z)), full, there, full - found.residuals(), R, wider)
+    block = Block(slice(0, len(Z)), full, there, full - found.residuals(), R, found.wider)
     return block, R, np.maximum(fit.scale, floor)
 
 

@@ -10,11 +10,11 @@ from robustae.predictors.base import Predictor, Traits
 from robustae.stats.conditional import given
 from robustae.stats.scales import Weight
 from robustae.stats.scatter import Scatter
-from robustae.stats.shallow import fit_shallow, scales_given
+from robustae.stats.shallow import fit_shallow
 
 __all__ = ["Shallow"]
 
-BY_COLUMN = ("location", "pivots", "variances")
+BY_COLUMN = ("location", "pivots", "variances", "ridge")
 
 
 class Shallow(Predictor):
@@ -37,7 +37,7 @@ class Shallow(Predictor):
 
     def __init__(self, d: int):
         super().__init__()
-        self.set(Scatter(np.zeros(d), np.ones(d), 0.0, np.ones(d), precision=np.zeros((0, 0)), copies=2.0))
+        self.set(Scatter(np.zeros(d), np.ones(d), 0.0, np.ones(d), np.ones(d), np.zeros((0, d)), copies=2.0))
 
     def set(self, scatter: Scatter) -> None:
         """Take over a scatter."""
@@ -49,7 +49,7 @@ class Shallow(Predictor):
             "variances": scatter.variances,
             "part": np.array([scatter.part, scatter.copies]),
             "precision": scatter.precision if whole else np.zeros((0, d)),
-            "ridge": np.zeros(0) if whole else scatter.ridge,
+            "ridge": scatter.ridge,
             "factor": np.zeros((0, d)) if whole else scatter.factor,
         }
         for name, values in parts.items():
@@ -60,10 +60,8 @@ class Shallow(Predictor):
         """What cells are predicted by."""
         arrays = {name: getattr(self, name).cpu().double().numpy() for name in BY_COLUMN}
         part, copies = self.part.tolist()
-        if len(self.ridge):
-            return Scatter(
-                **arrays, part=part, copies=copies, ridge=self.ridge.numpy(), factor=self.factor.numpy()
-            )
+        if len(self.factor):
+            return Scatter(**arrays, part=part, copies=copies, factor=self.factor.numpy())
         return Scatter(**arrays, part=part, copies=copies, precision=self.precision.numpy())
 
     @classmethod
@@ -78,8 +76,8 @@ class Shallow(Predictor):
 
     @classmethod
     def least_weights(cls, d: int, widths: Any, image_shape: Any) -> int:
-        """Location, pivots and variances."""
-        return 3 * d
+        """What is there by column."""
+        return 4 * d
 
     def start(self, A: np.ndarray, weight: Weight = None, robust: bool = True) -> None:
         """Fit to A, shape (n, d); not robust: to all rows."""
@@ -91,7 +89,7 @@ class Shallow(Predictor):
         if observed is not None and not bool(observed.all()):
             return torch.from_numpy(self.conditional(X.numpy(), observed.numpy())[0]).to(X)
         B = X - self.location
-        if len(self.ridge):
+        if len(self.factor):
             products = B / self.ridge - (B @ self.factor.T) @ self.factor
         else:
             products = B @ self.precision
@@ -105,12 +103,11 @@ class Shallow(Predictor):
         scatter = self.scatter
         found = given(scatter, Z, there)
         full = found.B + scatter.location
-        wider = np.broadcast_to(scales_given(scatter, np.ones(Z.shape[1]), found.pivots), Z.shape)
-        return full - found.residuals(), wider
+        return full - found.residuals(), found.wider
 
     def _load_from_state_dict(self, state: Any, prefix: str, *rest: Any) -> None:
         """The two forms differ in shape."""
-        for name in ("precision", "ridge", "factor"):
+        for name in ("precision", "factor"):
             if (values := state.get(prefix + name)) is not None:
                 self.register_buffer(name, torch.empty_like(values, dtype=torch.float64))
         super()._load_from_state_dict(state, prefix, *rest)

@@ -8,10 +8,12 @@ the missing cells are found by conjugate gradients instead, all rows at once, an
 
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from robustae.stats.scatter import Scatter, left_out
+from robustae.stats.scatter import Scatter, left_out, spreads_of
 
 __all__ = ["Given", "given"]
 
@@ -32,6 +34,8 @@ class Given:
         P_oo^-1-style products (S_oo^-1 b_o), 0 where missing.
     pivots : array, shape (d,) or (n, d)
         Diagonal of S_oo^-1.
+    wider : array, shape (n, d), or 1
+        How many times wider residuals spread than in complete rows.
     spread : array, shape (d, d), (d,) or None
         Sum over the rows, by weight, of the conditional covariances of what is missing, where asked for.
     """
@@ -39,6 +43,7 @@ class Given:
     B: np.ndarray
     products: np.ndarray
     pivots: np.ndarray
+    wider: Any = 1.0
     spread: np.ndarray | None = None
 
     def residuals(self) -> np.ndarray:
@@ -70,17 +75,19 @@ def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarray
     holes = ~there.all(1)
     if not holes.any():
         products = scatter.times(B)
-        return Given(B, products, scatter.pivots, None if weight is None else np.zeros(Z.shape[1]))
+        return Given(B, products, scatter.pivots, 1.0, None if weight is None else np.zeros(Z.shape[1]))
     patterns, of_row = _patterns(there[holes])
     solve = _exactly if _work(scatter, patterns) <= MOST_WORK else _approximately
-    filled, pivots, spread = solve(
+    filled, pivots, spreads, spread = solve(
         scatter, B[holes], patterns, of_row, None if weight is None else weight[holes]
     )
     B[holes] = filled
     products = np.where(there, scatter.times(B), 0.0)
     every = np.repeat(scatter.pivots[None], len(Z), axis=0)
     every[holes] = pivots
-    return Given(B, products, every, spread)
+    wider = np.ones(Z.shape)
+    wider[holes] = np.where(there[holes], spreads / scatter.spreads, 1.0)
+    return Given(B, products, every, wider, spread)
 
 
 def _patterns(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +114,8 @@ def _by_precision(scatter, B, patterns, of_row, weight):
     """Patterns with equally many missing cells are solved together."""
     P, filled = scatter.precision, B.copy()
     towards = B @ P
-    pivots = np.empty((len(patterns), len(P)))
+    pivots, between = np.empty((2, len(patterns), len(P)))
+    Q, diagonal = scatter.between, np.diag(scatter.between)
     spread = None if weight is None else np.zeros_like(P)
     counts = (~patterns).sum(1)
     rows_of = np.argsort(of_row, kind="stable")
@@ -119,9 +127,10 @@ def _by_precision(scatter, B, patterns, of_row, weight):
             m = np.nonzero(~patterns[batch])[1].reshape(len(batch), count)
             inverse = np.linalg.inv(P[m[:, :, None], m[:, None, :]])
             across = P[m]  # (patterns, missing, d)
-            pivots[batch] = scatter.pivots - np.einsum(
-                "pmd,pmk,pkd->pd", across, inverse, across, optimize=True
-            )
+            weights = inverse @ across
+            pivots[batch] = scatter.pivots - np.einsum("pmd,pmd->pd", across, weights)
+            inner = Q[m[:, :, None], m[:, None, :]] @ weights - 2 * Q[m]
+            between[batch] = diagonal + np.einsum("pmd,pmd->pd", inner, weights)
             sizes = ends[batch + 1] - ends[batch]
             which = np.repeat(np.arange(len(batch)), sizes)
             rows = np.concatenate([rows_of[ends[one] : ends[one + 1]] for one in batch])
@@ -131,13 +140,13 @@ def _by_precision(scatter, B, patterns, of_row, weight):
             if spread is not None:
                 heavy = np.bincount(which, weight[rows], len(batch))
                 np.add.at(spread, (m[:, :, None], m[:, None, :]), heavy[:, None, None] * inverse)
-    pivots = np.maximum(pivots, 1 / scatter.variances)
-    return filled, np.where(patterns, pivots, 1.0)[of_row], spread
+    pivots = np.where(patterns, np.maximum(pivots, 1 / scatter.variances), 1.0)
+    return filled, pivots[of_row], spreads_of(pivots, between)[of_row], spread
 
 
 def _by_factor(scatter, B, patterns, of_row, weight):
     M, t = scatter.factor, scatter.ridge
-    filled, pivots = B.copy(), np.ones_like(B)
+    filled, pivots, spreads = B.copy(), np.ones_like(B), np.ones_like(B)
     spread = None if weight is None else np.zeros(len(t))
     scores = B @ M.T
     for one, there in enumerate(patterns):
@@ -147,11 +156,15 @@ def _by_factor(scatter, B, patterns, of_row, weight):
         V = solve_triangular(lower, M, lower=True)
         u = np.linalg.solve(Q, scores[rows].T).T
         filled[np.ix_(rows, m)] = t[m] * (u @ M[:, m])
-        inner = 1 / t - np.einsum("ij,ij->j", V, V)
-        pivots[rows] = np.where(there, inner, 1.0)
+        squares = np.einsum("ij,ij->j", V, V)
+        inner = np.where(there, 1 / t - squares, 1.0)
+        pivots[rows] = inner
+        Vo = V[:, there]
+        between = 1 / t - 2 * squares + np.einsum("ij,ij->j", V, ((Vo * t[there]) @ Vo.T) @ V)
+        spreads[rows] = spreads_of(inner, between)
         if spread is not None:
             spread[m] += weight[rows].sum() * t[m] * (1 + t[m] * (V[:, m] ** 2).sum(0))
-    return filled, pivots, spread
+    return filled, pivots, spreads, spread
 
 
 def _approximately(scatter, B, patterns, of_row, weight):
@@ -160,8 +173,9 @@ def _approximately(scatter, B, patterns, of_row, weight):
     filled = B + _gradients(scatter, np.where(there, 0.0, -scatter.times(B)), ~there)
     share = there.mean(1, keepdims=True)
     pivots = scatter.pivots**share * (1 / scatter.variances) ** (1 - share)
+    alone = np.sqrt(np.maximum(scatter.variances - scatter.ridge, 0.0)) + 1e-12
     spread = None if weight is None else weight @ np.where(there, 0.0, 1 / pivots)
-    return filled, np.where(there, pivots, 1.0), spread
+    return filled, np.where(there, pivots, 1.0), scatter.spreads**share * alone ** (1 - share), spread
 
 
 def _gradients(scatter: Scatter, target: np.ndarray, missing: np.ndarray) -> np.ndarray:

@@ -13,9 +13,10 @@ from scipy.linalg import lapack, solve_triangular
 
 from robustae.stats.scales import Weight
 
-__all__ = ["FLOOR", "Scatter", "Sums", "scatter_of", "shrinkage_at_least"]
+__all__ = ["FLOOR", "Scatter", "Sums", "scatter_of", "shrinkage_at_least", "spreads_of"]
 
 FLOOR = 0.05  # least variance of a column in the diagonal, as a share of its robust variance over all rows
+OWN = 0.02  # least share of its own covariance in what a scatter predicts of residuals
 RIDGE = 1e-6  # of the robust variance: keeps copies of one column apart
 
 
@@ -70,8 +71,10 @@ class Scatter:
         What one copy of a row counts in S.
     variances : array, shape (d,)
         Diagonal of S.
+    ridge : array, shape (d,)
+        Diagonal of T.
     precision : array, shape (d, d), or None
-    ridge, factor : arrays, shape (d,) and (h, d), or None
+    factor : array, shape (h, d), or None
         P = diag(1 / ridge) - factor' factor.
     copies : float
         Weight of the rows.
@@ -81,8 +84,8 @@ class Scatter:
     pivots: np.ndarray
     part: float
     variances: np.ndarray
+    ridge: np.ndarray
     precision: np.ndarray | None = None
-    ridge: np.ndarray | None = None
     factor: np.ndarray | None = None
     copies: float = np.inf
 
@@ -110,8 +113,26 @@ class Scatter:
         return left_out(B, self.times(B), self.pivots, self, inside)
 
     @cached_property
-    def total(self) -> float:
-        return float(self.copies)
+    def between(self) -> np.ndarray:
+        """P T P, shape (d, d): what of P is not the rows' own covariance. Of the form with `precision`."""
+        return (self.precision * self.ridge) @ self.precision
+
+    @cached_property
+    def spreads(self) -> np.ndarray:
+        """Deviations of the residuals over the rows, up to one factor, shape (d,): see `spreads_of`."""
+        if self.precision is not None:
+            return spreads_of(self.pivots, np.diag(self.between))
+        M = self.factor
+        inner = np.einsum("ij,ij->j", M, ((M * self.ridge) @ M.T) @ M)
+        return spreads_of(self.pivots, 1 / self.ridge - 2 * np.einsum("ij,ij->j", M, M) + inner)
+
+
+def spreads_of(pivots: np.ndarray, between: np.ndarray) -> np.ndarray:
+    """Deviations of residuals by the rows' own covariance C, not the shrunk one: sqrt((P C P)_jj) / P_jj.
+
+    With S = (1 - a) C + T that is (P - P T P)_jj, up to 1 - a; `between` is the diagonal of P T P.
+    """
+    return np.sqrt(np.maximum(pivots - between, OWN * pivots)) / pivots
 
 
 def left_out(
@@ -180,13 +201,15 @@ def _target(variances: np.ndarray, shrinkage: float) -> np.ndarray:
 
 def _primal(location: np.ndarray, C: np.ndarray, total: float, shrinkage: float) -> Scatter:
     S = (1 - shrinkage) * C
-    S[np.diag_indices(len(S))] += _target(np.diag(C), shrinkage)
+    ridge = _target(np.diag(C), shrinkage)
+    S[np.diag_indices(len(S))] += ridge
     P = inverse(S)
     return Scatter(
         location,
         np.diag(P).copy(),
         _part(total, shrinkage),
         np.diag(S).copy(),
+        ridge,
         precision=P,
         copies=total,
     )
@@ -216,7 +239,7 @@ def _dual(
         1 / ridge - np.einsum("ij,ij->j", M, M),
         _part(total, shrinkage),
         ridge + (1 - shrinkage) * variances,
-        ridge=ridge,
+        ridge,
         factor=M,
         copies=total,
     )

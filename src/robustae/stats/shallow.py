@@ -49,14 +49,7 @@ class Shallow:
     def unseen(self, Z: np.ndarray, there: np.ndarray) -> np.ndarray:
         """Residuals in deviations of rows of the fit, each as if left out; 0 where missing, shape (n, d)."""
         found = given(self.scatter, Z, there)
-        return found.left_out(self.scatter, self.kept) / scales_given(self.scatter, self.scale, found.pivots)
-
-
-def scales_given(scatter: Scatter, scale: np.ndarray, pivots: np.ndarray) -> np.ndarray:
-    """Scales of residuals given what is there: 1 / sqrt(pivot), times what it is of `scale` in whole rows."""
-    if pivots.ndim == 1:
-        return scale
-    return scale * np.sqrt(scatter.pivots / pivots)
+        return found.left_out(self.scatter, self.kept) / (self.scale * found.wider)
 
 
 def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: bool = False) -> Shallow:
@@ -194,8 +187,8 @@ def _scales(rows: _Rows, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
     """MAD of the residuals of the rows kept, and at least a share of the winsorised deviation of all."""
     found = rows.given(scatter)
     R = found.left_out(scatter, kept)
-    if found.pivots.ndim > 1:
-        R = np.where(rows.there, R * np.sqrt(found.pivots / scatter.pivots), np.nan)
+    if not rows.whole:
+        R = np.where(rows.there, R / found.wider, np.nan)
     some, weight = some_rows(R, rows.weight, SOME)
     inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
     robust = np.nan_to_num(mad_scale(inner, weights, 0.0))
