@@ -25,7 +25,8 @@ from robustae.utils.checks import InputError, one_of
 __all__ = ["Settings", "choices", "closed_choices", "settings_of", "sized", "valid_members"]
 
 
-AUTOMATIC = {"numbers": "shallow"}  # predictors by kind; for others a linear one, as wide as predicts best
+AUTOMATIC = {"numbers": "shallow", "one unit": "shallow"}  # predictors by kind; for others a linear one, as wide as predicts best
+BY_KIND = {"images": "squared", "mixed": "log"}  # energies, "combined" for others
 CLOSED = "closed form"
 
 
@@ -166,9 +167,7 @@ def _energy(params: dict[str, Any], kind: Kind) -> str:
 
 
 def _automatic_energy(kind: Kind) -> str:
-    if not kind.by_column:
-        return "squared"
-    return "log" if kind.name == "mixed" else "combined"
+    return BY_KIND.get(kind.name, "combined")
 
 
 def _penalty(params: dict[str, Any], kind: Kind, trims: float) -> Penalty:

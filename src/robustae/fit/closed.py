@@ -20,6 +20,7 @@ from robustae.stats.thresholds import Calibration
 
 __all__ = ["ClosedFit", "fit_closed"]
 
+SOME = 5000  # rows from which the scales of flags come
 STATUS = "fitted in closed form."
 
 
@@ -91,8 +92,8 @@ def _widening(
     R: np.ndarray, Z: np.ndarray, there: np.ndarray, weight: Weight, noise: np.ndarray
 ) -> np.ndarray:
     """How many times wider than the noise the scale is that cells are judged by (`scale_beside_spike`)."""
-    sizes = np.where(there, np.abs(R), np.nan)
-    wider = scale_beside_spike(sizes, np.where(there, Z, np.nan), weight)
+    sizes, weights = some_rows(np.where(there, np.abs(R), np.nan), weight, SOME)
+    wider = scale_beside_spike(sizes, some_rows(np.where(there, Z, np.nan), None, SOME)[0], weights)
     return np.maximum(np.nan_to_num(wider) / noise, 1.0)
 
 

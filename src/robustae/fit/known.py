@@ -32,13 +32,11 @@ class KnownRows:
         w = np.ones(len(X)) if weight is None else weight
         return cls(keys, np.bincount(of_row, w * energies) / np.bincount(of_row, w))
 
-    def instead_of(self, energies: np.ndarray, X: np.ndarray) -> np.ndarray:
-        """Return the energies of the rows of X, those of rows of the fit replaced."""
-        if not len(self.keys):
-            return energies
+    def of_rows(self, X: np.ndarray) -> np.ndarray:
+        """Return the energies of the rows of X, NaN where they are not known."""
         keys = _keys(X)
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[at] == keys, self.energies[at], energies)
+        return np.where(self.keys[at] == keys, self.energies[at], np.nan)
 
 
 def _keys(X: np.ndarray, cells: int = 2**20) -> np.ndarray:

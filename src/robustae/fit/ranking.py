@@ -8,6 +8,7 @@ from robustae.fit.auto import Settings
 from robustae.fit.energies import ENERGIES, Cells
 from robustae.fit.known import KnownRows
 from robustae.fit.model import Model
+from robustae.predictors import traits_of
 from robustae.stats.drawn import drawn_of, widened
 from robustae.stats.scales import Weight, quantile, some_rows
 from robustae.stats.thresholds import Calibration, clean_part
@@ -52,7 +53,7 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
     """Fit the energy, and return it in the model, with the energies of clean unseen rows."""
     found = ENERGIES[settings.energy].fit(rows.cells, rows.weight, rows.nearest)
     model = model.having(energy=found.energy, known=KnownRows.of(rows.X, found.energies, rows.weight))
-    if not settings.by_column:
+    if not (settings.by_column or traits_of(settings.predictor).closed_form):
         return model, calibrated(model, found.energies, rows.weight)
     drawn = model.energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
     return model, Calibration.of_rows(widened(drawn, found.energies, rows.weight))

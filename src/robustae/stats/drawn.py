@@ -8,7 +8,7 @@ from robustae.stats.scales import Weight, quantile
 
 __all__ = ["Drawn", "drawn_of", "widened"]
 
-MOST, LEAST, CELLS = 20_000, 1000, 2_000_000  # rows drawn
+MOST, LEAST, CELLS = 10_000, 1000, 2_000_000  # rows drawn
 ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
 
 
@@ -26,6 +26,7 @@ class Drawn:
     def __init__(self, n: int, weight: Weight, atoms: np.ndarray, count: int):
         self.count = count
         self._rng = np.random.default_rng(0)
+        self._n = n if weight is None else 0
         w = np.ones(n) if weight is None else weight
         self.whole = atoms
         self._upto = np.cumsum(np.where(atoms, 0.0, w))
@@ -42,8 +43,10 @@ class Drawn:
 
     def rows(self, among: np.ndarray | None = None) -> np.ndarray:
         """Draw a row for each drawn one, `among` some, shape (count,)."""
+        if self._n and (among is None or among.all()):
+            return (self._rng.random(self.count) * self._n).astype(np.intp)
         upto = self._upto
-        if among is not None and not among.all():
+        if among is not None:
             upto = np.cumsum(np.diff(upto, prepend=0.0) * among)
         places = self._rng.random(self.count) * upto[-1]
         rows = np.minimum(np.searchsorted(upto, places, side="right"), len(upto) - 1)

@@ -8,7 +8,7 @@ from robustae.stats.scales import Weight
 
 __all__ = ["Neighbourhood", "neighbourhood"]
 
-MOST, SOME = 1024, 512  # so many rows are all references; of more, so many are drawn
+MOST, SOME = 1024, 256  # so many rows are all references; of more, so many are drawn
 MASS = 0.05  # of the references, the nearest, count
 CLIP = 4.0  # deviations from which cells are soft-clipped
 ROWS = 4096  # at a time
@@ -51,16 +51,14 @@ class Neighbourhood:
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _nearest(self, Z: np.ndarray, own: np.ndarray | None, squares: np.ndarray) -> np.ndarray:
-        import torch
-
         Y = self.cells(Z)
         D = squares - 2 * (Y @ self.references.T)
         if own is not None:
             rows = np.flatnonzero(own >= 0)
             D[rows, own[rows]] = np.inf
         count = max(min(self.count, len(self.references) - (own is not None)), 1)
-        least = torch.topk(torch.from_numpy(D), count, dim=1, largest=False, sorted=False).values
-        mean = least.numpy().mean(1, dtype=np.float64)
+        D.partition(count - 1, axis=1)
+        mean = D[:, :count].mean(1, dtype=np.float64)
         return np.maximum(mean + np.einsum("ij,ij->i", Y, Y), 0.0)
 
     def cells(self, Z: np.ndarray) -> np.ndarray:

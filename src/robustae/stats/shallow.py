@@ -17,7 +17,7 @@ __all__ = ["Shallow", "fit_shallow"]
 KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
-SOME = 20_000  # rows from which scatter and scales come
+SOME = 5000  # rows from which the start and scales come
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
 ASKED = 2000  # rows that choose among them
@@ -108,6 +108,11 @@ class _Rows:
             self.extra = filled.spread / weight.sum()
         return found
 
+    def some(self) -> "_Rows":
+        """Some of the rows, evenly spread."""
+        step = len(self) // SOME
+        return _Rows(self.Z[::step], self.there[::step], None if self.weight is None else self.weight[::step])
+
     def fill(self, kept: np.ndarray) -> None:
         """Go on until the missing cells stand, more or less."""
         for _ in range(0 if self.whole else FILLINGS):
@@ -126,7 +131,14 @@ class _Rows:
 
 
 def _concentrated(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest three quarters by concentration steps (Rousseeuw and Van Driessen 1999)."""
+    """The nearest three quarters by concentration steps (Rousseeuw and Van Driessen 1999).
+
+    Of many rows some do for all steps but the last.
+    """
+    if len(rows) >= 2 * SOME:
+        few = rows.some()
+        distances = rows.distances(few.scatter(_concentrated(few)[0]))
+        return _nearest(distances, rows.weight), distances
     there = np.maximum(rows.there.sum(1), 1)
     distances = (np.log1p(rows.Z**2) * rows.there).sum(1) * (rows.Z.shape[1] / there)
     kept = np.zeros(len(rows), bool)
