@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data.rows import NumberRows
+from robustae.fit.cellwise import judged
 from robustae.fit.explain import FLAG_AT, explanation, flags_of, repaired
 from robustae.fit.members import one_thread_for
 from robustae.fit.model import Block, Model
@@ -74,11 +75,13 @@ class CellMethods:
     def cell_scores(self, X):
         """Residuals in noise deviations, of X's shape; 0 for missing cells.
 
+        Where the predictor can leave cells out, they are those about what the sound cells of the row predict.
+
         Of a category in a mixed table it is how unlikely the level is: a probability p is as far off
         as a Gaussian value beyond which, both ways, lies p.
         """
         rows, model = self._rows(X), self.models_[0]
-        return self._cells(rows, lambda block: rows.deviations(model, block))[0]
+        return self._cells(rows, lambda block: rows.deviations(model, judged(model, rows, block, FLAG_AT)))[0]
 
     def flags(self, X, cut=FLAG_AT):
         """Cells called outlying, of X's shape, bool: over `cut` noise deviations off, whatever lam is."""

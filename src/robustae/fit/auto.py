@@ -25,7 +25,10 @@ from robustae.utils.checks import InputError, one_of
 __all__ = ["Settings", "choices", "closed_choices", "settings_of", "sized", "valid_members"]
 
 
-AUTOMATIC = {"numbers": "shallow", "one unit": "shallow"}  # predictors by kind; for others a linear one, as wide as predicts best
+AUTOMATIC = {
+    "numbers": "shallow",
+    "one unit": "shallow",
+}  # predictors by kind; for others a linear one, as wide as predicts best
 BY_KIND = {"images": "squared", "mixed": "log"}  # energies, "combined" for others
 CLOSED = "closed form"
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data.rows import NumberRows
+from robustae.fit.cellwise import judged
 from robustae.fit.model import Block, Model
 
 __all__ = ["FLAG_AT", "expected_of", "explanation", "flags_of", "repaired"]
@@ -13,8 +14,8 @@ FLAG_AT = 3.0  # noise deviations beyond which a cell is called outlying
 
 
 def flags_of(model: Model, rows: NumberRows, block: Block, cut: float = FLAG_AT) -> np.ndarray:
-    """Cells more than `cut` deviations off; missing cells are never flagged."""
-    return np.abs(rows.deviations(model, block)) > cut
+    """Cells more than `cut` deviations off, given the sound ones; missing cells are never flagged."""
+    return np.abs(rows.deviations(model, judged(model, rows, block, cut))) > cut
 
 
 def expected_of(model: Model, block: Block, flags: np.ndarray, passes: int = 0) -> np.ndarray:
@@ -36,7 +37,8 @@ def repaired(model: Model, rows: NumberRows, cut: float = FLAG_AT, passes: int =
     X = rows.values
     out = X.copy() if X.dtype.kind == "f" else X.astype(np.float64)
     for block in model.blocks(X):
-        flags = rows.by_cell(flags_of(model, rows, block, cut))
+        block = judged(model, rows, block, cut)
+        flags = rows.by_cell(np.abs(rows.deviations(model, block)) > cut)
         replace = flags | ~block.observed
         out[block.rows][replace] = expected_of(model, block, flags, passes)[replace]
     return out
@@ -51,6 +53,8 @@ def explanation(model: Model, rows: NumberRows, names: Any, cut: float = FLAG_AT
 
 
 def _account(model: Model, rows: NumberRows, block: Block, names: Any, cut: float) -> dict[str, np.ndarray]:
+    shares = rows.shares(model, block)
+    block = judged(model, rows, block, cut)
     deviations = rows.deviations(model, block)
     row, column = at = np.nonzero(np.abs(deviations) > cut)
     outlier_part = model.scaling.outlier_part(block.Zhat, model.outliers_of(block))
@@ -61,5 +65,5 @@ def _account(model: Model, rows: NumberRows, block: Block, names: Any, cut: floa
         "expected": rows.expected(model.scaling.inverse(block.Zhat), *at),
         "outlier_part": rows.norms(outlier_part)[at],
         "deviations": deviations[at],
-        "share": rows.shares(model, block)[at],
+        "share": shares[at],
     }

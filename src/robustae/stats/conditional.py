@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from robustae.stats.scatter import Scatter, left_out, spreads_of
+from robustae.stats.scatter import OWN, Scatter, left_out, spreads_of
 
 __all__ = ["Given", "given"]
 
@@ -35,7 +35,8 @@ class Given:
     pivots : array, shape (d,) or (n, d)
         Diagonal of S_oo^-1.
     wider : array, shape (n, d), or 1
-        How many times wider residuals spread than in complete rows.
+        How many times wider residuals spread than in complete rows; of missing cells, about what they are
+        expected to be.
     spread : array, shape (d, d), (d,) or None
         Sum over the rows, by weight, of the conditional covariances of what is missing, where asked for.
     """
@@ -86,7 +87,7 @@ def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarray
     every = np.repeat(scatter.pivots[None], len(Z), axis=0)
     every[holes] = pivots
     wider = np.ones(Z.shape)
-    wider[holes] = np.where(there[holes], spreads / scatter.spreads, 1.0)
+    wider[holes] = spreads / scatter.spreads
     return Given(B, products, every, wider, spread)
 
 
@@ -114,7 +115,7 @@ def _by_precision(scatter, B, patterns, of_row, weight):
     """Patterns with equally many missing cells are solved together."""
     P, filled = scatter.precision, B.copy()
     towards = B @ P
-    pivots, between = np.empty((2, len(patterns), len(P)))
+    pivots, between, alone = np.ones((3, len(patterns), len(P)))
     Q, diagonal = scatter.between, np.diag(scatter.between)
     spread = None if weight is None else np.zeros_like(P)
     counts = (~patterns).sum(1)
@@ -131,6 +132,9 @@ def _by_precision(scatter, B, patterns, of_row, weight):
             pivots[batch] = scatter.pivots - np.einsum("pmd,pmd->pd", across, weights)
             inner = Q[m[:, :, None], m[:, None, :]] @ weights - 2 * Q[m]
             between[batch] = diagonal + np.einsum("pmd,pmd->pd", inner, weights)
+            own = np.einsum("pmm->pm", inverse)
+            shrunk = np.einsum("pmd,d,pmd->pm", weights, scatter.ridge, weights)
+            alone[batch[:, None], m] = np.sqrt(np.maximum(own - shrunk, OWN * own))
             sizes = ends[batch + 1] - ends[batch]
             which = np.repeat(np.arange(len(batch)), sizes)
             rows = np.concatenate([rows_of[ends[one] : ends[one + 1]] for one in batch])
@@ -141,7 +145,8 @@ def _by_precision(scatter, B, patterns, of_row, weight):
                 heavy = np.bincount(which, weight[rows], len(batch))
                 np.add.at(spread, (m[:, :, None], m[:, None, :]), heavy[:, None, None] * inverse)
     pivots = np.where(patterns, np.maximum(pivots, 1 / scatter.variances), 1.0)
-    return filled, pivots[of_row], spreads_of(pivots, between)[of_row], spread
+    spreads = np.where(patterns, spreads_of(pivots, between), alone)
+    return filled, pivots[of_row], spreads[of_row], spread
 
 
 def _by_factor(scatter, B, patterns, of_row, weight):
@@ -161,7 +166,9 @@ def _by_factor(scatter, B, patterns, of_row, weight):
         pivots[rows] = inner
         Vo = V[:, there]
         between = 1 / t - 2 * squares + np.einsum("ij,ij->j", V, ((Vo * t[there]) @ Vo.T) @ V)
-        spreads[rows] = spreads_of(inner, between)
+        own = t * (1 + t * squares)
+        alone = np.sqrt(np.maximum(own - t, OWN * own))
+        spreads[rows] = np.where(there, spreads_of(inner, between), alone)
         if spread is not None:
             spread[m] += weight[rows].sum() * t[m] * (1 + t[m] * (V[:, m] ** 2).sum(0))
     return filled, pivots, spreads, spread

@@ -13,7 +13,7 @@ from scipy.linalg import lapack, solve_triangular
 
 from robustae.stats.scales import Weight
 
-__all__ = ["FLOOR", "Scatter", "Sums", "scatter_of", "shrinkage_at_least", "spreads_of"]
+__all__ = ["FLOOR", "OWN", "Scatter", "Sums", "scatter_of", "shrinkage_at_least", "spreads_of"]
 
 FLOOR = 0.05  # least variance of a column in the diagonal, as a share of its robust variance over all rows
 OWN = 0.02  # least share of its own covariance in what a scatter predicts of residuals
