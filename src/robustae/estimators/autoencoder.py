@@ -399,7 +399,8 @@ class RobustAutoencoder(
         The second is 1 - p, p the share of clean unseen rows with at least that energy: of clean rows one in
         twenty exceeds .95.
         """
-        anomaly = 1 - self.calibration_.p_values(-self.score_samples(X))
+        energies = -self.score_samples(X)
+        anomaly = 1 - self.calibration_.p_values(energies)
         return np.column_stack([1 - anomaly, anomaly])
 
     # What was found --------------------------------------------------------------------------------

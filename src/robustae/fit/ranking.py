@@ -56,7 +56,12 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
     if not (settings.by_column or traits_of(settings.predictor).closed_form):
         return model, calibrated(model, found.energies, rows.weight)
     drawn = model.energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
-    return model, Calibration.of_rows(widened(drawn, found.energies, rows.weight))
+    calibration = Calibration.of_rows(widened(drawn, found.energies, rows.weight))
+    copies = len(rows.X) if rows.weight is None else rows.weight.sum()
+    if copies * calibration.rate >= 1:
+        return model, calibration
+    # A wild cell of so few is drawn too often.
+    return model, calibration.or_less(calibrated(model, found.energies, rows.weight))
 
 
 def calibrated(model: Model, energies: np.ndarray, weight: Weight) -> Calibration:

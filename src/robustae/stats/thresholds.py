@@ -1,6 +1,6 @@
 """From the energies of the training rows to a threshold, and to the probability of an anomaly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ def clean_part(energies: np.ndarray, weight: Weight = None, power: float = CUBE_
 
 SHARES = np.concatenate([np.linspace(1, 0.02, 99), np.geomspace(0.02, 1e-4, 62)[1:]])
 FALSE_ALARMS = 0.01  # share of clean unseen rows that "auto" calls
+ODD = 0.05  # share of clean rows beyond the worst row, up to which it is called
 TIE = 1e-9  # relative difference that rounding may make
 
 
@@ -87,6 +88,10 @@ class Calibration:
         """Of the Gaussian part of energies that include anomalies'; "auto" calls beyond 3 deviations."""
         powers = part.centre + part.spread * ndtri(1 - np.minimum(SHARES, 1 - SHARES[-1]))
         return cls(np.maximum(powers, 0.0) ** (1 / part.power), float(ndtr(-CUT)))
+
+    def or_less(self, other: "Calibration") -> "Calibration":
+        """Return the lower of two at every share."""
+        return replace(self, energies=np.minimum(self.energies, other.energies))
 
     @property
     def sound(self) -> bool:
@@ -150,7 +155,8 @@ def offset(
         Of the training rows as unseen, positive, higher = more anomalous.
     contamination : "auto", float in [0, 0.5] or callable
         A share gives the exact percentile of the scores; a callable the threshold from the energies (of each
-        copy of a row). "auto" calls what few clean rows reach.
+        copy of a row). "auto" calls what few clean rows reach, and the worst row where
+        not many do.
     calibration : Calibration, optional
         Of clean unseen rows.
     """
@@ -160,7 +166,18 @@ def offset(
     if contamination != "auto":
         return float(quantile(-energies, contamination, weight))
     calibration = calibration or Calibration.of_clean_part(clean_part(energies, weight))
-    return -calibration.limit()
+    return -min(calibration.limit(), _below_worst(energies, weight, calibration))
+
+
+def _below_worst(energies: np.ndarray, weight: Weight, calibration: Calibration) -> float:
+    """Return what the worst row alone exceeds, inf where clean rows reach that, too, or many rows do."""
+    worst = energies.max()
+    with_it = energies >= worst * (1 - TIE)
+    w = np.ones(len(energies)) if weight is None else weight
+    lone = w[with_it].sum() <= max(1.0, FALSE_ALARMS * w.sum()) and not with_it.all()
+    if not lone or calibration.p_values(np.array([worst]))[0] > ODD:
+        return np.inf
+    return float(worst * (1 - TIE))
 
 
 def _threshold(rule: Any, energies: np.ndarray, weight: Weight) -> float:
