@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 FEW_THREADS = 4
+ROUNDING = 2.0  # units in the last place of the median: the least noise of a column
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def noise_floor(X: np.ndarray, scaling: Scaling, settings: Settings) -> np.ndarr
 
 
 def _rounding_and_spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return rounding_sd(x), winsorised_sd(x, share=0.1)[1]
+    own = ROUNDING * np.finfo(float).eps * np.abs(np.nan_to_num(median(x)))
+    return np.maximum(rounding_sd(x), own), winsorised_sd(x, share=0.1)[1]
 
 
 def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) -> Fitted:

@@ -166,7 +166,8 @@ def offset(
     if contamination != "auto":
         return float(quantile(-energies, contamination, weight))
     calibration = calibration or Calibration.of_clean_part(clean_part(energies, weight))
-    return -min(calibration.limit(), _below_worst(energies, weight, calibration))
+    typical = float(quantile(energies, 0.5, weight)) * (1 + TIE)  # half of the rows are never called
+    return -max(min(calibration.limit(), _below_worst(energies, weight, calibration)), typical)
 
 
 def _below_worst(energies: np.ndarray, weight: Weight, calibration: Calibration) -> float:
