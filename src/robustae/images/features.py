@@ -181,8 +181,9 @@ class Strokes:
         size = np.maximum(np.hypot(gx, gy), self.TINY)
         shares = []
         for angle in 2 * np.pi * np.arange(self.DIRECTIONS) / self.DIRECTIONS:
-            cosine = np.maximum((gx * np.cos(angle) + gy * np.sin(angle)) / size, 0).astype(np.float32)
-            shares.append(gaussian_filter(size * cosine**4, (0, after, after))[:, ::2, ::2])
+            cosine = np.maximum((gx * np.float32(np.cos(angle)) + gy * np.float32(np.sin(angle))) / size, 0)
+            cosine *= cosine
+            shares.append(gaussian_filter(size * cosine * cosine, (0, after, after))[:, ::2, ::2])
         return np.sqrt(np.maximum(np.stack(shares, axis=-1), 0), dtype=np.float32)
 
     def arrays(self) -> dict[str, np.ndarray]:
