@@ -118,20 +118,22 @@ def video(
     from robustae.video import separate
     from robustae.video.output import Interrupted, write_folder
 
-    separation = separate(
-        film,
-        model=model,
-        mask=mask,
-        window=window,
-        start=_when(start),
-        stop=_when(stop),
-        every=every,
-        scale=scale,
-        gray=gray,
-        range=range_,
-        stabilise=stabilise,
-        **options.settings_of(set_, predictor=predictor),
-    )
+    with shown("fit", "%") as progress:
+        separation = separate(
+            film,
+            model=model,
+            mask=mask,
+            window=window,
+            start=_when(start),
+            stop=_when(stop),
+            every=every,
+            scale=scale,
+            gray=gray,
+            range=range_,
+            stabilise=stabilise,
+            progress=progress,
+            **options.settings_of(set_, predictor=predictor),
+        )
     if save is not None:
         separation.save(save)
     try:

@@ -1,5 +1,7 @@
 """A scene fitted to frames: what camera took them, the bare picture, what else changes, and the noise."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from robustae.utils.checks import InputError
@@ -12,7 +14,9 @@ from robustae.video.pixels import blurred
 from robustae.video.scene import FAINT, Scene, View
 from robustae.video.start import bare_picture
 
-__all__ = ["scene_of"]
+__all__ = ["Progress", "scene_of"]
+
+Progress = Callable[[int, int, str], None]
 
 LEAST_FRAMES = 2
 ENOUGH = 50  # frames to tell the noise
@@ -24,7 +28,7 @@ OFTEN = 0.4  # of the pairs of frames, in which a pixel must be inlying to be re
 MOST_RESTLESS = 3.0
 
 
-def scene_of(frames: np.ndarray, stabilise: bool = True) -> Scene:
+def scene_of(frames: np.ndarray, stabilise: bool = True, progress: Progress | None = None) -> Scene:
     """Fit a scene to frames spread over a clip, foreground among them.
 
     Parameters
@@ -32,6 +36,8 @@ def scene_of(frames: np.ndarray, stabilise: bool = True) -> Scene:
     frames : array of uint8, shape (n, height, width, c)
     stabilise : bool
         Whether frames are aligned where the camera shakes.
+    progress : callable, optional
+        Called with the hundredths of the work that are done, 100, and what comes next.
 
     Raises
     ------
@@ -42,15 +48,20 @@ def scene_of(frames: np.ndarray, stabilise: bool = True) -> Scene:
         raise InputError(
             f"frames: {len(frames)} is too few to tell background from foreground; give 2 or more."
         )
+    report = progress or (lambda done, total, note: None)
+    report(0, 100, "the camera")
     camera = camera_of(frames, stabilise)
     frames = camera.stretched(frames)
     if camera.shaking:
         frames = aligned(frames)
     calm = frames if not camera.blur else np.stack([blurred(frame, camera.blur) for frame in frames])
-    picture, components = _components(calm, bare_picture(calm))
+    picture = bare_picture(calm, lambda share: report(round(10 + 70 * share), 100, "the bare picture"))
+    report(80, 100, "what else changes")
+    picture, components = _components(calm, picture)
     some = frames[:: max(1, len(frames) // ENOUGH)]
     if camera.blur:
         picture = _sharp(calm, frames, picture)
+    report(95, 100, "noise")
     return _with_noise(picture, components, camera, some)
 
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from robustae.data.clips import Clip, open_clip
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.json import plain
-from robustae.video.fit import scene_of
+from robustae.video.fit import Progress, scene_of
 from robustae.video.maps import MaskSettings, boxes_of, mask_of
 from robustae.video.pixels import Box
 from robustae.video.premises import Cuts, broken
@@ -87,6 +87,7 @@ def separate(
     gray: bool = False,
     range: Any = None,
     stabilise: bool = True,
+    progress: Progress | None = None,
     **settings: Any,
 ) -> "Separation":
     """Separate a clip into background and foreground.
@@ -112,6 +113,8 @@ def separate(
         Which frames, how large, whether in grey, and which values are black and white, as for `open_clip`.
     stabilise : bool
         Whether frames are aligned where the camera is found to shake.
+    progress : callable, optional
+        Called during the fit with the hundredths that are done, 100, and what comes next.
     **settings
         Parameters of `RobustAutoencoder`, for backgrounds that move by themselves: for instance
         ``predictor="linear", hidden=3``. Without any, the background is a picture, its light and
@@ -143,7 +146,7 @@ def separate(
     known_names("mask setting", mask or {}, asdict(MaskSettings()))
     mask_settings = MaskSettings(**(mask or {})).at(clip.height, clip.width)
     fit = _Fit(clip, settings, _valid_window(window), stabilise)
-    fitted = fit.first() if model is None else _fitting(_loaded(model), clip)
+    fitted = fit.first(progress) if model is None else _fitting(_loaded(model), clip)
     return Separation(clip, fitted, mask_settings, fit)
 
 
@@ -184,11 +187,11 @@ class _Fit:
         self.seconds: dict[str, float] = {}
         self.energies_of: np.ndarray | None = None
 
-    def first(self) -> Any:
+    def first(self, progress: Progress | None) -> Any:
         begin = time.perf_counter()
         frames = self.clip.sample(self.most())
         read = time.perf_counter()
-        model = self.to(frames)
+        model = self.to(frames, progress)
         self.seconds = {"decode": read - begin, "fit": time.perf_counter() - read}
         self.energies_of = frames[:: max(1, len(frames) // ENOUGH)]
         return model
@@ -198,10 +201,10 @@ class _Fit:
         size = self.clip.height * self.clip.width * self.clip.channels
         return int(np.clip(SAMPLE_BYTES // size, LEAST_SAMPLE, SAMPLE_FRAMES))
 
-    def to(self, frames: np.ndarray) -> Any:
+    def to(self, frames: np.ndarray, progress: Progress | None = None) -> Any:
         if not self.settings:
             with threadpool_limits(1):  # on small matrices more threads only wait for one another
-                return scene_of(frames, self.stabilise)
+                return scene_of(frames, self.stabilise, progress)
         from robustae.video.learned import fit_learned
 
         return fit_learned(frames, self.settings)

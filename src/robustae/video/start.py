@@ -7,6 +7,8 @@ inlying frames and a hard threshold on the residuals, which ends at a local mini
 ``sum over frames of min(r^2, cut^2)``, the one that the start lies in.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from robustae.video.agreement import seams_of
@@ -17,6 +19,10 @@ from robustae.video.states import States, states_of
 
 __all__ = ["bare_picture"]
 
+Done = Callable[[float], None]
+
+SORTING = 0.7  # of the work
+
 FLOOR = 1e-4  # squared spread that counts as none, cells in [0, 1]
 SINGLE = 5e-4  # squared spread of a state that one frame has: there is no telling
 BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
@@ -25,24 +31,26 @@ PRIOR = 0.02  # weight of the frames outside the state
 ROWS = 2**19  # values at a time: they stay in the cache
 
 
-def bare_picture(frames: np.ndarray) -> np.ndarray:
+def bare_picture(frames: np.ndarray, done: Done = lambda share: None) -> np.ndarray:
     """Return the background, float32 of shape (height, width, c), in grey levels.
 
     Parameters
     ----------
     frames : array of uint8, shape (n, height, width, c)
         Spread over the clip.
+    done : callable, optional
+        Called with the share of the work that is done.
     """
     grid = grid_for(*frames.shape[1:3])
     small = grid.small(frames)
     light = gains(255 * small, 255 * np.median(small, axis=0))
     small /= light[:, None, None, None]
-    states = states_of(small, grid)
+    states = states_of(small, grid, lambda share: done(SORTING * share))
     chosen = bare(states, grid, _costs(states), seams_of(states.centre, grid.shape), FLOOR)
     tiles = np.arange(len(chosen))
     start = grid.enlarged(grid.put_together(states.centre[tiles, chosen]))
     weights = grid.cover(_in_state(states, chosen, grid))
-    return _refined(frames, light, start, weights, grid)
+    return _refined(frames, light, start, weights, grid, lambda share: done(SORTING + (1 - SORTING) * share))
 
 
 def _costs(states: States) -> np.ndarray:
@@ -60,7 +68,7 @@ def _in_state(states: States, chosen: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def _refined(
-    frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray, grid: Grid
+    frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray, grid: Grid, done: Done
 ) -> np.ndarray:
     """In bands of rows, so that large frames fit into memory."""
     side = grid.pool * STEP
@@ -71,6 +79,7 @@ def _refined(
         if start[pixels].size:
             over = grid.full(weights[:, row : row + blocks])[:, : len(start[pixels]), :, None]
             picture[pixels] = _modes(frames[:, pixels], light, start[pixels], _usual(over))
+            done(pixels.start / len(picture))
     return picture
 
 

@@ -4,6 +4,7 @@ A wall is one tight state in many frames; who walks by makes small and loose one
 still makes a second tight one. Which of them is the background is decided elsewhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ class States:
     spread: np.ndarray
 
 
-def states_of(small: np.ndarray, grid: Grid) -> States:
+def states_of(small: np.ndarray, grid: Grid, done: Callable[[float], None] = lambda share: None) -> States:
     """Sort the frames of every tile by looks.
 
     Greedy: the frame with most frames alike takes them all, then the next of the rest. One more state
@@ -52,8 +53,11 @@ def states_of(small: np.ndarray, grid: Grid) -> States:
     """
     tiles = grid.tiles(small)
     alike = float(np.clip(NOISES * _noise(tiles[::8]), LEAST_ALIKE, MOST_ALIKE))
-    blocks = (tiles[k : k + BLOCK] for k in range(0, len(tiles), BLOCK))
-    parts = [_fields(_described(block, _sorted(_distances(block), alike))) for block in blocks]
+    parts = []
+    for k in range(0, len(tiles), BLOCK):
+        block = tiles[k : k + BLOCK]
+        parts.append(_fields(_described(block, _sorted(_distances(block), alike))))
+        done(k / len(tiles))
     whole = States(*map(np.concatenate, zip(*parts, strict=True)))
     return _joined(whole, _by_pixel(small, grid, alike))
 
