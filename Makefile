@@ -82,7 +82,7 @@ $(VENV)/.made:
 
 # The build tools are pinned too: they go in first, and pip then builds without its own unpinned ones.
 $(addprefix $(VENV)/.,demo test dev bench ci): $(VENV)/.%: $(VENV)/.made pyproject.toml constraints.txt
-	$(PIP) install --quiet -c constraints.txt hatchling editables
+	$(PIP) install --quiet -c constraints.txt hatchling editables setuptools
 	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[$(EXTRAS_$*)]'
 	@touch $@
 
