@@ -13,7 +13,7 @@ ifneq ($(wildcard ../shared/data),)
 export ROBUSTAE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test quick lint format types layers docs tables check-tables bench soak clean
+.PHONY: demo test quick lint format types layers docs tables check-tables bench guard soak clean
 
 demo: $(VENV)/.demo
 	@mkdir -p out
@@ -57,6 +57,10 @@ bench: $(VENV)/.bench
 	$(RUN) -m benchmarks $(NAMES)
 	$(BIN)/python benchmarks/tables.py
 
+# Whether it is as quick as it was, against scikit-learn and OpenCV in one run: said, never failed.
+guard: $(VENV)/.test
+	$(RUN) -m benchmarks smoke
+
 # What must not break, for longer than a test may take; all, or some: make soak NAMES="kills"
 soak: $(VENV)/.test
 	$(RUN) -m benchmarks.soak $(NAMES)
@@ -77,8 +81,8 @@ $(VENV)/.made:
 	     "install it or name it: make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3" >&2; exit 1
 
 # The build tools are pinned too: they go in first, and pip then builds without its own unpinned ones.
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made pyproject.toml constraints.txt
-	$(PIP) install --quiet -c constraints.txt hatchling editables
+$(addprefix $(VENV)/.,demo test dev bench ci): $(VENV)/.%: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt hatchling editables setuptools
 	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e '.[$(EXTRAS_$*)]'
 	@touch $@
 
@@ -86,3 +90,4 @@ EXTRAS_demo := demo
 EXTRAS_test := test
 EXTRAS_dev := dev
 EXTRAS_bench := test,benchmarks
+EXTRAS_ci := ci

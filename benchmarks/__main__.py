@@ -10,6 +10,7 @@ import os
 import sys
 
 NAMES = (
+    "smoke",
     "restaurant",
     "escalator",
     "table",

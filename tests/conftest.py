@@ -1,11 +1,38 @@
 """Fixtures that every test may use."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+MUST = "ROBUSTAE_MUST"  # names what is there: a test skipped for lack of it fails
+
+
+def must_not_be_skipped(reason, parts):
+    """Return the first of the parts that a reason for skipping a test names, None where it names none."""
+    return next((part for part in parts if re.search(rf"\b{re.escape(part)}\b", reason, re.IGNORECASE)), None)
+
+
+def _checked(report):
+    if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
+        part = must_not_be_skipped(report.longrepr[2], os.environ.get(MUST, "").split())
+        if part is not None:
+            report.outcome = "failed"
+            report.longrepr = f"{part} is there by {MUST}, and the test was skipped: {report.longrepr[2]}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return _checked((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _checked((yield))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """Clients that people have: each gets from a running server what the model gives in memory."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -216,7 +217,8 @@ def invocations(request, tmp_path_factory):
         wait_for(f"http://127.0.0.1:{port}/ping", process, folder.parent / "log")
         yield model, rows, f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(process.pid, 15)  # the server is a child of the command
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)  # the server is a child of the command
         process.wait(60)
         log.close()
 

@@ -48,7 +48,7 @@ def spark():
     try:
         session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     except Exception as error:
-        pytest.skip(f"needs Java for Spark: {type(error).__name__}")
+        pytest.skip(f"needs pyspark and Java for Spark: {type(error).__name__}")
     yield session
     session.stop()
 
