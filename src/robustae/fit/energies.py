@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from robustae.penalties import Penalty
 from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
-from robustae.stats.neighbourhood import CLIP, Neighbourhood, neighbourhood
+from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, Neighbourhood, neighbourhood
 from robustae.stats.scales import Weight, mad_scale
 
 __all__ = ["ENERGIES", "Cells", "Energy", "Fit"]
@@ -23,7 +23,6 @@ Array = Any  # a NumPy array or a torch tensor
 FLOOR = 1e-3  # of a squared deviation in each column: distances below are rounding
 LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
 SHARE_OF_NEAR = 0.5  # of neighbours, against cells
-FARTHEST = 1e16  # squared deviations that count: a column without any spread knows no more
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class Log(Energy):
     by_source = True
 
     def cells(self, cells: Cells) -> Array:
-        return _log1p(((cells.R / cells.noise) ** 2).clip(max=FARTHEST))
+        return _log1p(((cells.R / cells.noise) ** 2).clip(max=FARTHEST**2))
 
 
 @dataclass(frozen=True)
@@ -180,8 +179,8 @@ class Neighbours(Energy):
 
     @classmethod
     def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
-        near, own = neighbourhood(cells.Z, weight, kept)
-        return Fit(cls(near), _floored(near, near(cells.Z, own)))
+        near = neighbourhood(cells.Z, weight, kept)
+        return Fit(cls(near), _floored(near, near(cells.Z)))
 
     def cells(self, cells: Cells) -> Array:
         """What each cell adds to the distance from the centre, for lack of anything nearer."""
@@ -237,8 +236,8 @@ class Combined(Log):
         count = np.maximum(w @ observed, 1e-9)
         mean = w @ (found * observed) / count
         variance = np.maximum(w @ (found**2 * observed) / count - mean**2, 1e-9)
-        near, own = neighbourhood(cells.Z, weight, kept)
-        B = _floored(near, near(cells.Z, own))
+        near = neighbourhood(cells.Z, weight, kept)
+        B = _floored(near, near(cells.Z))
         energy = cls(near, mean, variance, 0.0)
         A = energy._sums(found, observed)
         energy = replace(energy, power_of_near=SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight))
@@ -294,9 +293,12 @@ class _NeighbourGraph(nn.Module):
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
 
     def forward(self, Z: Tensor) -> Tensor:
-        Y = soft_clip_tensor((Z - self.location) / self.scale, CLIP)
-        squares = (Y * Y).sum(1, keepdim=True) + (self.references**2).sum(1) - 2 * Y @ self.references.T
-        return torch.topk(squares, self.count, dim=1, largest=False).values.mean(1).clamp_min(0)
+        Y = soft_clip_tensor(((Z - self.location) / self.scale).clip(-FARTHEST, FARTHEST), CLIP)
+        size = (Y * Y).sum(1)
+        squares = size[:, None] + (self.references**2).sum(1) - 2 * Y @ self.references.T
+        near = torch.topk(squares, self.count + 1, dim=1, largest=False).values
+        left_out = torch.where(near[:, 0] <= SAME * (1 + size), near[:, 0], near[:, -1])
+        return ((near.sum(1) - left_out) / self.count).clamp_min(0)
 
 
 def _floored(near: Neighbourhood, distances: np.ndarray) -> np.ndarray:

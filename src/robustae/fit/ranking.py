@@ -17,6 +17,7 @@ __all__ = ["ROWS", "RowsOfFit", "calibrated", "ranked", "rows_of_fit"]
 
 ROWS = 20_000  # evenly spread, are enough
 NEAREST = 0.75
+REPEATED = 10  # copies of a row on average: the rows are a few values, whose shares are known
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
     drawn = model.energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
     calibration = Calibration.of_rows(widened(drawn, found.energies, rows.weight))
     copies = len(rows.X) if rows.weight is None else rows.weight.sum()
+    if copies >= REPEATED * len(rows.X):
+        return model, calibration.or_more(found.energies, rows.weight)
     if copies * calibration.rate >= 1:
         return model, calibration
     # A wild cell of so few is drawn too often.

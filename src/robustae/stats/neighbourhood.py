@@ -11,6 +11,8 @@ __all__ = ["Neighbourhood", "neighbourhood"]
 MOST, SOME = 1024, 256  # so many rows are all references; of more, so many are drawn
 MASS = 0.05  # of the references, the nearest, count
 CLIP = 4.0  # deviations from which cells are soft-clipped
+FARTHEST = 1e8  # deviations that are told apart
+SAME = 1e-5  # squared relative distance that rounding may make
 ROWS = 4096  # at a time
 
 
@@ -22,7 +24,7 @@ class Neighbourhood:
     ----------
     location, scale : array, shape (d,)
     references : array, shape (m, d)
-        In deviations, soft-clipped, float32.
+        In deviations, soft-clipped; float32 where they are but some of the rows.
     """
 
     location: np.ndarray
@@ -32,34 +34,26 @@ class Neighbourhood:
     @property
     def count(self) -> int:
         """How many of the nearest count."""
-        return min(max(2, int(MASS * len(self.references))), len(self.references))
+        return max(min(max(2, int(MASS * len(self.references))), len(self.references) - 1), 1)
 
-    def __call__(self, Z: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
         """Return the distances of complete rows Z, shape (n, d).
 
-        Parameters
-        ----------
-        own : int array, shape (n,), optional
-            The reference that each row is, left out for it; -1 for none.
+        A reference that is equal to the row is left out, once: a row of the fit does not vouch for itself.
         """
-        H = self.references
-        squares = np.einsum("ij,ij->i", H, H)
-        parts = [
-            self._nearest(Z[rows], None if own is None else own[rows], squares)
-            for rows in (slice(k, k + ROWS) for k in range(0, len(Z), ROWS))
-        ]
+        squares = np.einsum("ij,ij->i", self.references, self.references)
+        parts = [self._nearest(Z[k : k + ROWS], squares) for k in range(0, len(Z), ROWS)]
         return np.concatenate(parts) if parts else np.zeros(0)
 
-    def _nearest(self, Z: np.ndarray, own: np.ndarray | None, squares: np.ndarray) -> np.ndarray:
-        Y = self.cells(Z)
+    def _nearest(self, Z: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        Y, count = self.cells(Z), self.count
+        size = np.einsum("ij,ij->i", Y, Y)
         D = squares - 2 * (Y @ self.references.T)
-        if own is not None:
-            rows = np.flatnonzero(own >= 0)
-            D[rows, own[rows]] = np.inf
-        count = max(min(self.count, len(self.references) - (own is not None)), 1)
-        D.partition(count - 1, axis=1)
-        mean = D[:, :count].mean(1, dtype=np.float64)
-        return np.maximum(mean + np.einsum("ij,ij->i", Y, Y), 0.0)
+        D.partition(count, axis=1)
+        near = D[:, : count + 1].astype(np.float64) + size[:, None]
+        least = near.min(1)
+        total = near.sum(1) - np.where(least <= SAME * (1 + size), least, near[:, count])
+        return np.maximum(total / count, 0.0)
 
     def cells(self, Z: np.ndarray) -> np.ndarray:
         """Rows as the references are held."""
@@ -67,18 +61,18 @@ class Neighbourhood:
         over = np.abs(Y) - CLIP
         far = over > 0
         if far.any():
-            Y[far] = np.sign(Y[far]) * (CLIP + np.log1p(over[far]))
-        return Y.astype(np.float32)
+            Y[far] = np.sign(Y[far]) * (CLIP + np.log1p(np.minimum(over[far], FARTHEST)))
+        return Y.astype(self.references.dtype)
 
     def without_references(self) -> "Neighbourhood":
         """Return one that holds no row of the fit."""
         return replace(self, references=self.references[:0])
 
 
-def neighbourhood(Z: np.ndarray, weight: Weight, kept: np.ndarray) -> tuple[Neighbourhood, np.ndarray]:
-    """Choose references among the rows that are `kept`; return which of them each row of Z is, -1 for none.
+def neighbourhood(Z: np.ndarray, weight: Weight, kept: np.ndarray) -> Neighbourhood:
+    """Choose references among the rows that are `kept`, evenly spread over the rows as they are ordered.
 
-    They are evenly spread over the rows as they are ordered, by weight: a row may be there several times.
+    By weight: a row may be there several times; at least two are.
     """
     rows = np.flatnonzero(kept)
     some = Z[rows]
@@ -87,11 +81,10 @@ def neighbourhood(Z: np.ndarray, weight: Weight, kept: np.ndarray) -> tuple[Neig
     scale = np.sqrt(np.average((some - location) ** 2, axis=0, weights=w))
     scale = np.where(scale > 1e-6, scale, 1.0)
     upto = np.cumsum(w)
-    count = int(round(upto[-1]))
-    count = count if count <= MOST else SOME
-    places = np.searchsorted(upto, (np.arange(count) + 0.5) * (upto[-1] / max(count, 1)))
+    count = round(upto[-1])
+    count = max(count, 2) if count <= MOST else SOME
+    places = np.searchsorted(upto, (np.arange(count) + 0.5) * (upto[-1] / count))
     chosen = rows[np.minimum(places, len(rows) - 1)]
-    own = np.full(len(Z), -1)
-    own[chosen] = np.arange(len(chosen))
-    empty = Neighbourhood(location, scale, np.zeros((0, Z.shape[1]), np.float32))
-    return replace(empty, references=empty.cells(Z[chosen])), own
+    dtype = np.float32 if upto[-1] > MOST else np.float64
+    empty = Neighbourhood(location, scale, np.zeros((0, Z.shape[1]), dtype))
+    return replace(empty, references=empty.cells(Z[chosen]))

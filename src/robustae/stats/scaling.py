@@ -21,7 +21,7 @@ from robustae.utils.checks import InputError, one_of
 __all__ = ["ColumnScaling", "Scaling", "TransformerScaling", "fit_scaling"]
 
 
-ROUNDING = 1e-15  # of the location: spreads below are constants
+ROUNDING = 1e-14  # of the location: spreads below are constants
 UNSEEN = 1.5e-8  # of a constant: what differs by less is half of the digits
 LEAST = 1e-100  # scale of a column of zeros: whatever else comes is as far off as cells are told apart
 

@@ -60,7 +60,7 @@ def clean_part(energies: np.ndarray, weight: Weight = None, power: float = CUBE_
 SHARES = np.concatenate([np.linspace(1, 0.02, 99), np.geomspace(0.02, 1e-4, 62)[1:]])
 FALSE_ALARMS = 0.01  # share of clean unseen rows that "auto" calls
 ODD = 0.05  # share of clean rows beyond the worst row, up to which it is called
-TIE = 1e-9  # relative difference that rounding may make
+TIE = 1e-6  # relative difference that rounding may make
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,12 @@ class Calibration:
     def or_less(self, other: "Calibration") -> "Calibration":
         """Return the lower of two at every share."""
         return replace(self, energies=np.minimum(self.energies, other.energies))
+
+    def or_more(self, energies: np.ndarray, weight: Weight) -> "Calibration":
+        """Return at least what rows themselves reach."""
+        return replace(
+            self, energies=np.maximum(self.energies, np.sort(quantile(energies, 1 - SHARES, weight)))
+        )
 
     @property
     def sound(self) -> bool:
