@@ -12,8 +12,7 @@ SecondsOf = Callable[[int], float]
 
 CELLS = 32  # of a frame's longest side, to see cuts by
 AHEAD = 3  # frames after a cut that still differ: a flash is over by then
-DIFFERENT = 0.25  # of the logarithm of grey levels, beside the usual of the frame
-CUT_SHARE = 0.5  # of the cells
+SAME, OTHER = 0.8, 0.6  # correlation of two frames of one take at least, and of two takes at most
 DARK = 16.0  # grey levels
 APART = 10  # frames between two cuts
 NAMED = 3  # cuts
@@ -25,28 +24,32 @@ class Cuts:
 
     def __init__(self) -> None:
         self.found: list[int] = []
-        self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=AHEAD + 2)
+        self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=AHEAD + 3)
 
     def see(self, number: int, frame: np.ndarray) -> None:
         """Take the next frame (height, width, c) and its number."""
         self._recent.append((number, _small(frame)))
-        if len(self._recent) <= AHEAD + 1:
+        if len(self._recent) < AHEAD + 3:
             return
-        before, at, *after = (cells for _, cells in self._recent)
-        candidate = self._recent[1][0]
-        new = not self.found or candidate - self.found[-1] > APART
-        if new and min(_changed(before, cells) for cells in (at, *after)) > CUT_SHARE:
+        first, before, at, *after = (cells for _, cells in self._recent)
+        candidate = self._recent[2][0]
+        if self.found and candidate - self.found[-1] <= APART:
+            return
+        alike = min(_correlation(first, before), _correlation(at, after[0]))
+        if alike > SAME and max(_correlation(before, cells) for cells in (at, *after)) < OTHER:
             self.found.append(candidate)
 
 
 def _small(frame: np.ndarray) -> np.ndarray:
+    """Logarithms of a few grey levels about their mean, of length 1: light only scales what is seen."""
     step = max(1, max(frame.shape[:2]) // CELLS)
-    logs = np.log(frame[step // 2 :: step, step // 2 :: step].mean(-1, dtype=np.float32) + DARK)
-    return logs - np.median(logs) if logs.size else logs
+    logs = np.log(frame[step // 2 :: step, step // 2 :: step].mean(-1, dtype=np.float32) + DARK).ravel()
+    logs -= logs.mean() if logs.size else 0
+    return logs / max(float(np.linalg.norm(logs)), 1e-9)
 
 
-def _changed(before: np.ndarray, after: np.ndarray) -> float:
-    return float((np.abs(after - before) > DIFFERENT).mean()) if before.size else 0.0
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    return float(first @ second)
 
 
 def broken(model: Any, shares: np.ndarray, cuts: list[int], seconds_of: SecondsOf) -> list[str]:
