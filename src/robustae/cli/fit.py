@@ -108,6 +108,7 @@ def _in_batches(
     estimator, seconds, speed = _fitted(data, columns, settings, course)
     if first:
         estimator.save(model)
+        _note_rows_held(estimator)
         _show_batches(_facts_of_batches(estimator, seconds, speed, model), json, data)
 
 
@@ -128,10 +129,18 @@ def _in_memory(
     estimator = running.fitted(table, settings)
     seconds = time.perf_counter() - start
     estimator.save(model)
+    _note_rows_held(estimator)
     left_out = {} if estimator.plan_ is None else estimator.plan_.left_out
     unused = {"left_out": table.dropped | left_out, "taken_as_missing": table.slips}
     facts = _facts(estimator, table.values, seconds) | {"model": str(model)} | unused
     running.show(facts, json, _lines(facts, running.name_of(data), estimator.get_params() if verbose else {}))
+
+
+def _note_rows_held(estimator: Any) -> None:
+    from robustae.estimators.saving import rows_held
+
+    if held := rows_held(estimator):
+        typer.echo(f"The model holds {held} rows of the data: treat it as you treat them.", err=True)
 
 
 def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:

@@ -460,7 +460,8 @@ class RobustAutoencoder(
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file that `robustae.load` reads; nothing in it is ever executed.
 
-        A module of your own is saved by its weights; `load` asks for the module again.
+        A module of your own is saved by its weights; `load` asks for the module again. Energies of neighbours
+        need rows of the fit, which the file then holds.
         """
         check_is_fitted(self)
         save(self, path)

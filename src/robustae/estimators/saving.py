@@ -13,7 +13,7 @@ from robustae.fit import artifact
 from robustae.stats.thresholds import Calibration
 from robustae.utils.checks import InputError
 
-__all__ = ["Portable", "packed", "rebuilt", "restored", "save"]
+__all__ = ["Portable", "packed", "rebuilt", "restored", "rows_held", "save"]
 
 SAVED = (
     "predictor_name_",
@@ -42,6 +42,11 @@ PARTS = {"penalty", "penalty_", "solver"}  # parameters that may be objects of t
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write parameters, fitted attributes and models to `path`."""
     artifact.write(path, *packed(estimator))
+
+
+def rows_held(estimator: Any) -> int:
+    """Return how many rows of the fit a model holds, as references for distances."""
+    return sum(len(model.energy.arrays().get("references", ())) for model in estimator.models_)
 
 
 def packed(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
