@@ -63,7 +63,7 @@ Predictor = Annotated[
     option(
         "NAME",
         "--predictor",
-        help="The kind of model: auto, shallow, constant, linear, sigmoid, deep or conv.",
+        help="The kind of model: auto, shallow, kernel, constant, linear, sigmoid, deep or conv.",
     ),
 ]
 Lam = Annotated[

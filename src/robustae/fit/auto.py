@@ -166,11 +166,8 @@ def closed_choices(settings: Settings) -> dict[str, Any]:
 
 
 def _energy(params: dict[str, Any], kind: Kind) -> str:
-    return one_of("energy", _or(params["energy"], _automatic_energy(kind)), ["auto", *ENERGIES])
-
-
-def _automatic_energy(kind: Kind) -> str:
-    return BY_KIND.get(kind.name, "combined")
+    automatic = traits_of(params["predictor"]).energy or BY_KIND.get(kind.name, "combined")
+    return one_of("energy", _or(params["energy"], automatic), ["auto", *ENERGIES])
 
 
 def _penalty(params: dict[str, Any], kind: Kind, trims: float) -> Penalty:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from robustae.penalties import Penalty
 from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
+from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, Neighbourhood, neighbourhood
 from robustae.stats.scales import Weight, mad_scale
+from robustae.utils.checks import InputError
 
 __all__ = ["ENERGIES", "Cells", "Energy", "Fit"]
 
@@ -72,12 +74,15 @@ class Energy:
         In a mixed table it is summed over source columns.
     needs_rows : bool
         It is fitted to the rows.
+    of_cells : bool
+        What clean rows have of it can be drawn, cell by cell.
     """
 
     name: ClassVar[str]
     power: ClassVar[float] = 1 / 3
     by_source: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = False
+    of_cells: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
@@ -279,6 +284,38 @@ class Combined(Log):
         return rows
 
 
+@dataclass(frozen=True)
+class OfWholeRows(Energy):
+    """What components in a kernel's feature space leave of a row, as a whole: `stats.kernel`."""
+
+    components: KernelComponents
+    name = "kernel"
+    needs_rows = True
+    of_cells = False
+
+    @classmethod
+    def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
+        components = fit_kernel(cells.Z, weight, clean=bool(kept.all()))
+        return Fit(cls(components), components.energies(cells.Z))
+
+    def cells(self, cells: Cells) -> Array:
+        """The squared residuals, for lack of parts of its own."""
+        return cells.R * cells.R
+
+    def rows(self, cells: Cells) -> Array:
+        return self.components.energies(cells.Z)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return self.components.arrays()
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "OfWholeRows":
+        return cls(KernelComponents.of(arrays))
+
+    def graph(self) -> Any:
+        raise InputError("energy='kernel' cannot be exported: fit with another energy, energy='squared' say.")
+
+
 class _NeighbourGraph(nn.Module):
     """A `Neighbourhood` on tensors."""
 
@@ -321,5 +358,5 @@ def _drawn_rows(cells: Cells, found: np.ndarray, draw: Drawn) -> tuple[np.ndarra
 
 
 ENERGIES: dict[str, type[Energy]] = {
-    kind.name: kind for kind in (Envelope, Squared, Log, Combined, Neighbours)
+    kind.name: kind for kind in (Envelope, Squared, Log, Combined, Neighbours, OfWholeRows)
 }

@@ -15,6 +15,7 @@ from robustae.fit.lambdas import LEAST_NOISE, NoiseRule
 from robustae.fit.model import Model
 from robustae.fit.ranking import calibrated, ranked, rows_of_fit
 from robustae.fit.training import Refresh, Trained, train
+from robustae.fit.whole_rows import fit_whole_rows
 from robustae.predictors import build, named, start, traits_of
 from robustae.solvers import Result, Solver, choose
 from robustae.solvers.objective import Preprocessing, Problem, prepare
@@ -176,9 +177,8 @@ def _closed(X: np.ndarray, weight: Weight, settings: Settings) -> Fitted:
     """Fit what needs no descent: once, whatever the seeds."""
     rows, copies = merged_rows(X, weight)
     preprocessing = _preprocessing(rows, copies, settings)
-    found = fit_closed(
-        rows, copies, preprocessing, noise_floor(rows, preprocessing.scaling, settings), settings
-    )
+    fit = fit_whole_rows if traits_of(settings.predictor).whole_rows else fit_closed
+    found = fit(rows, copies, preprocessing, noise_floor(rows, preprocessing.scaling, settings), settings)
     energies = found.model.energies(X)
     chosen = closed_choices(settings)
     return Fitted(

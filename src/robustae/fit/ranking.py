@@ -54,7 +54,8 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
     """Fit the energy, and return it in the model, with the energies of clean unseen rows."""
     found = ENERGIES[settings.energy].fit(rows.cells, rows.weight, rows.nearest)
     model = model.having(energy=found.energy, known=KnownRows.of(rows.X, found.energies, rows.weight))
-    if not (settings.by_column or traits_of(settings.predictor).closed_form):
+    by_cells = settings.by_column or traits_of(settings.predictor).closed_form
+    if not (by_cells and model.energy.of_cells):
         return model, calibrated(model, found.energies, rows.weight)
     drawn = model.energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
     calibration = Calibration.of_rows(widened(drawn, found.energies, rows.weight))

@@ -14,6 +14,7 @@ from robustae.predictors.base import USERS, Predictor, Traits, valid_widths
 from robustae.predictors.constant import Constant
 from robustae.predictors.conv import Conv
 from robustae.predictors.deep import Deep
+from robustae.predictors.kernel import Kernel
 from robustae.predictors.linear import Linear
 from robustae.predictors.shallow import Shallow
 from robustae.predictors.sigmoid import Sigmoid
@@ -26,6 +27,7 @@ __all__ = [
     "Constant",
     "Conv",
     "Deep",
+    "Kernel",
     "Linear",
     "Predictor",
     "Reshaped",
@@ -49,6 +51,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
     "deep": Deep,
     "conv": Conv,
     "shallow": Shallow,
+    "kernel": Kernel,
 }
 
 

@@ -44,6 +44,10 @@ class Traits:
     needs_image_shape : bool
     closed_form : bool
         Fitted without descent, whatever the solver, by the rows as they are: see `fit.closed`.
+    whole_rows : bool
+        Predicts a row from other rows: see `fit.whole_rows`.
+    energy : str
+        What ranks its rows where the energy is "auto"; by the kind of data where empty.
     clips : bool
         Its inputs are soft-clipped: what a wild cell does through the encoder is bounded.
     adam : mapping
@@ -62,6 +66,8 @@ class Traits:
     parallel: bool = False
     needs_image_shape: bool = False
     closed_form: bool = False
+    whole_rows: bool = False
+    energy: str = ""
     clips: bool = True
     adam: Mapping[str, Any] = field(default_factory=dict)
 

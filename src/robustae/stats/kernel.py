@@ -207,7 +207,7 @@ class KernelComponents:
 _OWN = tuple(field.name for field in fields(KernelComponents) if field.name != "models")
 
 
-def fit_kernel(X: np.ndarray, weight: Weight = None) -> KernelComponents:
+def fit_kernel(X: np.ndarray, weight: Weight = None, clean: bool = False) -> KernelComponents:
     """Fit robust kernel components.
 
     Deterministic, and the order of the rows does not matter; a row of weight 2 counts as two equal rows.
@@ -219,15 +219,19 @@ def fit_kernel(X: np.ndarray, weight: Weight = None) -> KernelComponents:
         At least one row, finite; columns in one unit.
     weight : array, shape (n,), optional
         Not negative, some positive.
+    clean : bool
+        Keep all rows.
 
     Returns
     -------
     KernelComponents
     """
     centre, rows, mass = _distinct(X, weight)
-    few = _spread(len(rows), FEW)
+    few = _spread(len(rows), MOST if clean else FEW)
     D = squared_distances(rows[few], rows[few])
     width = WIDTH * _typical(D, mass[few])
+    if clean:
+        return _fitted(rows[few], centre, width, np.exp(-D / width), mass[few], np.ones(len(few), bool))
     found = _concentrated(rows[few], centre, width, np.exp(-D / width), mass[few])
     if len(rows) == len(few):
         return found
