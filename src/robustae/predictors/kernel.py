@@ -35,7 +35,7 @@ class Kernel(Predictor):
     def set(self, components: KernelComponents) -> None:
         """Take over components."""
         for name, values in components.arrays().items():
-            self.register_buffer(name.replace(".", LISTED), torch.from_numpy(np.array(values)))
+            self.register_buffer(name.replace(".", LISTED), torch.from_numpy(np.array(values, order="C")))
 
     @classmethod
     def widths(cls, hidden: Any, d: int, auto: Any) -> tuple[int, ...]:
