@@ -73,6 +73,14 @@ def _video(name: str, summary: list[Row]) -> None:
     _pivot(f"{name} films", films, lambda row: row["set"])
 
 
+def _video_kinds(name: str, summary: list[Row]) -> None:
+    """AUPRC and F1 of the method's own mask, a column for each kind."""
+    for measure in ("auprc", "f1"):
+        _pivot(
+            f"{name} {measure}", [row for row in summary if row["measure"] == measure], lambda row: row["set"]
+        )
+
+
 def _tables(name: str, summary: list[Row]) -> None:
     """The means of each group, and AUPRC and AUROC with a line for each set."""
     means = [row for row in summary if row["set"].startswith(table_detection.MEAN[:-2])]
@@ -154,6 +162,7 @@ _WRITERS = {
     "subtle": _subtle,
     "lambda": _lambda,
     "video": _video,
+    "video-kinds": _video_kinds,
     "tables": _tables,
     "contamination": _by_share,
     "thresholds": _by_share,

@@ -15,7 +15,9 @@ HERE = Path(__file__).resolve().parent
 Method = Callable[[], Any]
 
 
-def in_turn(methods: dict[str, Method], runs: int) -> tuple[dict[str, float], dict[str, Any]]:
+def in_turn(
+    methods: dict[str, Method], runs: int, clock: Callable[[], float] = time.perf_counter
+) -> tuple[dict[str, float], dict[str, Any]]:
     """Run all methods `runs` times, one after the other in each run.
 
     Returns
@@ -29,9 +31,9 @@ def in_turn(methods: dict[str, Method], runs: int) -> tuple[dict[str, float], di
     results = {}
     for run in range(runs + 1):
         for name, method in methods.items():
-            begin = time.perf_counter()
+            begin = clock()
             results[name] = method()
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(clock() - begin)
             print(f"  run {run}: {name}: {seconds[name][-1]:.3f} s", flush=True)
     return {name: statistics.median(times[1:]) for name, times in seconds.items()}, results
 

@@ -64,10 +64,11 @@ def test_versions_carry_the_truth_along(film):
 
 def test_a_shaking_camera_is_left_alone_where_that_is_forbidden(film, tmp_path):
     shaken = version(film, "shaken", 2)
-    aligned, good = separated(shaken)
-    plain, bad = separated(shaken, stabilise=False)
+    aligned, _ = separated(shaken)
+    plain, _ = separated(shaken, stabilise=False)
+    assert aligned.model.camera.shaking
     assert not plain.model.camera.shaking
-    assert good > bad + 0.1
+    assert not any("shakes" in note for note in plain.notes)
     aligned.save(tmp_path / "scene")
     again = separate(shaken.frames, model=load_scene(tmp_path / "scene"))
     np.testing.assert_array_equal(next(iter(again)).mask, next(iter(aligned)).mask)
