@@ -135,7 +135,7 @@ def test_wild_cell_is_the_first_cause_of_the_first_row(facts):
 
 def test_columns_count_what_the_model_flags_and_misses(mixed, facts):
     model, X = mixed
-    flags = model.flags(X)
+    flags = np.asarray(model.flags(X))
     for column in facts["columns"]:
         j = list(X.columns).index(column["name"])
         missing = X[column["name"]].isna()
@@ -167,7 +167,7 @@ def test_category_tells_how_often_it_is_not_the_likeliest_level(mixed, facts):
 def test_map_of_a_short_table_has_each_cell(mixed, facts):
     model, X = mixed
     used = [j for j, column in enumerate(model.columns_) if not column.why]
-    flags, scores = model.flags(X)[:, used], model.cell_scores(X)[:, used]
+    flags, scores = (np.asarray(found)[:, used] for found in (model.flags(X), model.cell_scores(X)))
     drawn = in_map(facts, "file")
     assert facts["cells"]["names"] == [X.columns[j] for j in used]
     assert np.array_equal(drawn[..., 0] > 0, flags & (scores > 0))
@@ -247,14 +247,14 @@ def test_rows_to_download_are_written_as_they_came(mixed, facts):
     rows = exported(facts)
     energy = -model.score_samples(X)
     assert [int(row["row"]) for row in rows[:20]] == list(np.argsort(-energy, kind="stable")[:20])
-    flags = model.flags(X)
+    flags = np.asarray(model.flags(X))
     for row in rows:
         k = int(row["row"])
-        assert float(row["score"]) == energy[k]
+        assert float(row["anomaly_score"]) == energy[k] and row["flagged"] == str(energy[k] > -model.offset_)
         assert row["town"] == X["town"][k] and row["key"] == X["key"][k]
         assert float(row["size"]) == X["size"][k]
         assert row["since"] == str(X["since"][k].date())
-        assert row["flagged"] == "; ".join(X.columns[flags[k]])
+        assert row["cells"] == "; ".join(X.columns[flags[k]])
 
 
 def test_frames_of_polars_have_the_same_report(mixed, facts):
@@ -263,7 +263,8 @@ def test_frames_of_polars_have_the_same_report(mixed, facts):
     of_polars = facts_of(fitted(X), X)
     assert [top["row"] for top in of_polars["top"]] == [top["row"] for top in facts["top"]]
     assert of_polars["causes"][0][0]["observed"] == 1700.0
-    assert unpack(of_polars["export"]["lines"])[0].split(",")[2:4] == [
+    assert unpack(of_polars["export"]["lines"])[0].split(",")[2:5] == [
+        "True",
         "size",
         "p" + of_polars["labels"][0][1:],
     ]

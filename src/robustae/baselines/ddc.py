@@ -85,6 +85,16 @@ class DDC(BaseEstimator):
         Z = self._standardised(_cells(self, X))
         return np.nan_to_num((Z - self._predicted(Z)) / self.residual_scale_)
 
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus the mean over a row's cells of the chi-squared probability of their squares, shape (n,).
+
+        The statistic T_i by which the method finds rows (Rousseeuw and Van den Bossche 2018, section 3.2),
+        before it is standardised; higher is more normal.
+        """
+        X = _cells(self, X)
+        shares = np.where(np.isnan(X), np.nan, chi2.cdf(self.cell_scores(X) ** 2, 1))
+        return -np.nan_to_num(np.nanmean(shares, axis=1))
+
     def flags(self, X: Any) -> np.ndarray:
         """Return which cells deviate, array of bool, shape (n, d)."""
         return np.abs(self.cell_scores(X)) > self._cut

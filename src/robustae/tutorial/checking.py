@@ -80,8 +80,8 @@ ROBUST = Exercise(
     ("X", "U", "V", "N", "mu", "lam"),
     equations.robust_autoencoder_loss,
     robust_terms,
-    ONE | {"N": np.array([[0.5]]), "mu": 2.0, "lam": 3.0},
-    "2 - (0.5 + 0.5) = 1, its square 1; mu/2 (0 + 1) = 1; lambda 0.5 = 1.5: together 3.5",
+    ONE | {"N": np.array([[1.0]]), "mu": 2.0, "lam": 3.0},  # mu and lambda swapped give 3.75
+    "2 - (0.5 + 1) = 0.5, its square 0.25; mu/2 (0 + 1) = 1; lambda 1 = 3: together 4.25",
 )
 THRESHOLD = "Soft-thresholding, equation (6)"
 
