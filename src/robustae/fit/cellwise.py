@@ -20,8 +20,9 @@ def judged(model: Model, rows: NumberRows, block: Block, cut: float) -> Block:
     """Return the block with every cell predicted from those of its row that are sound.
 
     In every step the cells farthest off in their row, if over `cut` deviations, are set aside (as in
-    Raymaekers and Rousseeuw 2021, along a path of them), and the row is predicted again from the others.
-    A predictor that cannot leave cells out gives the block as it is.
+    Raymaekers and Rousseeuw 2021, along a path of them), and the row is predicted again from the others. A
+    row of which more than half would be set aside is left as it is, and so is all where the predictor cannot
+    leave cells out.
     """
     if not traits_of(model.predictor).conditional:
         return block
@@ -31,11 +32,13 @@ def judged(model: Model, rows: NumberRows, block: Block, cut: float) -> Block:
     found = block
     for _ in range(STEPS):
         more = _worst(model, rows, found, active, aside, cut)
-        active = np.flatnonzero(more.any(1) & ((aside | more).sum(1) <= room))
-        if not len(active):
+        full = np.flatnonzero(more.any(1) & ((aside | more).sum(1) > room))
+        aside[full] = more[full] = False
+        active = np.flatnonzero(more.any(1))
+        if not len(active) and not len(full):
             break
         aside[active] |= more[active]
-        found = _again(model, found, aside, active)
+        found = _again(model, found, aside, np.concatenate([active, full]))
     return _settled(model, rows, found, aside, cut)
 
 

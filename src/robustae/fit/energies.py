@@ -14,8 +14,12 @@ from torch import Tensor, nn
 from robustae.penalties import Penalty
 from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
+<<<<<<< HEAD
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, Neighbourhood, neighbourhood
+=======
+from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourhood, neighbourhood
+>>>>>>> tables
 from robustae.stats.scales import Weight, mad_scale
 from robustae.utils.checks import InputError
 
@@ -334,8 +338,9 @@ class _NeighbourGraph(nn.Module):
         size = (Y * Y).sum(1)
         squares = size[:, None] + (self.references**2).sum(1) - 2 * Y @ self.references.T
         near = torch.topk(squares, self.count + 1, dim=1, largest=False).values
-        left_out = torch.where(near[:, 0] <= SAME * (1 + size), near[:, 0], near[:, -1])
-        return ((near.sum(1) - left_out) / self.count).clamp_min(0)
+        others, farthest = (near.sum(1) - near[:, 0]) / self.count, near[:, -1]
+        itself = near[:, 0] <= SAME * others + TINY * (1 + size)
+        return torch.where(itself, others, (near.sum(1) - farthest) / self.count).clamp_min(0)
 
 
 def _floored(near: Neighbourhood, distances: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ MOST, SOME = 1024, 256  # so many rows are all references; of more, so many are 
 MASS = 0.05  # of the references, the nearest, count
 CLIP = 4.0  # deviations from which cells are soft-clipped
 FARTHEST = 1e8  # deviations that are told apart
-SAME = 1e-5  # squared relative distance that rounding may make
+SAME = 0.01  # of the squared distance of the other nearest: what is nearer is the row itself
+TINY = 1e-5  # relative squared distance that rounding may make
 ROWS = 4096  # at a time
 
 
@@ -39,7 +40,8 @@ class Neighbourhood:
     def __call__(self, Z: np.ndarray) -> np.ndarray:
         """Return the distances of complete rows Z, shape (n, d).
 
-        A reference that is equal to the row is left out, once: a row of the fit does not vouch for itself.
+        A reference that is about equal to the row is left out, once: a row of the fit does not vouch for
+        itself.
         """
         squares = np.einsum("ij,ij->i", self.references, self.references)
         parts = [self._nearest(Z[k : k + ROWS], squares) for k in range(0, len(Z), ROWS)]
@@ -52,8 +54,9 @@ class Neighbourhood:
         D.partition(count, axis=1)
         near = D[:, : count + 1].astype(np.float64) + size[:, None]
         least = near.min(1)
-        total = near.sum(1) - np.where(least <= SAME * (1 + size), least, near[:, count])
-        return np.maximum(total / count, 0.0)
+        others = np.maximum(near.sum(1) - least, 0.0) / count
+        itself = least <= SAME * others + TINY * (1 + size)
+        return np.where(itself, others, np.maximum(near.sum(1) - near[:, count], 0.0) / count)
 
     def cells(self, Z: np.ndarray) -> np.ndarray:
         """Rows as the references are held."""
