@@ -14,12 +14,8 @@ from torch import Tensor, nn
 from robustae.penalties import Penalty
 from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
-<<<<<<< HEAD
 from robustae.stats.kernel import KernelComponents, fit_kernel
-from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, Neighbourhood, neighbourhood
-=======
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourhood, neighbourhood
->>>>>>> tables
 from robustae.stats.scales import Weight, mad_scale
 from robustae.utils.checks import InputError
 
