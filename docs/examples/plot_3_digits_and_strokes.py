@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from robustae import RobustAutoencoder
-from robustae.images.repair import MaskedAutoencoder
+from robustae.images import MaskedAutoencoder
 from robustae.metrics import auprc
 
 digits = load_digits()
@@ -68,7 +68,7 @@ for name, fitted in {"plain": plain, "robust": model}.items():
 # %%
 # Repair
 # ------
-# An autoencoder is shown the pixel that it has to predict. :class:`~robustae.images.repair.MaskedAutoencoder`
+# An autoencoder is shown the pixel that it has to predict. :class:`~robustae.images.MaskedAutoencoder`
 # predicts each from others only, and repairs strokes better. It too has only seen the images as they are,
 # struck ones among them.
 
