@@ -17,6 +17,7 @@ NAMES = (
     "digits",
     "cells",
     "images",
+    "tiles",
     "video",
     "tables_speed",
     "serving",
