@@ -5,6 +5,7 @@ they are fitted: `stats.widths` and `fit.lambdas`.
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ AUTOMATIC = {
 }  # predictors by kind; for others a linear one, as wide as predicts best
 BY_KIND = {"images": "squared", "mixed": "log"}  # energies, "combined" for others
 CLOSED = "closed form"
+WHOLE = 4096  # columns of images that are ranked as wholes, at most
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ def closed_choices(settings: Settings) -> dict[str, Any]:
 
 def _energy(params: dict[str, Any], kind: Kind) -> str:
     automatic = traits_of(params["predictor"]).energy or BY_KIND.get(kind.name, "combined")
+    if _is_auto(params["predictor"]) and kind.name == "images" and prod(kind.image_shape) <= WHOLE:
+        automatic = "kernel"  # the predictor may end as a constant, whose residuals rank by light alone
     return one_of("energy", _or(params["energy"], automatic), ["auto", *ENERGIES])
 
 
