@@ -11,7 +11,7 @@ from robustae.lab import EXPERIMENTS, experiment, table_detection, video
 from robustae.lab.jobs import Row
 from robustae.lab.ledger import read_csv
 from robustae.lab.sets import PAIRS
-from robustae.lab.tables import Table, tables
+from robustae.lab.tables import ResultTable, tables
 
 MEASURED = HERE / "experiments"
 
@@ -31,7 +31,7 @@ def _blocks(name: str, summary: list[Row]) -> None:
         write(_slug(f"{name} {title}"), _lines(table))
 
 
-def _lines(table: Table) -> list[dict[str, str]]:
+def _lines(table: ResultTable) -> list[dict[str, str]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 

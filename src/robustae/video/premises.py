@@ -65,7 +65,7 @@ def broken(model: Any, shares: np.ndarray, cuts: list[int], seconds_of: SecondsO
     seconds_of : callable
         When a frame is shown.
     """
-    return [*_camera(model), *_cut(cuts, seconds_of), *_too_much(shares, cuts), *_light(model)]
+    return [*_camera(model), *_cut(cuts, seconds_of), *_too_much(shares, cuts), *_light(model, cuts)]
 
 
 def _camera(model: Any) -> list[str]:
@@ -100,10 +100,12 @@ def _too_much(shares: np.ndarray, cuts: list[int]) -> list[str]:
     ]
 
 
-def _light(model: Any) -> list[str]:
-    if getattr(model, "hidden_", 0) == 0 or not hasattr(model, "components"):
+def _light(model: Any, cuts: list[int]) -> list[str]:
+    many = getattr(model, "hidden_", 0)
+    if cuts or many == 0 or not hasattr(model, "components"):
         return []
+    found = "1 component follows it" if many == 1 else f"{many} components follow it"
     return [
-        f"Light or something else changes over much of the picture: {model.hidden_} "
-        f"component{'s' * (model.hidden_ > 1)} follow it. In a long recording --window follows it, too."
+        f"Light or something else changes over much of the picture: {found}. In a long recording "
+        "--window does, too."
     ]
