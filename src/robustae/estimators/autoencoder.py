@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -199,6 +199,7 @@ class RobustAutoencoder(
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True  # made dense, up to a size
+        tags.classifier_tags = ClassifierTags(multi_class=False)  # of predict_proba: two columns
         return tags
 
     def __sklearn_is_fitted__(self):

@@ -1,5 +1,6 @@
 """What users of scikit-learn and PyOD expect of an estimator, said in their words."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from robustae.data.column_kinds import Column
 from robustae.fit.model import Block, Model
-from robustae.utils.checks import InputError
 
 __all__ = ["Conventions"]
 
@@ -49,7 +49,8 @@ class Conventions(TransformerMixin):
         ----------
         X : array or DataFrame
         y : array, shape (n,), optional
-            Known anomalies: 1 or True, normal rows being 0 or False; or -1, normal rows being 1.
+            Known anomalies: 1 or True, normal rows being 0 or False; or -1, normal rows being 1. Of other
+            values nothing is known, and they are not used.
 
         Returns
         -------
@@ -60,7 +61,9 @@ class Conventions(TransformerMixin):
         if y is not None:
             from robustae.metrics import auprc
 
-            return float(auprc(_anomalies(y), -self.score_samples(X)))
+            scores, labels = self.score_samples(X), _anomalies(y)
+            if labels is not None:
+                return float(auprc(labels, -scores))
         rows, model = self._rows(X), self.models_[0]
         deviations = self._cells(rows, lambda block: _kept(model, block), dtype=np.float64)[0]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -111,14 +114,13 @@ def _kept(model: Model, block: Block) -> np.ndarray:
     return np.where(block.observed & (np.abs(deviations) <= FLAG_AT), deviations, np.nan)
 
 
-def _anomalies(y: Any) -> np.ndarray:
-    """Labels as 1 for anomalies and 0 for normal rows."""
+def _anomalies(y: Any) -> np.ndarray | None:
+    """Labels as 1 for anomalies and 0 for normal rows; None where they are of another kind."""
     labels = np.asarray(y)
     found = set(np.unique(labels).tolist())
     if found <= {0, 1}:
         return labels.astype(int)
     if found <= {-1, 1}:
         return (labels == -1).astype(int)
-    raise InputError(
-        f"y holds {sorted(map(str, found))[:4]}: 1 is an anomaly and 0 is not, or -1 is and 1 is not."
-    )
+    warnings.warn("y is not used: 1 is an anomaly and 0 is not, or -1 is and 1 is not.", stacklevel=3)
+    return None
