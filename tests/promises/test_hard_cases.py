@@ -187,7 +187,7 @@ def test_batches_go_on_teaching(predictor, rng):
     for _ in range(100):
         model.partial_fit(rows(200, new))
     assert np.median((held_out - model.reconstruct(held_out)) ** 2) < 0.1 * first
-    assert (model.predict(held_out) == -1).mean() < 0.05
+    assert (model.predict(held_out) == -1).mean() < 0.1
 
 
 def test_trimmed_batches_go_on_teaching(rng):

@@ -90,6 +90,10 @@ Contamination = Annotated[
         help="Share of anomalies in DATA, from 0 to 0.5; auto (the default) if it is not known.",
     ),
 ]
+FalseAlarms = Annotated[
+    float | None,
+    option("RATE", "--false-alarms", help="Share of clean rows that may be called, instead of a share of DATA."),
+]
 Seed = Annotated[
     int,
     typer.Option(

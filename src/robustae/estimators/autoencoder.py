@@ -23,12 +23,12 @@ from robustae.estimators.export import to_onnx
 from robustae.estimators.saving import Portable, restored, save
 from robustae.estimators.shown import Pictures
 from robustae.fit.auto import Settings, settings_of, valid_members
-from robustae.fit.learning import Learner, fading, valid_forget
+from robustae.fit.learning import Learner, continued, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
 from robustae.fit.mixed import rows_of, with_trusted_levels
 from robustae.fit.path import path_over_lam
 from robustae.fit.ranking import calibrated
-from robustae.predictors import PREDICTORS, encoder_of
+from robustae.predictors import PREDICTORS, encoder_of, traits_of
 from robustae.stats.thresholds import offset, valid_rate
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.progress import fit_shown
@@ -276,7 +276,8 @@ class RobustAutoencoder(
     def partial_fit(self, X, y=None, sample_weight=None, forget=0.1):
         """Go on from the fit so far with one more batch of rows.
 
-        The first batch is fitted whole and sets the scaling; every later one gives one epoch of Adam,
+        The first batch is fitted whole and sets the scaling; every later one gives one epoch of Adam (or, for
+        a fit in closed form, takes the place of a share of the scatter and of the references),
         noise, lam and the threshold follow slowly, the last by the energies of the latest 10 000 rows.
         `history_` then holds the objective of the latest batch before and after.
 
@@ -302,6 +303,8 @@ class RobustAutoencoder(
         rows = rows_of(self, X, self.image_shape_)
         weight = read_weight(sample_weight, rows.values)
         settings = self._settings(rows, self.kind_)
+        if traits_of(self.predictor_).closed_form:
+            return self._continued(rows, weight, forget)
         if not hasattr(self, "_learners"):
             self._learners = [Learner(model, settings) for model in self.models_]
         with one_thread_for(settings.predictor):
@@ -313,6 +316,14 @@ class RobustAutoencoder(
             recent = fading(*self._energies_of_fit, self._energies(rows), forget)
         self.history_ = steps[0][1]
         self.objective_ = self.history_[-1]
+        return self._ranked_by(recent, rows)
+
+    def _continued(self, rows: Any, weight: Any, forget: float):
+        self.models_ = [continued(model, rows.values, weight, forget) for model in self.models_]
+        return self._ranked_by(fading(*self._energies_of_fit, self._energies(rows), forget), rows)
+
+    def _ranked_by(self, recent: tuple[np.ndarray, np.ndarray], rows: Any):
+        """Set the threshold by the energies of recent rows."""
         self.n_iter_ += 1
         self.status_ = f"continued on {len(rows.values)} more rows."
         self.calibration_ = calibrated(self.models_[0], *recent)

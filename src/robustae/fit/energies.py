@@ -107,6 +107,10 @@ class Energy:
         """Energies, shape (b,): sums of cells scaled by columns / observed cells."""
         return _scaled_sum(self.cells(cells), cells.observed)
 
+    def continued(self, Z: np.ndarray, share: float) -> "Energy":
+        """Return it after a batch of rows Z, a share of which takes the place of rows before."""
+        return self
+
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         """Energies of rows whose cells are drawn independently from those of the fit."""
         return draw.sums(self.cells(cells), cells.observed)
@@ -197,6 +201,9 @@ class Neighbours(Energy):
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         return _floored(self.near, self.near(_drawn_rows(cells, cells.R, draw)[1]))
 
+    def continued(self, Z: np.ndarray, share: float) -> "Neighbours":
+        return replace(self, near=self.near.continued(Z, share))
+
     def arrays(self) -> dict[str, np.ndarray]:
         return dict(vars(self.near))
 
@@ -255,6 +262,9 @@ class Combined(Log):
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         A, Z = _drawn_rows(cells, self.cells(cells), draw)
         return (A + LEAST) * _floored(self.near, self.near(Z)) ** self.power_of_near
+
+    def continued(self, Z: np.ndarray, share: float) -> "Combined":
+        return replace(self, near=self.near.continued(Z, share))
 
     def _sums(self, found: Array, observed: Array) -> Array:
         """A, standardised for what is observed."""

@@ -14,12 +14,15 @@ from robustae.fit.training import cutoff_of, trimmed_rows
 from robustae.penalties import Trimmed
 from robustae.solvers.adam import one_epoch, rows_of_step
 from robustae.solvers.objective import Preprocessing, Problem
-from robustae.stats.scales import Weight
+from robustae.stats.scales import MAD_TO_SD, Weight, quantile
+from robustae.stats.thresholds import clean_part
 from robustae.utils.checks import InputError
 
-__all__ = ["Learner", "fading", "valid_forget"]
+__all__ = ["Learner", "continued", "fading", "valid_forget"]
 
 RATE = 5e-3
+KEPT = 0.75  # of a batch at least
+LEAST = 1e-3  # of the noise before: a batch in which a column stands still
 FEW = 10  # rows that determine the noise half as well as many do
 REMEMBERED = 10_000  # energies of recent rows that are kept for the threshold
 FADED = 1000  # rows after which those before count `forget` less
@@ -63,7 +66,10 @@ class Learner:
             else model.lam
         )
         predictor = deepcopy(self.module).double().eval().requires_grad_(False)
-        return model.having(predictor=predictor, noise=noise, lam=lam, penalty=penalty), J
+        changed = model.having(predictor=predictor, noise=noise, lam=lam, penalty=penalty, known=None)
+        kept = np.ones(len(X), bool) if problem.weight is None else (problem.weight > 0).cpu().numpy()
+        share = forget * len(X) / (len(X) + FEW)
+        return changed.having(energy=model.energy.continued(model.all_cells(X).Z[kept], share)), J
 
     def _trimmed(self, problem: Problem, model: Model) -> tuple[Problem, object]:
         """Give weight 0 to the batch's rows farthest off, where rows are trimmed."""
@@ -77,6 +83,26 @@ class Learner:
         rule = NoiseRule(settings.noise_by, 1e-3 * model.noise, 0)
         forget *= len(problem.target) / (len(problem.target) + FEW)
         return model.noise ** (1 - forget) * rule(problem, self.module) ** forget
+
+
+def continued(model: Model, X: np.ndarray, weight: Weight, forget: float) -> Model:
+    """Return a model in closed form that has moved `forget` of the way to a batch, less for few rows.
+
+    Its nearest three quarters, and the rows like them, take the place of a share of the scatter, of the noise
+    and of the references. Rows of the fit are no longer recognised.
+    """
+    share = forget * len(X) / (len(X) + FEW)
+    cells = model.all_cells(X)
+    energies = model.energy.rows(cells)
+    kept = energies <= max(quantile(energies, KEPT, weight), clean_part(energies, weight).limit)
+    weights = None if weight is None else weight[kept]
+    module: Any = deepcopy(model.predictor)
+    module.set(module.scatter.moved(cells.Z[kept], weights, share))
+    sizes = np.where(cells.observed, np.abs(cells.R), np.nan)[kept]
+    scale = np.nan_to_num(MAD_TO_SD * quantile(sizes, 0.5, weights))
+    noise = model.noise ** (1 - share) * np.maximum(scale, LEAST * model.noise) ** share
+    energy = model.energy.continued(cells.Z[kept], share)
+    return model.having(predictor=module, noise=noise, energy=energy, known=None)
 
 
 def valid_forget(forget: Any) -> float:

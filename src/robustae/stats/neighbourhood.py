@@ -67,9 +67,11 @@ class Neighbourhood:
             Y[far] = np.sign(Y[far]) * (CLIP + np.log1p(np.minimum(over[far], FARTHEST)))
         return Y.astype(self.references.dtype)
 
-    def without_references(self) -> "Neighbourhood":
-        """Return one that holds no row of the fit."""
-        return replace(self, references=self.references[:0])
+    def continued(self, Z: np.ndarray, share: float) -> "Neighbourhood":
+        """Return it with a share of the references, the oldest, replaced by rows of Z, evenly spread."""
+        count = min(round(share * len(self.references)), len(Z))
+        some = Z[np.linspace(0, len(Z) - 1, count).astype(int)]
+        return replace(self, references=np.concatenate([self.references[count:], self.cells(some)]))
 
 
 def neighbourhood(Z: np.ndarray, weight: Weight, kept: np.ndarray) -> Neighbourhood:

@@ -112,6 +112,22 @@ class Scatter:
         B = Z - self.location
         return left_out(B, self.times(B), self.pivots, self, inside)
 
+    @property
+    def shrinkage(self) -> float:
+        """a in S = (1 - a) C + T."""
+        return 1 - self.part * max(self.copies - 1, 1)
+
+    def moved(self, Z: np.ndarray, weight: Weight, share: float) -> "Scatter":
+        """Return the scatter with a share of it replaced by that of rows Z, shape (h, d); d x d in any form."""
+        S = inverse(self.times(np.eye(len(self.pivots))))
+        a = self.shrinkage
+        C = (S - np.diag(self.ridge)) / max(1 - a, OWN)
+        new = Sums.of(Z - self.location, weight)
+        step = share * new.location
+        apart = share * (1 - share) * np.outer(new.location, new.location)
+        C = (1 - share) * C + share * new.covariance + apart
+        return _primal(self.location + step, C, self.copies, a)
+
     @cached_property
     def between(self) -> np.ndarray:
         """P T P, shape (d, d): what of P is not the rows' own covariance. Of the form with `precision`."""

@@ -23,6 +23,7 @@ TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
 ASKED = 2000  # rows that choose among them
 LEEWAY = 0.1  # of the mean log residual
+OUTER = 0.1  # share of the residuals at either end that is winsorised
 WINSORISED = 0.6  # share of the winsorised deviation that is the least scale of a column
 
 
@@ -217,7 +218,7 @@ def _scales(rows: _Rows, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
     some, weight = some_rows(R, rows.weight, SOME)
     inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
     robust = np.nan_to_num(mad_scale(inner, weights, 0.0))
-    spread = np.nan_to_num(winsorised_sd(some, weight)[1])
+    spread = np.nan_to_num(winsorised_sd(some, weight, OUTER)[1])
     plain = np.nan_to_num(mean_sd(some, weight)[1])
     spread = np.where(spread > 1e-9, spread, plain)
     return np.maximum(robust, WINSORISED * np.where(spread > 1e-9, spread, 1.0))
