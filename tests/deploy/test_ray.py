@@ -1,4 +1,4 @@
-"""Ray and Spark in local mode run the same fit and the same scoring."""
+"""Ray on a local cluster of two workers runs the same fit and the same scoring."""
 
 import os
 import sys
@@ -39,20 +39,6 @@ def ray():
     ray.shutdown()
 
 
-@pytest.fixture(scope="module")
-def spark():
-    pytest.importorskip("pyspark", reason="needs pyspark")
-    from pyspark.sql import SparkSession
-
-    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    try:
-        session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-    except Exception as error:
-        pytest.skip(f"needs pyspark and Java for Spark: {type(error).__name__}")
-    yield session
-    session.stop()
-
-
 def test_ray_train_makes_the_model_of_one_process(ray, file, alone, tmp_path):
     from ray.train import RunConfig
 
@@ -83,27 +69,10 @@ def test_ray_data_scores_as_the_model_does(ray, file, alone, tmp_path):
     np.testing.assert_allclose(np.sort(scores["score"]), np.sort(alone.score_source(file)))
 
 
-def test_spark_makes_the_model_of_one_process(spark, file, alone):
-    from robustae.deploy import spark as engine
+def test_ray_that_is_not_there_is_named(monkeypatch):
+    from robustae.deploy import ray as engine
 
-    model = engine.fit(RobustAutoencoder(**SETTINGS), str(file), 2, local=True)
-    assert state(model) == state(alone)
-
-
-def test_spark_scores_where_the_rows_are(spark, file, alone):
-    from robustae.deploy import spark as engine
-
-    frame = engine.score(alone, spark.read.parquet(str(file)), worst=1, keep=("a",)).toPandas()
-    assert list(frame.columns) == ["a", "score", "anomaly", "columns", "deviations"]
-    np.testing.assert_allclose(np.sort(frame["score"]), np.sort(alone.score_source(file)))
-
-
-@pytest.mark.parametrize("name", ["ray", "spark"])
-def test_an_engine_that_is_not_there_is_said(name, monkeypatch):
-    from importlib import import_module
-
-    engine = import_module(f"robustae.deploy.{name}")
-    for module in ("ray.train", "ray.train.torch", "pyspark.ml.torch.distributor"):
+    for module in ("ray.train", "ray.train.torch"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=rf"robustae\[{name}\]"):
+    with pytest.raises(InputError, match=r"robustae\[ray\]"):
         engine.fit(RobustAutoencoder(), "rows.parquet")
