@@ -92,7 +92,7 @@ Contamination = Annotated[
 ]
 FalseAlarms = Annotated[
     float | None,
-    option("RATE", "--false-alarms", help="Share of clean rows that may be called, instead of a share of DATA."),
+    option("RATE", "--false-alarms", help="Share of clean rows that may be called, not a share of DATA."),
 ]
 Seed = Annotated[
     int,

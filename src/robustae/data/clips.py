@@ -249,7 +249,7 @@ class LiveClip(Clip):
         yield from self._coming
 
 
-def _take_range(reader: _Reader, values: Any) -> None:
+def _take_range(reader: Any, values: Any) -> None:
     if not hasattr(reader, "take"):
         raise InputError(
             f"range={values!r} is for arrays of numbers; {reader.name!r} names its own black and white."

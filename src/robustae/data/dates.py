@@ -72,7 +72,7 @@ def _in_utc(moment: dt.datetime) -> dt.datetime:
 def _day(found: re.Match[str], order: str) -> dt.date | None:
     if found["a"] is None:
         month = _NAMES.get((found["name"] or found["name2"]).lower()[:3])
-        return month and _made(found["year"] or found["year2"], month, found["day"] or found["day2"])
+        return _made(found["year"] or found["year2"], month, found["day"] or found["day2"]) if month else None
     parts = found["a"], found["b"], found["c"]
     if len(found["a"]) > 2:
         order = "ymd"

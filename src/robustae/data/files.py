@@ -141,8 +141,9 @@ class FileSource:
     ):
         self._parts = [_part(file, options or ReadOptions()) for file in files]
         first = self._parts[0]
-        for part in self._parts if kinds else ():
-            part.read_like(kinds)
+        if kinds:
+            for part in self._parts:
+                part.read_like(kinds)
         self.named = first.named
         self.columns = chosen(first.columns, columns, drop, repr(str(first.path)), self.named)
         first.check(self.columns)

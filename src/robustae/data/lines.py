@@ -120,7 +120,8 @@ class CellPart:
         )
 
     def _parsed(self, arrow: Any, columns: list[str]) -> Iterator[Any]:
-        csv, skipped = arrow.csv, self._file.preamble + self.named
+        file: Any = self._file
+        csv, skipped = arrow.csv, file.preamble + self.named
         cells = csv.ConvertOptions(
             column_types=dict.fromkeys(columns, arrow.float64()),
             include_columns=columns,

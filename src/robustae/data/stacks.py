@@ -110,6 +110,7 @@ def from_npz(file: Path) -> Stack:
 def from_webp(file: Path) -> Stack:
     """Return the frames of an animated WebP image, which FFmpeg does not decode."""
     cv2 = need("video", "cv2", "reading animated WebP")
+    animation: Any
     found, animation = cv2.imreadanimation(str(file)) if hasattr(cv2, "imreadanimation") else (False, None)
     if not found or not animation.frames:
         raise InputError(

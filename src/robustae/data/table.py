@@ -140,7 +140,7 @@ def numbers_by_column(table: Table) -> Iterator[tuple[str, np.ndarray]]:
             yield name, how.floats(values.tolist())[0]
 
 
-def slipped(cells: Sequence[Any], unreadable: np.ndarray, lines: np.ndarray | None) -> str:
+def slipped(cells: Any, unreadable: np.ndarray, lines: np.ndarray | None) -> str:
     """The first cell that cannot be read, where it stands, and how many more there are; empty for none."""
     at = np.flatnonzero(unreadable)
     if not len(at):

@@ -97,7 +97,8 @@ def opened_bytes(path: Path) -> IO[bytes]:
     """Open a file, unpacked where it is gzip."""
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else open(path, "rb")
+    opened: Any = gzip.open if packed else open
+    return opened(path, "rb")
 
 
 def _size(path: Path) -> int:
@@ -212,7 +213,7 @@ def _is_value(cell: str) -> bool:
         return is_number(cell)
     found = parts_of_cell(cell)
     alone = found is not None and (found.unit.lead or not found.unit.tail or not cell.strip()[:1].isalpha())
-    return alone or hours_in(cell) is not None or is_date(cell)
+    return bool(alone) or hours_in(cell) is not None or is_date(cell)
 
 
 def distinct(names: list[str]) -> list[str]:

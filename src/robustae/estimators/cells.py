@@ -150,7 +150,8 @@ def _framed(columns: dict[str, np.ndarray], frame: Any) -> Any:
         return nw.from_dict(_as_texts(columns), backend=frame.implementation).to_native()
     index = frame.to_native().index
     if type(index).__name__ != "RangeIndex":
-        columns = columns | {"row": [index[i] for i in columns["row"]]}
+        named: dict[str, Any] = columns | {"row": [index[i] for i in columns["row"]]}
+        return nw.from_dict(named, backend=frame.implementation).to_native()
     return nw.from_dict(columns, backend=frame.implementation).to_native()
 
 

@@ -169,7 +169,7 @@ def closed_choices(settings: Settings) -> dict[str, Any]:
 
 def _energy(params: dict[str, Any], kind: Kind) -> str:
     automatic = traits_of(params["predictor"]).energy or BY_KIND.get(kind.name, "combined")
-    if _is_auto(params["predictor"]) and kind.name == "images" and prod(kind.image_shape) <= WHOLE:
+    if _is_auto(params["predictor"]) and kind.name == "images" and prod(kind.image_shape or ()) <= WHOLE:
         automatic = "kernel"  # the predictor may end as a constant, whose residuals rank by light alone
     return one_of("energy", _or(params["energy"], automatic), ["auto", *ENERGIES])
 

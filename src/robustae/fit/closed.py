@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from robustae.fit.auto import Settings
 from robustae.fit.energies import ENERGIES, Cells
@@ -55,7 +56,7 @@ def fit_closed(
     Z = np.where(there, Z, preprocessing.fill)
     fit = fit_shallow(Z, there, weight, settings.clean)
     block, R, noise = _left_out(fit, Z, there, floor)
-    module: Any = build(settings.predictor, Z.shape[1], (), None, None)
+    module: Any = build(settings.predictor, Z.shape[1], (), None, torch.Generator())
     module.set(fit.scatter)
     lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
     if not settings.penalty.lam_by_column and settings.auto_lam:

@@ -113,8 +113,9 @@ class Model:
 
         What is not there holds its location, or what it may be; a predictor that can leaves it out.
         """
-        if there is not None and traits_of(self.predictor).conditional:
-            return self.predictor.conditional(Z, there)
+        predictor: Any = self.predictor
+        if there is not None and traits_of(predictor).conditional:
+            return predictor.conditional(Z, there)
         seen = None if there is None else torch.from_numpy(there)
         return self._forward(lambda X: predicted(self.predictor, X, seen), soft_clip(Z, self.clip)), 1.0
 

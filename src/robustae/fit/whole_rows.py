@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 
 from robustae.fit.auto import Settings
 from robustae.fit.closed import STATUS, ClosedFit
@@ -31,7 +32,7 @@ def fit_whole_rows(
     there = ~np.isnan(Z)
     Z = np.where(there, Z, preprocessing.fill)
     components = fit_kernel(Z, weight, settings.clean)
-    module: Any = build(settings.predictor, Z.shape[1], (), None, None)
+    module: Any = build(settings.predictor, Z.shape[1], (), None, torch.Generator())
     module.set(components)
     Zhat = components.reconstructed(Z).astype(np.float64)
     R = np.where(there, Z - Zhat, 0.0)

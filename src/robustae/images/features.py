@@ -101,7 +101,7 @@ class Patches:
         mean = rows.mean(axis=0)
         values, V = np.linalg.eigh(np.cov((rows - mean).T))
         whitening = ((V / np.sqrt(np.maximum(values, 0) + self.RIDGE)) @ V.T).astype(np.float32)
-        means = MiniBatchKMeans(self.CENTRES, random_state=0, n_init=1, batch_size=2048)
+        means: Any = MiniBatchKMeans(self.CENTRES, random_state=0, n_init=1, batch_size=2048)
         centres = means.fit((rows - mean) @ whitening).cluster_centers_.astype(np.float32)
         return self.restore(
             {"patch": np.array(patch), "mean": mean, "whitening": whitening, "centres": centres}
@@ -288,7 +288,7 @@ def efficientnet() -> Given:
     return Given("efficientnet", of_module(maps))
 
 
-NAMES: dict[str, Callable[[], Features]] = {
+NAMES: dict[str, Callable[[], Any]] = {
     "patches": Patches,
     "strokes": Strokes,
     "efficientnet": efficientnet,
@@ -303,12 +303,12 @@ def features_of(features: Any, height: float, width: float) -> Features:
     """
     if isinstance(features, str) and features == "auto":
         if min(height, width) < PHOTOGRAPH:
-            return Strokes()
+            return named("strokes")
         return named("efficientnet" if all(map(find_spec, EFFICIENTNET)) else "patches")
     return named(features)
 
 
-def named(features: Any) -> Features:
+def named(features: Any) -> Any:
     """Return features by name, or around a module or function of the user's."""
     from torch.nn import Module
 
@@ -336,12 +336,13 @@ def _neighbourhoods(maps: np.ndarray, side: int) -> np.ndarray:
     from scipy.ndimage import uniform_filter
 
     maps = maps.astype(np.float32)
-    return uniform_filter(maps, (3, 3, 0), mode="nearest") if min(maps.shape[:2]) > side else maps
+    sides: Any = (3, 3, 0)
+    return uniform_filter(maps, sides, mode="nearest") if min(maps.shape[:2]) > side else maps
 
 
 def _grid_means(maps: np.ndarray, side: int) -> np.ndarray:
     """Return the means over a grid of about side * side cells, shape (rows, columns, channels)."""
-    rows, columns = _of_area(*maps.shape[:2], side, enlarge=False)
+    rows, columns = _of_area(maps.shape[0], maps.shape[1], side, enlarge=False)
     y, x = (
         np.linspace(0, size, cells + 1).astype(int)
         for size, cells in zip(maps.shape, (rows, columns), strict=False)

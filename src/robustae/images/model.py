@@ -149,7 +149,7 @@ def threshold_of(scores: np.ndarray, contamination: Any) -> float:
     """
     if callable(contamination):
         return float(contamination(scores))
-    share = valid_contamination(contamination)
+    share: Any = valid_contamination(contamination)
     if share == "auto":
         clean = clean_part(scores, power=1.0)
         return clean.centre + CUT * clean.spread
@@ -169,12 +169,14 @@ def _model(
     parts = np.log(components.energies(rows)), _worst((logs - typical[0]) / typical[1]), logs
     units = np.array([_centre_and_spread(part) for part in parts]).T
     units[1] = np.maximum(units[1], 1e-6)
+    centre, unit = channels
     return ImageModel(
         features,
         (int(shape[1]), int(shape[2])),
         shape[3] == 3,
         values,
-        *channels,
+        centre,
+        unit,
         grid,
         components,
         typical,

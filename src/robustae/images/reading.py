@@ -101,7 +101,7 @@ class Arrays:
     arrays : sequence of arrays, each of shape (height, width[, 1, 3 or 4])
     """
 
-    def __init__(self, arrays: Sequence[Any]) -> None:
+    def __init__(self, arrays: Any) -> None:
         self.arrays = arrays
         self.names = [str(number) for number in range(len(arrays))]
 
@@ -110,7 +110,7 @@ class Arrays:
 
     def digest(self, number: int) -> bytes:
         """Return a short fingerprint of the content."""
-        return blake2b(np.ascontiguousarray(self.arrays[number]), digest_size=16).digest()
+        return blake2b(np.ascontiguousarray(self.arrays[number]).tobytes(), digest_size=16).digest()
 
     def size(self, number: int) -> tuple[int, int]:
         """Return height and width."""

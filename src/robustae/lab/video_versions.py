@@ -63,7 +63,9 @@ def _moved(image: np.ndarray, move: tuple[np.ndarray, np.ndarray], order: int) -
 
     if image.ndim == 3:
         return np.stack([_moved(channel, move, order) for channel in image.transpose(2, 0, 1)], axis=-1)
-    values = affine_transform(image.astype(np.float32), *move, order=order, mode="nearest")
+    turn: Any = move[0]
+    shift: Any = move[1]
+    values = affine_transform(image.astype(np.float32), turn, shift, order=order, mode="nearest")
     return np.rint(values).astype(np.uint8)
 
 

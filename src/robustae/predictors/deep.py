@@ -42,10 +42,11 @@ class Deep(Predictor):
     @classmethod
     def widths(cls, hidden: tuple[int, ...] | None, d: int, auto: Callable[[], int]) -> tuple[int, ...]:
         """A single width K becomes two layers: the geometric mean of d and K, then K."""
-        widths: tuple[int, ...] = hidden or (max(auto(), 1),)
+        widths = super().widths(hidden, d, auto) if hidden is None or len(hidden) == 1 else hidden
         if len(widths) > 1:
             return widths
-        return (max(round((d * widths[0]) ** 0.5), 2 * widths[0]), *widths)
+        K = widths[-1]
+        return (max(round((d * K) ** 0.5), 2 * K), K)
 
     @classmethod
     def build(cls, d: int, widths: Any, image_shape: Any, generator: Any) -> "Deep":

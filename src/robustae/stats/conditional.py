@@ -140,7 +140,7 @@ def _by_precision(scatter, B, patterns, of_row, weight):
             cells = m[which]
             found = np.einsum("rmk,rk->rm", inverse[which], np.take_along_axis(towards[rows], cells, 1))
             filled[rows[:, None], cells] = -found
-            if spread is not None:
+            if spread is not None and weight is not None:
                 heavy = np.bincount(which, weight[rows], len(batch))
                 np.add.at(spread, (m[:, :, None], m[:, None, :]), heavy[:, None, None] * inverse)
     pivots = np.where(patterns, np.maximum(pivots, 1 / scatter.variances), 1.0)
@@ -168,7 +168,7 @@ def _by_factor(scatter, B, patterns, of_row, weight):
         own = t * (1 + t * squares)
         alone = np.sqrt(np.maximum(own - t, OWN * own))
         spreads[rows] = np.where(there, spreads_of(inner, between), alone)
-        if spread is not None:
+        if spread is not None and weight is not None:
             spread[m] += weight[rows].sum() * t[m] * (1 + t[m] * (V[:, m] ** 2).sum(0))
     return filled, pivots, spreads, spread
 

@@ -179,7 +179,8 @@ class KernelComponents:
             for number in range(count)
         ]
         own: dict[str, Any] = {name: arrays[name] for name in _OWN}
-        return cls(**own | {"width": float(own["width"])}, models=tuple(models))
+        own |= {"width": float(own["width"]), "models": tuple(models)}
+        return cls(**own)
 
     @cached_property
     def _places(self) -> dict[bytes, int]:
@@ -256,7 +257,7 @@ def _about(X: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 
 def _digest(row: np.ndarray) -> bytes:
-    return blake2b(np.ascontiguousarray(row), digest_size=16).digest()
+    return blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest()
 
 
 def _by_group(left: np.ndarray, cells: int) -> np.ndarray:

@@ -7,6 +7,7 @@ columns its inverse P is held; with more columns than rows P = T^-1 - M'M by Woo
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
@@ -85,8 +86,8 @@ class Scatter:
     part: float
     variances: np.ndarray
     ridge: np.ndarray
-    precision: np.ndarray | None = None
-    factor: np.ndarray | None = None
+    precision: Any = None
+    factor: Any = None
     copies: float = np.inf
 
     def times(self, B: np.ndarray) -> np.ndarray:
@@ -118,7 +119,7 @@ class Scatter:
         return 1 - self.part * max(self.copies - 1, 1)
 
     def moved(self, Z: np.ndarray, weight: Weight, share: float) -> "Scatter":
-        """Return the scatter with a share of it replaced by that of rows Z, shape (h, d); d x d in any form."""
+        """Return the scatter with a share of it replaced by that of rows Z, shape (h, d), as d x d."""
         S = inverse(self.times(np.eye(len(self.pivots))))
         a = self.shrinkage
         C = (S - np.diag(self.ridge)) / max(1 - a, OWN)
@@ -233,10 +234,11 @@ def _primal(location: np.ndarray, C: np.ndarray, total: float, shrinkage: float)
 
 def inverse(S: np.ndarray) -> np.ndarray:
     """Inverse of a positive definite matrix, exactly symmetric."""
-    lower, failed = lapack.dpotrf(S, lower=1)
+    routines: Any = lapack
+    lower, failed = routines.dpotrf(S, lower=1)
     if failed:
         return np.linalg.pinv(S, hermitian=True)
-    P, _ = lapack.dpotri(lower, lower=1)
+    P, _ = routines.dpotri(lower, lower=1)
     return np.tril(P) + np.tril(P, -1).T
 
 

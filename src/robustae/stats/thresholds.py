@@ -188,8 +188,8 @@ def _below_worst(energies: np.ndarray, weight: Weight, calibration: Calibration)
 
 
 def _threshold(rule: Any, energies: np.ndarray, weight: Weight) -> float:
-    whole = weight is not None and (weight == np.rint(weight)).all()
-    found = rule(np.repeat(energies, weight.astype(int)) if whole else energies.copy())
+    copies = None if weight is None or (weight != np.rint(weight)).any() else weight.astype(int)
+    found = rule(energies.copy() if copies is None else np.repeat(energies, copies))
     try:
         threshold = float(found)
     except (TypeError, ValueError):

@@ -68,12 +68,12 @@ class Progress:
     def text(self, done: int, total: int | None, seconds: float, note: str = "") -> str:
         """Return the report in words."""
         speed = (done - self._begun) / max(seconds, 1e-9)
-        expected = total or self._about
+        expected = total or self._about or 0
         of = f" of {'' if total else 'about '}{_many(expected)}" if expected else ""
         parts = [
             f"{self._what} {_many(done)}{of} {self._unit}".lstrip(),
             f"{_many(round(speed))} {self._unit}/s" if round(speed) else "",
-            f"{_duration((expected - done) / speed)} left" if speed > 0 and done <= (expected or 0) else "",
+            f"{_duration((expected - done) / speed)} left" if speed > 0 and done <= expected else "",
             note,
         ]
         return ", ".join(part for part in parts if part)

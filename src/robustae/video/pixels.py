@@ -78,7 +78,7 @@ def warped(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
     if picture.ndim == 3:
         return np.stack([warped(picture[..., k], matrix) for k in range(picture.shape[2])], axis=-1)
-    rows_first = matrix[::-1, [1, 0, 2]]
+    rows_first: Any = matrix[::-1, [1, 0, 2]]
     values: Any = affine_transform(
         picture.astype(np.float32), rows_first[:, :2], rows_first[:, 2], order=1, mode="nearest"
     )

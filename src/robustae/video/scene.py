@@ -189,8 +189,8 @@ class Scene:
         picture, components, noise, restless, camera = (arrays[f"scene.{name}"] for name in names)
         _check_parts(picture, components, noise, restless, camera)
         *numbers, shaking, shift = map(float, camera)
-        camera = Camera(*numbers, bool(shaking), shift)
-        return cls(picture, components, float(noise[0]), restless, camera)
+        fields: Any = [*numbers, bool(shaking), shift]
+        return cls(picture, components, float(noise[0]), restless, Camera(*fields))
 
 
 def _check_parts(
