@@ -60,7 +60,8 @@ class RobustAutoencoder(
     ----------
     predictor : str, nn.Module or callable, default="auto"
         Xhat: "constant" (a robust centre), "linear", "sigmoid" (one hidden layer, f(XU)V), "deep"
-        (ELU), "masked" (each cell from others: for tables), "conv" (ELU, needs `image_shape`), a
+        (ELU), "masked" (each cell from others: for tables), "conv" (ELU, needs `image_shape`),
+        "kernel" (rows made of other rows, for many columns of one unit), a
         module mapping (batch, d) or (batch, *image_shape) to the same shape, or a callable that takes
         d and returns one. "auto" is "linear", or "constant" where no component predicts held-out
         cells better.
@@ -94,8 +95,9 @@ class RobustAutoencoder(
     energy : str, default="auto"
         A row's energy: "envelope", "squared", "log" (sum over cells of log(1 + (r / scale)^2)),
         "combined" (log plus d log(1 + robust distance of the row)), "distances" (three looks at the row
-        whatever the predictor: each cell alone, each from all others, the nearest rows). "auto": "squared"
-        for images and bytes; for tables up to 2000 columns "distances", or "combined" where a predictor is
+        whatever the predictor: each cell alone, each from all others, the nearest rows),
+        "kernel" (the row as a whole, `stats.kernel`). "auto": "kernel" for images of up to 4096 cells
+        where no predictor is named and for `predictor="kernel"`, else "squared" for images; for tables up to 2000 columns "distances", or "combined" where a predictor is
         named; else "log".
     n_estimators : "auto" or int, default="auto"
         Members that differ by their seeds; energies are averaged after division by each one's median.
