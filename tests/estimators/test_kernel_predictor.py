@@ -95,3 +95,27 @@ def test_it_is_not_exported(fitted, tmp_path):
     with pytest.raises(InputError, match="energy='kernel' cannot be exported"):
         fitted.to_onnx(tmp_path / "a.onnx")
     assert not (tmp_path / "a.onnx").exists()
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (5, 4, 3)])
+@pytest.mark.parametrize("framed", [False, True])
+def test_explain_says_where_in_an_image(rng, shape, framed):
+    X = rng.normal(size=(60, *shape))
+    X[7][(2, 3, 1)[: len(shape)]] += 50
+    rows = X.reshape(60, -1)
+    if framed:
+        rows = pytest.importorskip("pandas").DataFrame(rows, columns=[f"c{j}" for j in range(rows.shape[1])])
+    found = RobustAutoencoder(image_shape=shape, random_state=0).fit(rows).explain(rows)
+    first = {name: np.asarray(values)[0] for name, values in dict(found).items()}
+    assert (first["row"], first["y"], first["x"]) == (7, 2, 3)
+    assert first["channel"] == (1 if len(shape) == 3 else 0)
+
+
+def test_small_images_are_ranked_as_wholes_where_nothing_is_chosen(rng):
+    X = np.sin(np.arange(8) + rng.uniform(0, 6, (60, 1, 1))) + rng.normal(0, 0.1, (60, 8, 8))
+    X[:3] = X[:3].transpose(0, 2, 1)
+    model = RobustAutoencoder(random_state=0).fit(X)
+    assert model.energy_ == "kernel"
+    assert set(np.argsort(model.score_samples(X))[:3]) == {0, 1, 2}
+    large = RobustAutoencoder(random_state=0).fit(rng.normal(size=(12, 65, 64)))
+    assert large.energy_ == "squared"

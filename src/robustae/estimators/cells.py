@@ -119,16 +119,28 @@ class CellMethods:
         dict of arrays, or DataFrame where X is one
             row (of a pandas frame its index, else its number), column (name or number), observed,
             expected (Xhat), outlier_part (N; all in X's units), deviations (signed, in noise
-            deviations), share (of the row's energy).
+            deviations), share (of the row's energy); of images also y, x and channel.
             Of a mixed table observed and expected are values as written, in polars their texts.
         """
         rows = self._rows(X)
         names = getattr(self, "feature_names_in_", None)
         with one_thread_for(self.predictor):
             columns = explanation(self.models_[0], rows, names, cut)
+        if self.image_shape_ is not None:
+            columns = _placed(columns, names, self.image_shape_)
         if top is not None:
             columns = _first_of_each_row(columns, top)
         return columns if rows.frame is None else _framed(columns, rows.frame)
+
+
+def _placed(columns: dict[str, np.ndarray], names: Any, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Add where in the image each cell is."""
+    number = columns["column"]
+    if names is not None:
+        places = {name: place for place, name in enumerate(names)}
+        number = np.array([places[name] for name in number], dtype=int)
+    y, x, channel = np.unravel_index(number, (*shape, 1)[:3])
+    return columns | {"y": y, "x": x, "channel": channel}
 
 
 def _first_of_each_row(columns: dict[str, np.ndarray], top: int) -> dict[str, np.ndarray]:
