@@ -16,7 +16,17 @@ from robustae.lab.jobs import Cannot
 from robustae.stats.kernel import fit_kernel
 from robustae.stats.widths import auto_width
 
-__all__ = ["OURS", "PrincipalComponents", "Method", "autoencoder", "fitted", "methods", "quick_settings"]
+__all__ = [
+    "OURS",
+    "STROKES",
+    "Method",
+    "OnStrokes",
+    "PrincipalComponents",
+    "autoencoder",
+    "fitted",
+    "methods",
+    "quick_settings",
+]
 
 OURS = "RCAE"  # what the others are compared with
 ALL_ROWS = "RCAE all rows"

@@ -9,6 +9,7 @@ from robustae.baselines import comparison_methods
 from robustae.datasets import load_digits_anomalies
 from robustae.estimators.autoencoder import RobustAutoencoder
 from robustae.estimators.facts import facts_of
+from robustae.lab.methods import STROKES, OnStrokes
 from robustae.metrics import auprc, auroc, precision_at
 
 __all__ = ["digits_part"]
@@ -22,7 +23,13 @@ def _methods(seed: int) -> dict[str, Any]:
     """Unfitted methods, none of which is given a label."""
     usual = comparison_methods(seed, scale_columns=False)
     plain = _autoencoder(seed).set_params(lam=float("inf"))
-    return {"PCA": usual["PCA"](), "RPCA": usual["RPCA"](), "AE (λ = ∞)": plain, "RAE": _autoencoder(seed)}
+    return {
+        "PCA": usual["PCA"](),
+        "RPCA": usual["RPCA"](),
+        "AE (λ = ∞)": plain,
+        "RAE": _autoencoder(seed),
+        STROKES: OnStrokes(SHAPE),
+    }
 
 
 def _autoencoder(seed: int) -> RobustAutoencoder:
