@@ -22,6 +22,10 @@ LEAST_FRAMES = 2
 ENOUGH = 50  # frames to tell the noise
 SOME = 100  # frames to tell components
 ROUNDS = 2
+CHANGE, MOST_OFTEN = (
+    12.0,
+    0.5,
+)  # grey levels; share of the frames that a value's components must explain within
 ABOVE = 6.0  # deviations of the roots of background's scores
 BINS = 160
 OFTEN = 0.4  # of the pairs of frames, in which a pixel must be inlying to be restless
@@ -141,5 +145,7 @@ def _sharpened(residuals: np.ndarray, codes: np.ndarray, start: np.ndarray) -> n
         found = Changes(codes, part[1:], part[0])
         for _ in range(ROUNDS):
             found = refined(rows, found)
-        result[:, row] = np.stack([found.correction, *found.components]).reshape(result[:, row].shape)
+        sound = (np.abs(rows - found.rows) < CHANGE).mean(0) > MOST_OFTEN
+        new = np.where(sound, np.stack([found.correction, *found.components]), part.reshape(len(part), -1))
+        result[:, row] = new.reshape(result[:, row].shape)
     return result
