@@ -134,3 +134,17 @@ def test_the_table_stays_as_it_was(damaged):
     before = X.copy()
     DDC().fit(X).flags(X)
     np.testing.assert_array_equal(X, before)
+
+
+def test_rows_of_wrong_cells_score_lowest_and_missing_cells_do_not_count(damaged):
+    X = correlated(200, 6, random_state=3)
+    X[7] += 8 * (-1.0) ** np.arange(6)
+    model = DDC().fit(X)
+    assert np.argmin(model.score_samples(X)) == 7
+    deviations = model.cell_scores(X[:5])
+    from scipy.stats import chi2
+
+    np.testing.assert_allclose(model.score_samples(X[:5]), -chi2.cdf(deviations**2, 1).mean(1))
+    holed = X.copy()
+    holed[3, :4] = np.nan
+    assert np.isfinite(model.score_samples(holed)).all() and model.score_samples(holed).max() <= 0

@@ -17,6 +17,7 @@ from robustae.cli import _running as running
 from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.signals import interrupting
 
+COLUMNS = 12  # listed on the terminal; all of them with --json
 SHARE = 8  # into so many parts free memory is cut, of which rows may take one: fits need several times that
 
 
@@ -149,6 +150,7 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
         **running.facts_of_fit(model),
         "rows": len(X),
         "kinds": _kinds(model),
+        "taken_for": {column.name: column.taken_for for column in model.columns_ if not column.why},
         "iterations": model.n_iter_,
         "flagged": flagged,
         "share_flagged": flagged / len(X),
@@ -167,12 +169,19 @@ def _lines(facts: dict[str, Any], name: str, params: dict[str, Any]) -> list[str
     return [
         f"Fitted {name}: {rows}, {columns}, {facts['seconds']:.2f} s.",
         f"  kinds     {', '.join(f'{count} {kind}' for kind, count in facts['kinds'].items())}",
+        f"  columns   {_taken_for(facts['taken_for'])}",
         f"  status    {facts['status']}",
         f"  fit       {running.line_of_fit(facts)}, {steps}",
         f"  flagged   {flagged} ({running.percent(facts['share_flagged'])})",
         f"  model     {facts['model']}",
         *(f"  {name:<16} {value!r}" for name, value in params.items()),
     ]
+
+
+def _taken_for(columns: dict[str, str]) -> str:
+    """What the columns used were taken for, the first of them."""
+    each = [f"{name}: {kind}" for name, kind in list(columns.items())[:COLUMNS]]
+    return ", ".join(each) + (f" and {len(columns) - COLUMNS} more" if len(columns) > COLUMNS else "")
 
 
 # In batches: more than memory holds, by one process or several ------------------------------------

@@ -68,6 +68,9 @@ class Table:
     dialect: Dialect | None = None
     notes: list[str] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return len(self.values)
+
     @property
     def mixed(self) -> bool:
         """Whether there are columns of anything but numbers."""
