@@ -118,7 +118,7 @@ class Scatter:
         return 1 - self.part * max(self.copies - 1, 1)
 
     def moved(self, Z: np.ndarray, weight: Weight, share: float) -> "Scatter":
-        """Return the scatter with a share of it replaced by that of rows Z, shape (h, d); d x d in any form."""
+        """Return the scatter with a share of it replaced by that of rows Z, shape (h, d), as d x d."""
         S = inverse(self.times(np.eye(len(self.pivots))))
         a = self.shrinkage
         C = (S - np.diag(self.ridge)) / max(1 - a, OWN)
