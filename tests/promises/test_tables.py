@@ -231,3 +231,28 @@ def test_a_weight_is_that_many_copies(weight):
     new = rng.normal(size=(50, 4))
     np.testing.assert_allclose(one.score_samples(new), two.score_samples(new), rtol=1e-9)
     assert one.offset_ == pytest.approx(two.offset_, rel=1e-9)
+
+
+def test_a_model_saved_without_rows_ranks_by_cells_and_keeps_its_rate(tmp_path):
+    rng = np.random.default_rng(14)
+    weights = rng.normal(size=(2, 6))
+    draw = lambda n: rng.normal(size=(n, 2)) @ weights + 0.3 * rng.normal(size=(n, 6))  # noqa: E731
+    X, new = draw(900), draw(4000)
+    model = fitted(X)
+    model.save(tmp_path / "m.rae", references=False)
+    again = load(tmp_path / "m.rae")
+    assert again.energy_ == "log" and called(again, new) < 0.03
+    assert spearmanr(again.score_samples(new), fitted(X, energy="log").score_samples(new))[0] > 0.999
+    held = again.models_[0]
+    assert held.known is None and not held.energy.arrays()
+
+
+def test_a_fit_that_goes_on_follows_rows_that_change():
+    rng = np.random.default_rng(15)
+    old, new = rng.normal(size=(2, 2, 6))
+    draw = lambda n, W: rng.normal(size=(n, 2)) @ W + 0.1 * rng.normal(size=(n, 6))  # noqa: E731
+    model, later = RobustAutoencoder().partial_fit(draw(300, old)), draw(500, new)
+    assert called(model, later) > 0.5
+    for _ in range(80):
+        model.partial_fit(draw(200, new))
+    assert called(model, later) < 0.08 and called(model, draw(500, old)) > 0.5

@@ -92,7 +92,9 @@ Contamination = Annotated[
 ]
 FalseAlarms = Annotated[
     float | None,
-    option("RATE", "--false-alarms", help="Share of clean rows that may be called, not a share of DATA."),
+    option(
+        "RATE", "--false-alarms", help="Share of clean rows that may be called, instead of a share of DATA."
+    ),
 ]
 Seed = Annotated[
     int,
@@ -166,6 +168,15 @@ def chosen(
         "image_shape": image_shape_of(image_shape),
         "contamination": None if contamination is None else value_of(contamination),
     }
+
+
+def valid_alarms(rate: float, contamination: str | None) -> float:
+    """Return the rate of false alarms asked for; no share of the data goes with it."""
+    from robustae.stats.thresholds import valid_rate
+
+    if contamination is not None:
+        raise InputError("--false-alarms and --contamination both set the threshold: leave one out.")
+    return valid_rate(rate)
 
 
 def image_shape_of(text: str | None) -> tuple[int, ...] | None:

@@ -36,6 +36,7 @@ def fit(
     label: options.Label = None,
     drop: options.Drop = None,
     contamination: options.Contamination = None,
+    false_alarms: options.FalseAlarms = None,
     predictor: options.Predictor = None,
     lam: options.Lam = None,
     image_shape: options.ImageShape = None,
@@ -88,11 +89,12 @@ def fit(
         **options.chosen(predictor, lam, image_shape, contamination),
     )
     settings = {"verbose": int(verbose or sys.stderr.isatty())} | settings
+    rate = None if false_alarms is None else options.valid_alarms(false_alarms, contamination)
     course = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
     if _in_batches_wanted(data, stream or epochs is not None or any(course.values())):
         left_out = [name for name in (label, how.identifier, *(drop or [])) if name is not None]
-        return _in_batches(data, model, (left_out, how), settings, course, json)
-    _in_memory(data, model, (label, drop, how), settings, verbose, json)
+        return _in_batches(data, model, (left_out, how), settings, course, rate, json)
+    _in_memory(data, model, (label, drop, how), settings, rate, verbose, json)
 
 
 def _in_batches(
@@ -101,6 +103,7 @@ def _in_batches(
     columns: tuple[list[str], Any],
     settings: dict[str, Any],
     course: dict[str, Any],
+    rate: float | None,
     json: bool,
 ) -> None:
     first = _first_process()
@@ -108,7 +111,7 @@ def _in_batches(
         running.place_for(model, path)
     estimator, seconds, speed = _fitted(data, columns, settings, course)
     if first:
-        estimator.save(model)
+        _at_rate(estimator, rate).save(model)
         _note_rows_held(estimator)
         _show_batches(_facts_of_batches(estimator, seconds, speed, model), json, data)
 
@@ -118,6 +121,7 @@ def _in_memory(
     model: Path,
     columns: tuple[Any, Any, Any],
     settings: dict[str, Any],
+    rate: float | None,
     verbose: bool,
     json: bool,
 ) -> None:
@@ -129,7 +133,7 @@ def _in_memory(
     start = time.perf_counter()
     estimator = running.fitted(table, settings)
     seconds = time.perf_counter() - start
-    estimator.save(model)
+    _at_rate(estimator, rate).save(model)
     _note_rows_held(estimator)
     left_out = {} if estimator.plan_ is None else estimator.plan_.left_out
     unused = {"left_out": table.dropped | left_out, "taken_as_missing": table.slips}
@@ -142,6 +146,11 @@ def _note_rows_held(estimator: Any) -> None:
 
     if held := rows_held(estimator):
         typer.echo(f"The model holds {held} rows of the data: treat it as you treat them.", err=True)
+
+
+def _at_rate(estimator: Any, rate: float | None) -> Any:
+    """Move the threshold to a rate of false alarms, where one is asked for."""
+    return estimator if rate is None else estimator.rethreshold(false_alarms=rate)
 
 
 def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from robustae.estimators.batched import SourceMethods
 from robustae.estimators.cells import CellMethods
 from robustae.estimators.conventions import Conventions
 from robustae.estimators.export import to_onnx
-from robustae.estimators.saving import Portable, restored, save
+from robustae.estimators.saving import Portable, restored, save, without_rows
 from robustae.estimators.shown import Pictures
 from robustae.fit.auto import Settings, settings_of, valid_members
 from robustae.fit.learning import Learner, continued, fading, valid_forget
@@ -60,22 +60,24 @@ class RobustAutoencoder(
     ----------
     predictor : str, nn.Module or callable, default="auto"
         Xhat: "constant" (a robust centre), "linear", "sigmoid" (one hidden layer, f(XU)V), "deep"
+<<<<<<< HEAD
         (ELU), "masked" (each cell from others: for tables), "conv" (ELU, needs `image_shape`),
         "kernel" (rows made of other rows, for many columns of one unit), a
+=======
+        (ELU), "shallow" (each cell from all others, in closed form), "conv" (ELU, needs `image_shape`), a
+>>>>>>> tables
         module mapping (batch, d) or (batch, *image_shape) to the same shape, or a callable that takes
-        d and returns one. "auto" is "linear", or "constant" where no component predicts held-out
-        cells better.
+        d and returns one. "auto" is "shallow" for tables; for images and for tables that
+        are not all numbers "linear", or "constant" where no component predicts held-out cells better.
     hidden : "auto", int or tuple of int, default="auto"
         Width of the code, or widths down to it. "auto" is the least width within 5 % of the best
-        error on held-out cells; for "conv" 16, or d / 8 if that is less; for "masked" three layers of 128,
-        which are no bottleneck.
+        error on held-out cells; for "conv" 16, or d / 8 if that is less.
     image_shape : tuple of int, optional
         (height, width) or (height, width, channels), channels fastest; taken from X where X is
         (n, height, width[, channels]).
     penalty : str or Penalty, default="auto"
         P: "l1", "rows", "channels", "patches", "trimmed", "none", or an object of
-        `robustae.penalties`. "auto": "l1"; for "conv" `Trimmed(.1, L1())`, for
-        "masked" `Trimmed(.25, L1())`.
+        `robustae.penalties`. "auto": "l1"; for "conv" `Trimmed(.1, L1())`.
     lam : "auto" or float, default="auto"
         Weight of P on scaled data. "auto" is 2 k sigma with k = 0.5 and sigma a robust scale of the
         residuals, estimated jointly; inf is the plain autoencoder.
@@ -94,16 +96,22 @@ class RobustAutoencoder(
         Rows in a step of Adam.
     energy : str, default="auto"
         A row's energy: "envelope", "squared", "log" (sum over cells of log(1 + (r / scale)^2)),
+<<<<<<< HEAD
         "combined" (log plus d log(1 + robust distance of the row)), "distances" (three looks at the row
         whatever the predictor: each cell alone, each from all others, the nearest rows),
         "kernel" (the row as a whole, `stats.kernel`). "auto": "kernel" for images of up to 4096 cells
         where no predictor is named and for `predictor="kernel"`, else "squared" for images; for tables up to 2000 columns "distances", or "combined" where a predictor is
         named; else "log".
+=======
+        "neighbours" (mean squared distance to the nearest rows of the fit), "combined" (log times a power of
+        neighbours). "auto": "squared" for images, "log" for tables that are not all numbers, else "combined".
+>>>>>>> tables
     n_estimators : "auto" or int, default="auto"
         Members that differ by their seeds; energies are averaged after division by each one's median.
         "auto": 2 for "conv", else 1.
-    contamination : "auto" or float, default="auto"
-        Share of anomalies in [0, 0.5], which makes `offset_` an exact percentile; "auto" needs none.
+    contamination : "auto", float or callable, default="auto"
+        Share of anomalies in [0, 0.5], which makes `offset_` an exact percentile; "auto" needs none and calls
+        about 1 % of clean unseen rows; a callable gives the threshold from the energies of the rows.
         0 means that the training rows are clean: nothing is trimmed, none is flagged.
     dtype : {"float32", "float64"}, default="float32"
         Of the fit; scoring is in float64.
@@ -471,14 +479,20 @@ class RobustAutoencoder(
 
     # Saving ----------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], references: bool = True) -> None:
         """Write the model to one file that `robustae.load` reads; nothing in it is ever executed.
 
-        A module of your own is saved by its weights; `load` asks for the module again. Energies of neighbours
-        need rows of the fit, which the file then holds.
+        A module of your own is saved by its weights; `load` asks for the module again.
+
+        Parameters
+        ----------
+        path : str or path
+        references : bool, default=True
+            Whether rows of the fit that others are compared with, and the numbers by which its rows are
+            recognised, are written. Without them the model read ranks by cells alone: energy "log".
         """
         check_is_fitted(self)
-        save(self, path)
+        save(self if references else without_rows(self), path)
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the model as an ONNX graph: X (batch, d) in; score, reconstruction, outliers out.

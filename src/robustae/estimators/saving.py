@@ -1,6 +1,7 @@
 """A fitted estimator as an artifact or a pickle and back: what is written of it, and how it returns."""
 
 import os
+from copy import copy
 from dataclasses import astuple
 from typing import Any
 
@@ -10,10 +11,11 @@ from robustae.data.columns import Columns
 from robustae.data.kinds import Kind
 from robustae.estimators.vetting import vetted
 from robustae.fit import artifact
+from robustae.fit.energies import ENERGIES
 from robustae.stats.thresholds import Calibration
 from robustae.utils.checks import InputError
 
-__all__ = ["Portable", "packed", "rebuilt", "restored", "rows_held", "save"]
+__all__ = ["Portable", "packed", "rebuilt", "restored", "rows_held", "save", "without_rows"]
 
 SAVED = (
     "predictor_name_",
@@ -47,6 +49,21 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 def rows_held(estimator: Any) -> int:
     """Return how many rows of the fit a model holds, as references for distances."""
     return sum(len(model.energy.arrays().get("references", ())) for model in estimator.models_)
+
+
+def without_rows(estimator: Any) -> Any:
+    """Return a copy that holds no row of its fit and ranks by cells alone, its threshold calibrated anew."""
+    if any(model.energy.needs_rows and model.alone is None for model in estimator.models_):
+        raise InputError("references=False needs a model as it was fitted: this one has gone on from there.")
+    found = copy(estimator)
+    found.models_ = [model.having(known=None) for model in estimator.models_]
+    if any(model.energy.needs_rows for model in found.models_):
+        alone = found.models_[0].alone
+        log = ENERGIES["log"]()
+        found.models_ = [model.having(energy=log, alone=None, unit=1.0) for model in found.models_]
+        found.energy_, found.calibration_ = log.name, Calibration(alone.clean)
+        found._set_threshold(alone.quantiles, None, estimator.contamination)
+    return found
 
 
 def packed(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

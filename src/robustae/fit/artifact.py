@@ -23,7 +23,7 @@ from torch import nn
 from robustae import penalties, solvers
 from robustae.fit.energies import ENERGIES
 from robustae.fit.known import KnownRows
-from robustae.fit.model import Model
+from robustae.fit.model import CellsAlone, Model
 from robustae.predictors import build, named
 from robustae.stats.scaling import ColumnScaling
 from robustae.utils.checks import InputError, NotFound, one_of
@@ -150,6 +150,8 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     arrays |= {f"energy.{name}": values for name, values in model.energy.arrays().items()}
     if model.known is not None:
         arrays |= {f"known.{name}": values for name, values in vars(model.known).items()}
+    if model.alone is not None:
+        arrays |= {f"alone.{name}": values for name, values in vars(model.alone).items()}
     return {name: np.asarray(values, order="C") for name, values in arrays.items()}
 
 
@@ -351,7 +353,14 @@ def _model(
         member["unit"],
         arrays.get("widening", 1.0),
         _known_rows(arrays),
+        _cells_alone(arrays),
     )
+
+
+def _cells_alone(arrays: dict[str, np.ndarray]) -> CellsAlone | None:
+    if "alone.quantiles" not in arrays:
+        return None
+    return CellsAlone(arrays["alone.quantiles"], arrays["alone.clean"])
 
 
 def _known_rows(arrays: dict[str, np.ndarray]) -> KnownRows | None:

@@ -19,10 +19,10 @@ STEPS = 50
 def judged(model: Model, rows: NumberRows, block: Block, cut: float) -> Block:
     """Return the block with every cell predicted from those of its row that are sound.
 
-    In every step the cells farthest off in their row, if over `cut` deviations, are set aside (as in
-    Raymaekers and Rousseeuw 2021, along a path of them), and the row is predicted again from the others. A
-    row of which more than half would be set aside is left as it is, and so is all where the predictor cannot
-    leave cells out.
+    In every step the cells farthest off in their row, if over `cut` deviations, are set aside
+    (an idea of Raymaekers and Rousseeuw 2021), and the row is predicted again from the others.
+    A row of which more than half would be set aside is
+    left as it is, and so is all where the predictor cannot leave cells out.
     """
     if not traits_of(model.predictor).conditional:
         return block

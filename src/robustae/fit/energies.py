@@ -220,9 +220,9 @@ class Neighbours(Energy):
 class Combined(Log):
     """A B^k: A = sum log(1 + (r / noise)^2), B the `Neighbours` of the row.
 
-    k makes the logarithm of A, in robust deviations over the rows of the fit, weigh twice that of B. In rows
-    with missing cells A is what it would be for whole rows of the same deviation, (A - m) / sqrt(v) with m
-    and v the sums over the observed columns of the mean and the variance of their cells.
+    k makes the logarithm of A, in robust deviations over the rows of the fit, weigh twice that of B. Where
+    cells are missing A is that of whole rows of the same deviation, (A - m) / sqrt(v) with m and
+    v the sums over the observed columns of the mean and the variance of their cells.
 
     Attributes
     ----------

@@ -66,7 +66,9 @@ class Learner:
             else model.lam
         )
         predictor = deepcopy(self.module).double().eval().requires_grad_(False)
-        changed = model.having(predictor=predictor, noise=noise, lam=lam, penalty=penalty, known=None)
+        changed = model.having(
+            predictor=predictor, noise=noise, lam=lam, penalty=penalty, known=None, alone=None
+        )
         kept = np.ones(len(X), bool) if problem.weight is None else (problem.weight > 0).cpu().numpy()
         share = forget * len(X) / (len(X) + FEW)
         return changed.having(energy=model.energy.continued(model.all_cells(X).Z[kept], share)), J
@@ -102,7 +104,7 @@ def continued(model: Model, X: np.ndarray, weight: Weight, forget: float) -> Mod
     scale = np.nan_to_num(MAD_TO_SD * quantile(sizes, 0.5, weights))
     noise = model.noise ** (1 - share) * np.maximum(scale, LEAST * model.noise) ** share
     energy = model.energy.continued(cells.Z[kept], share)
-    return model.having(predictor=module, noise=noise, energy=energy, known=None)
+    return model.having(predictor=module, noise=noise, energy=energy, known=None, alone=None)
 
 
 def valid_forget(forget: Any) -> float:

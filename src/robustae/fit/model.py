@@ -20,7 +20,7 @@ from robustae.solvers.objective import row_blocks, soft_clip
 from robustae.stats.scaling import Scaling
 from robustae.utils.checks import InputError
 
-__all__ = ["LARGEST", "Block", "Model"]
+__all__ = ["LARGEST", "Block", "CellsAlone", "Model"]
 
 FARTHEST = 1e8  # deviations that are told apart
 LARGEST = 1e150  # energy: members of an ensemble divide theirs by numbers from 1 / LARGEST on
@@ -51,6 +51,14 @@ class Block:
 
 
 @dataclass(frozen=True)
+class CellsAlone:
+    """What a model that holds no row of its fit needs: quantiles of the log energies, and clean rows'."""
+
+    quantiles: np.ndarray
+    clean: np.ndarray
+
+
+@dataclass(frozen=True)
 class Model:
     """All that is needed to treat a row, and all that an artifact holds.
 
@@ -74,6 +82,8 @@ class Model:
         How many times wider than `noise` the scale is by which cells are judged.
     known : KnownRows or None
         Rows of the fit, and their energies as if each had been left out.
+    alone : CellsAlone or None
+        For a copy that holds no row of the fit.
     """
 
     predictor: nn.Module
@@ -87,6 +97,7 @@ class Model:
     unit: float = 1.0
     widening: Any = 1.0
     known: KnownRows | None = None
+    alone: CellsAlone | None = None
 
     def having(self, **changes: Any) -> "Model":
         """Return a copy with some attributes replaced."""

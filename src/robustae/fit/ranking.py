@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustae.fit.auto import Settings
-from robustae.fit.energies import ENERGIES, Cells
+from robustae.fit.energies import ENERGIES, Cells, Energy
 from robustae.fit.known import KnownRows
-from robustae.fit.model import Model
+from robustae.fit.model import CellsAlone, Model
 from robustae.predictors import traits_of
 from robustae.stats.drawn import drawn_of, widened
 from robustae.stats.scales import Weight, quantile, some_rows
@@ -17,6 +17,7 @@ __all__ = ["ROWS", "RowsOfFit", "calibrated", "ranked", "rows_of_fit"]
 
 ROWS = 20_000  # evenly spread, are enough
 NEAREST = 0.75
+QUANTILES = 1001
 REPEATED = 10  # copies of a row on average: the rows are a few values, whose shares are known
 
 
@@ -57,8 +58,8 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
     by_cells = settings.by_column or traits_of(settings.predictor).closed_form
     if not (by_cells and model.energy.of_cells):
         return model, calibrated(model, found.energies, rows.weight)
-    drawn = model.energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
-    calibration = Calibration.of_rows(widened(drawn, found.energies, rows.weight))
+    model = model.having(alone=cells_alone(rows) if model.energy.needs_rows else None)
+    calibration = _drawn(model.energy, found.energies, rows)
     copies = len(rows.X) if rows.weight is None else rows.weight.sum()
     if copies >= REPEATED * len(rows.X):
         return model, calibration.or_more(found.energies, rows.weight)
@@ -66,6 +67,19 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
         return model, calibration
     # A wild cell of so few is drawn too often.
     return model, calibration.or_less(calibrated(model, found.energies, rows.weight))
+
+
+def _drawn(energy: Energy, energies: np.ndarray, rows: RowsOfFit) -> Calibration:
+    drawn = energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
+    return Calibration.of_rows(widened(drawn, energies, rows.weight))
+
+
+def cells_alone(rows: RowsOfFit) -> CellsAlone:
+    """Return what the log energy of the cells would give."""
+    energy = ENERGIES["log"]()
+    energies = energy.rows(rows.cells)
+    quantiles = quantile(energies, np.linspace(0, 1, QUANTILES), rows.weight)
+    return CellsAlone(quantiles, _drawn(energy, energies, rows).energies)
 
 
 def calibrated(model: Model, energies: np.ndarray, weight: Weight) -> Calibration:
