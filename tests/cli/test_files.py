@@ -46,11 +46,18 @@ def test_a_file_in_another_form_is_refused_and_read_when_it_is_said(folder):
         refused = run(*asked, code=2).stderr
         assert "column 'price'" in refused and "--decimal" in refused
         run(*asked, "--decimal", mark, "--out", folder / "s.csv")
-        scores = [float(row["score"]) for row in csv.DictReader(open(folder / "s.csv"))]
+        scores = [
+            float(row["score"]) for row in csv.DictReader((folder / "s.csv").read_text("utf-8").splitlines())
+        ]
         own = ["score", folder / f"{fitted}.csv", "--model", folder / f"{fitted}.rae"]
         run(*own, "--out", folder / "own.csv")
         np.testing.assert_allclose(
-            scores, [float(row["score"]) for row in csv.DictReader(open(folder / "own.csv"))], rtol=1e-9
+            scores,
+            [
+                float(row["score"])
+                for row in csv.DictReader((folder / "own.csv").read_text("utf-8").splitlines())
+            ],
+            rtol=1e-9,
         )
 
 
@@ -84,7 +91,7 @@ def test_results_carry_the_identifier_and_guard_formulas(folder):
     run("fit", folder / "named.csv", *asked, "--set", "predictor=constant")
     for option, mark in (("--guard", "'="), ("--no-guard", "=")):
         run("score", folder / "named.csv", *asked, "--out", folder / "s.csv", option)
-        rows = list(csv.DictReader(open(folder / "s.csv")))
+        rows = list(csv.DictReader((folder / "s.csv").read_text("utf-8").splitlines()))
         assert [row["name"] for row in rows] == [mark + name[1:] for name in names]
         assert [int(row["line"]) for row in rows] == list(range(2, 62))
 

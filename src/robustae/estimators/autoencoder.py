@@ -60,12 +60,8 @@ class RobustAutoencoder(
     ----------
     predictor : str, nn.Module or callable, default="auto"
         Xhat: "constant" (a robust centre), "linear", "sigmoid" (one hidden layer, f(XU)V), "deep"
-<<<<<<< HEAD
-        (ELU), "masked" (each cell from others: for tables), "conv" (ELU, needs `image_shape`),
-        "kernel" (rows made of other rows, for many columns of one unit), a
-=======
-        (ELU), "shallow" (each cell from all others, in closed form), "conv" (ELU, needs `image_shape`), a
->>>>>>> tables
+        (ELU), "shallow" (each cell from all others, in closed form), "kernel" (rows made of other rows, for
+        many columns of one unit), "conv" (ELU, needs `image_shape`), a
         module mapping (batch, d) or (batch, *image_shape) to the same shape, or a callable that takes
         d and returns one. "auto" is "shallow" for tables; for images and for tables that
         are not all numbers "linear", or "constant" where no component predicts held-out cells better.
@@ -96,16 +92,10 @@ class RobustAutoencoder(
         Rows in a step of Adam.
     energy : str, default="auto"
         A row's energy: "envelope", "squared", "log" (sum over cells of log(1 + (r / scale)^2)),
-<<<<<<< HEAD
-        "combined" (log plus d log(1 + robust distance of the row)), "distances" (three looks at the row
-        whatever the predictor: each cell alone, each from all others, the nearest rows),
-        "kernel" (the row as a whole, `stats.kernel`). "auto": "kernel" for images of up to 4096 cells
-        where no predictor is named and for `predictor="kernel"`, else "squared" for images; for tables up to 2000 columns "distances", or "combined" where a predictor is
-        named; else "log".
-=======
         "neighbours" (mean squared distance to the nearest rows of the fit), "combined" (log times a power of
-        neighbours). "auto": "squared" for images, "log" for tables that are not all numbers, else "combined".
->>>>>>> tables
+        neighbours), "kernel" (the row as a whole, `stats.kernel`). "auto": "kernel" for images of up to 4096
+        cells where no predictor is named and for `predictor="kernel"`, else "squared" for images; "log" for
+        tables that are not all numbers, else "combined".
     n_estimators : "auto" or int, default="auto"
         Members that differ by their seeds; energies are averaged after division by each one's median.
         "auto": 2 for "conv", else 1.
