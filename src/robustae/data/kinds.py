@@ -7,6 +7,7 @@ import numpy as np
 __all__ = ["KINDS", "Kind", "kind_of"]
 
 KINDS = ("numbers", "one unit", "mixed", "images")
+WIDEST = 4096  # columns of rows that are ranked as wholes
 FEWEST = 64  # columns, below which a shared unit is not considered
 NARROW, WIDE = 0.01, 3.0  # range of the median and of the widest column, against that of all cells
 ENDS = (0.02, 0.98)  # quantiles that make a range
@@ -24,10 +25,13 @@ class Kind:
         flattened images.
     image_shape : tuple of int or None
         (height, width[, channels]).
+    wide : bool
+        Whether columns of one unit are more than half as many as the rows, and at most 4096.
     """
 
     name: str
     image_shape: tuple[int, ...] | None = None
+    wide: bool = False
 
     @property
     def by_column(self) -> bool:
@@ -65,7 +69,10 @@ def kind_of(values: np.ndarray, image_shape: tuple[int, ...] | None = None, mixe
         return Kind("mixed")
     if image_shape is not None:
         return Kind("images", image_shape)
-    return Kind("one unit" if _share_unit(values) else "numbers")
+    if not _share_unit(values):
+        return Kind("numbers")
+    n, d = values.shape
+    return Kind("one unit", None, n < 2 * d and d <= WIDEST)
 
 
 def _share_unit(values: np.ndarray) -> bool:

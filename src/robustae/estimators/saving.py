@@ -83,7 +83,7 @@ def _state(estimator: Any) -> dict[str, Any]:
             if name != "verbose"
         },
         **{name: getattr(estimator, name) for name in SAVED},
-        "kind": (estimator.kind_.name, estimator.kind_.image_shape),
+        "kind": astuple(estimator.kind_),
         "image_shape_": estimator.image_shape_,
         "rate": estimator.calibration_.rate,
         "names": None if names is None else tuple(names),

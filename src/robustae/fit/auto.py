@@ -26,10 +26,8 @@ from robustae.utils.checks import InputError, one_of
 __all__ = ["Settings", "choices", "closed_choices", "settings_of", "sized", "valid_members"]
 
 
-AUTOMATIC = {
-    "numbers": "shallow",
-    "one unit": "shallow",
-}  # predictors by kind; for others a linear one, as wide as predicts best
+# Predictors by kind, "kernel" for wide rows of one unit; for others a linear one, as wide as predicts best.
+AUTOMATIC = {"numbers": "shallow", "one unit": "shallow"}
 BY_KIND = {"images": "squared", "mixed": "log"}  # energies, "combined" for others
 CLOSED = "closed form"
 WHOLE = 4096  # columns of images that are ranked as wholes, at most
@@ -96,12 +94,13 @@ def settings_of(params: dict[str, Any], kind: Kind) -> Settings:
     InputError
         Names the first parameter that cannot be used, what it is and what would do.
     """
-    traits = traits_of(params["predictor"])
+    predictor = _or(params["predictor"], "kernel" if kind.wide else AUTOMATIC.get(kind.name, "auto"))
+    traits = traits_of(predictor)
     lam = valid_lam(params["lam"])
     check_budget(params["max_iter"], params["tol"], params["batch_size"])
     return Settings(
         kind=kind,
-        predictor=_or(params["predictor"], AUTOMATIC.get(kind.name, "auto")),
+        predictor=predictor,
         hidden=valid_widths(params["hidden"]),
         penalty=_penalty(params, kind, traits.trims),
         lam=lam,
@@ -109,7 +108,7 @@ def settings_of(params: dict[str, Any], kind: Kind) -> Settings:
         scaling=_or(params["scaling"], "robust" if kind.by_column else "global"),
         solver=params["solver"],
         budget=Budget(params["max_iter"], params["tol"], None, params["batch_size"]),
-        energy=_energy(params, kind),
+        energy=_energy(params, kind, traits.energy),
         noise_by="columns" if kind.by_column else traits.noise_of_images,
         clean=_clean(params),
         dtype=_dtype(params["dtype"], params["solver"]),
@@ -167,8 +166,8 @@ def closed_choices(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _energy(params: dict[str, Any], kind: Kind) -> str:
-    automatic = traits_of(params["predictor"]).energy or BY_KIND.get(kind.name, "combined")
+def _energy(params: dict[str, Any], kind: Kind, of_predictor: str) -> str:
+    automatic = of_predictor or BY_KIND.get(kind.name, "combined")
     if _is_auto(params["predictor"]) and kind.name == "images" and prod(kind.image_shape or ()) <= WHOLE:
         automatic = "kernel"  # the predictor may end as a constant, whose residuals rank by light alone
     return one_of("energy", _or(params["energy"], automatic), ["auto", *ENERGIES])
