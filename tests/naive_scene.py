@@ -178,7 +178,7 @@ def scores(frame, background, noise, deviation, reach, shadows):
     roots = np.zeros(frame.shape[:2])
     for y, x in np.ndindex(*roots.shape):
         size = max(abs(float(p) - float(b)) for p, b in zip(frame[y, x], background[y, x], strict=True))
-        if shadows and size > noise and in_shadow(frame[y, x], background[y, x]):
+        if shadows and size > 2 * noise and in_shadow(frame[y, x], background[y, x]):
             size *= 0.36
         roots[y, x] = math.sqrt(size)
     return gaussian(roots, deviation, reach) ** 2 / noise

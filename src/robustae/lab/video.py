@@ -1,7 +1,7 @@
 """Who sees what moves before a fixed camera? Pixels of films whose foreground is known.
 
 AUROC, AUPRC and best F1 of the score over all labelled pixels of a film together; F1 of the method's own
-mask, or where it has none of Otsu's threshold on its score; milliseconds a frame (one thread, without
+mask, or where it has none of Otsu's threshold on its score; milliseconds of processor time a frame (without
 decoding) and the peak of memory. A score is the root of the absolute residual; every method's is tried as
 it is and smoothed by a Gaussian of 1 and of 2 pixels. The summary has that of these which does best on
 average, by the truth: a favour to the others, for ours is taken as `robustae.video.separate` gives it.
@@ -90,8 +90,8 @@ def _warm(method: str) -> None:
 
 
 def _timed(film: VideoSequence, method: str) -> tuple[Found, float]:
-    begin = time.perf_counter()
-    return _found(film, method), time.perf_counter() - begin
+    begin = time.process_time()
+    return _found(film, method), time.process_time() - begin
 
 
 def _found(film: VideoSequence, method: str) -> Found:

@@ -87,9 +87,9 @@ def against(frames: np.ndarray, background: np.ndarray) -> np.ndarray:
 
 
 def _still(estimate: Callable[[np.ndarray], np.ndarray], frames: np.ndarray) -> Found:
-    begin = time.perf_counter()
+    begin = time.process_time()
     background = estimate(frames)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     return Found(against(frames, background), None, seconds)
 
 
@@ -133,7 +133,7 @@ def _pursuit(factor: float, frames: np.ndarray) -> Found:
     from robustae.baselines import pursue
 
     X = gray(frames).reshape(len(frames), -1).astype(np.float64)
-    begin = time.perf_counter()
+    begin = time.process_time()
     S = pursue(X, factor / np.sqrt(max(X.shape))).sparse
     return _sparse(S, S, frames, begin)
 
@@ -142,13 +142,13 @@ def _split(name: str, frames: np.ndarray, **settings: Any) -> Found:
     from robustae import baselines
 
     X = gray(frames).reshape(len(frames), -1)
-    begin = time.perf_counter()
+    begin = time.process_time()
     L, S = getattr(baselines, name)(**settings).fit(X).split(X)
     return _sparse(X - L, S, frames, begin)
 
 
 def _sparse(R: np.ndarray, S: np.ndarray, frames: np.ndarray, begin: float) -> Found:
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     score = np.sqrt(np.abs(R)).astype(np.float32)
     return Found(score.reshape(frames.shape[:3]), (S != 0).reshape(frames.shape[:3]), seconds)
 
@@ -158,9 +158,9 @@ def _autoencoder(K: int, frames: np.ndarray, colour: bool = False) -> Found:
 
     X = frames / np.float32(255) if colour else gray(frames)[..., None]
     settings: dict[str, Any] = {"predictor": "linear", "hidden": K} if K else {"predictor": "constant"}
-    begin = time.perf_counter()
+    begin = time.process_time()
     model = RobustAutoencoder(image_shape=X.shape[1:], random_state=0, **settings).fit(X)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     size = np.abs(X - model.reconstruct(X)).mean(axis=-1)
     mask: Any = model.flags(X).any(axis=-1)
     return Found(np.sqrt(size), mask, seconds)
@@ -173,11 +173,11 @@ def _mixture(name: str, frames: np.ndarray) -> Found:
     with _opencv() as cv2:
         model = getattr(cv2, name)(detectShadows=False)
         bgr = np.ascontiguousarray(frames[..., ::-1])
-        begin = time.perf_counter()
+        begin = time.process_time()
         for frame in bgr:
             model.apply(frame)
         background = model.getBackgroundImage()[..., ::-1]
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         masks = np.stack([model.apply(frame) for frame in bgr])
     return Found(against(frames, background), masks > 0, seconds)
 
@@ -199,9 +199,9 @@ def _opencv() -> Iterator[Any]:
 def _separate(frames: np.ndarray) -> Found:
     from robustae.video import separate
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = separate(frames)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     parts = [(batch.score, batch.mask) for batch in found]
     scores, masks = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Found(scores, masks, seconds, final=True)

@@ -23,6 +23,7 @@ LEAST_SMOOTH, MOST_SMOOTH, SMOOTH_SHARE = 1.5, 4.0, 1 / 200  # pixels; of the lo
 BLOB_SHARE = 3e-4  # of the picture
 DARKEST, EVEN = 0.55, 0.11  # of shadows: how dark at most, and how different the channels' ratios may be
 SHADOW = 0.36  # what a shadow's residual is multiplied by
+FROM = 2.0  # noise deviations: a shadow that is fainter decides nothing
 OFFSET = 8.0  # grey levels, that keep ratios of dark pixels near 1
 
 
@@ -84,7 +85,7 @@ def root_of(frame: np.ndarray, background: np.ndarray, noise: Any, settings: Mas
     size = difference(frame, background)
     root = levels(size, ROOTS) / np.sqrt(np.float32(noise))
     if settings.shadows and frame.shape[-1] == 3:
-        places = np.flatnonzero(size > float(np.min(noise)))
+        places = np.flatnonzero(size > FROM * float(np.min(noise)))
         root.reshape(-1)[places[_in_shadow(frame, background, places)]] *= np.float32(np.sqrt(SHADOW))
     return blurred(root, float(settings.smooth))
 
