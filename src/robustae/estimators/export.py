@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from robustae.fit.energies import Cells
 from robustae.fit.model import Model
-from robustae.predictors import predicted
+from robustae.predictors import predicted, traits_of
 from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.scaling import ColumnScaling
 from robustae.utils.checks import InputError, need
@@ -39,6 +39,7 @@ class _Graph(nn.Module):
         super().__init__()
         scaling = model.scaling
         assert isinstance(scaling, ColumnScaling)
+        self.whole_rows = traits_of(model.predictor).conditional  # the graph leaves no cells out
         self.predictor = _exact(model.predictor)
         self.dtype = next((p.dtype for p in self.predictor.parameters()), torch.float64)
         self.clip, self.unit, self.energy = model.clip, model.unit, model.energy.graph()
@@ -61,7 +62,11 @@ class _Graph(nn.Module):
         Zhat = predicted(self.predictor, inputs.to(self.dtype), ~missing).double()
         R = torch.where(missing, torch.zeros_like(Z), Z - Zhat)
         pull = torch.minimum(torch.maximum(R, -self.bound), self.bound)
-        energy = self.energy(Cells(R, inputs, ~missing, self.noise, self.kept, self.lam))
+        full = torch.where(missing, Zhat, Z)
+        energy = self.energy(Cells(R, full, ~missing, self.noise, self.kept, self.lam))
+        if self.whole_rows:
+            hole = missing.any(1)
+            energy, Zhat = torch.where(hole, torch.nan, energy), torch.where(hole[:, None], torch.nan, Zhat)
         return self._outputs(energy, Zhat, R, pull)
 
     def _outputs(

@@ -285,13 +285,7 @@ class Combined(Log):
         return cls(near, arrays["mean"], arrays["variance"], float(arrays["power_of_near"]))
 
     def graph(self) -> Any:
-        near = _NeighbourGraph(self.near)
-
-        def rows(cells: Cells) -> Tensor:
-            B = near(cells.Z) + FLOOR * cells.Z.shape[1]
-            return (self.cells(cells).sum(1) + LEAST) * B**self.power_of_near
-
-        return rows
+        return _CombinedGraph(self)
 
 
 @dataclass(frozen=True)
@@ -347,6 +341,18 @@ class _NeighbourGraph(nn.Module):
         others, farthest = (near.sum(1) - near[:, 0]) / self.count, near[:, -1]
         itself = near[:, 0] <= SAME * others + TINY * (1 + size)
         return torch.where(itself, others, (near.sum(1) - farthest) / self.count).clamp_min(0)
+
+
+class _CombinedGraph(nn.Module):
+    """`Combined` on tensors, of whole rows."""
+
+    def __init__(self, energy: Combined):
+        super().__init__()
+        self.near, self.power = _NeighbourGraph(energy.near), energy.power_of_near
+
+    def forward(self, cells: Cells) -> Tensor:
+        B = self.near(cells.Z) + FLOOR * cells.Z.shape[1]
+        return (Log().cells(cells).sum(1) + LEAST) * B**self.power
 
 
 def _floored(near: Neighbourhood, distances: np.ndarray) -> np.ndarray:

@@ -25,6 +25,8 @@ PYOD = {
     "KNN": ("knn", {}, False),
     "PCA": ("pca", {}, False),
     "ECOD": ("ecod", {}, False),
+    "INNE": ("inne", {}, True),
+    "CBLOF": ("cblof", {}, True),
 }
 
 RANK_TOLERANCE = 1e-7  # of singular values: below, their squares are lost in the rounding of a covariance
@@ -76,6 +78,7 @@ def table_methods(quick: bool = False) -> dict[str, Detector]:
 def _all(settings: dict[str, Any], quick: bool) -> Iterator[Detector]:
     for kind, (_, _, drawn) in PYOD.items():
         yield Detector(kind, partial(_pyod, kind, quick), drawn)
+    yield Detector("ADERH", _aderh)
     yield Detector(f"{OURS}, linear", partial(_ours, LINEAR | settings))
     yield Detector(OURS, partial(_ours, settings))
 
@@ -95,6 +98,17 @@ def _pyod(kind: str, quick: bool, X: np.ndarray, seed: int) -> Scores:
     with _global_seeds_kept():
         model = _pyod_class(module, kind)(**_pyod_settings(kind, quick, X, seed)).fit(scaled(X))
     return Scores(model.decision_scores_, lambda rows: model.decision_function(scaled(rows)), model)
+
+
+def _aderh(X: np.ndarray, seed: int) -> Scores:
+    """Its columns are scaled as PyOD's."""
+    if find_spec("aderh") is None:
+        raise Cannot("needs aderh: pip install 'robustae[benchmarks]'")
+    low, width = X.min(axis=0), np.ptp(X, axis=0)
+    scaled = lambda rows: (rows - low) / np.where(width > 0, width, 1.0)  # noqa: E731
+    with _global_seeds_kept():
+        model = import_module("aderh").ADERH(random_state=seed).fit(scaled(X))
+    return Scores(-model.score_samples(scaled(X)), lambda rows: -model.score_samples(scaled(rows)), model)
 
 
 def _pyod_settings(kind: str, quick: bool, X: np.ndarray, seed: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robustae.predictors.base import Predictor, Traits
 from robustae.stats.conditional import given
@@ -105,9 +105,28 @@ class Shallow(Predictor):
         full = found.B + scatter.location
         return full - found.residuals(), found.wider
 
+    def graph(self) -> nn.Module:
+        """Return what predicts the cells of whole rows."""
+        return _WholeRows(self)
+
     def _load_from_state_dict(self, state: Any, prefix: str, *rest: Any) -> None:
         """The two forms differ in shape."""
         for name in ("precision", "factor"):
             if (values := state.get(prefix + name)) is not None:
                 self.register_buffer(name, torch.empty_like(values, dtype=torch.float64))
         super()._load_from_state_dict(state, prefix, *rest)
+
+
+class _WholeRows(nn.Module):
+    """`Shallow` of rows without missing cells."""
+
+    def __init__(self, shallow: Shallow):
+        super().__init__()
+        self.location, self.pivots = shallow.location, shallow.pivots
+        self.whole = not len(shallow.factor)
+        self.precision, self.ridge, self.factor = shallow.precision, shallow.ridge, shallow.factor
+
+    def forward(self, X: Tensor) -> Tensor:
+        B = X - self.location
+        products = B @ self.precision if self.whole else B / self.ridge - (B @ self.factor.T) @ self.factor
+        return X - products / self.pivots
