@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.leaks import memory
 from benchmarks.measuring import write
-from benchmarks.spoiling import commands, guided, spoilt
+from benchmarks.spoiling import commands, guided, hostile, spoilt
 from robustae import RobustAutoencoder, load
 from robustae.datasets.synthetic import planted_rows
 from robustae.fit import artifact
@@ -115,7 +115,14 @@ def _row(when: str, trials: list[tuple[str, bool, int]]) -> dict[str, Any]:
     }
 
 
-TRIALS = {"kills": kills, "commands": commands, "spoilt": spoilt, "guided": guided, "memory": memory}
+TRIALS = {
+    "kills": kills,
+    "commands": commands,
+    "spoilt": spoilt,
+    "hostile": hostile,
+    "guided": guided,
+    "memory": memory,
+}
 
 
 def main() -> None:

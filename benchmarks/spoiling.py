@@ -24,6 +24,10 @@ FUZZ = tuple(
     )
 )
 KILL = ("tests/cli/test_kill.py",)
+HOSTILE = {
+    "hostile models": ("tests/estimators/test_hostile_models.py", 0.68),  # times as long as the test: 2040
+    "hostile requests": ("tests/deploy/test_hostile_requests.py", 0.4),  # 2000, where `times` is 50
+}
 TARGETS = ("tables", "descriptions", "clips")
 GUIDED = 300.0  # seconds for each target, at 50 times
 
@@ -60,6 +64,23 @@ def spoilt(times: int) -> list[dict[str, Any]]:
         }
         for check, counts in sums.items()
     ]
+
+
+def hostile(times: int) -> list[dict[str, Any]]:
+    """Models and requests made to take memory and time: what the worst of them took."""
+    return [_worst(name, file, max(1, round(times * share))) for name, (file, share) in HOSTILE.items()]
+
+
+def _worst(name: str, file: str, longer: int) -> dict[str, Any]:
+    (entry,) = [entry for entry in _pytest((file,), longer) if entry["check"] == name]
+    return {
+        "made": name,
+        "trials": entry["trials"],
+        "used": entry["fine"],
+        "refused_in_one_sentence": entry["trials"] - entry["fine"],
+        "most_seconds_of_the_processor": f"{entry['seconds']:.1f}",
+        "most_mib_of_the_process": f"{entry['mib']:.0f}",
+    }
 
 
 def commands(times: int) -> list[dict[str, Any]]:

@@ -12,10 +12,6 @@ import pytest
 pytestmark = pytest.mark.slow
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide" / "cluster.md").read_text("utf-8")
 HERE = f'"{sys.executable}" -m'
-RAY = """
-import os, ray
-ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
-"""
 SPARK = """
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
@@ -60,7 +56,6 @@ def folder(tmp_path):
 def run(words, folder, **options):
     pinned = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     more = {"HOME": str(folder), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    more |= {"RAY_TRAIN_V2_ENABLED": "1", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
     environment = os.environ | pinned | more
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, **options)
 
@@ -77,13 +72,12 @@ def test_the_commands(folder):
     assert (folder / "scores.parquet").exists()
 
 
-@pytest.mark.parametrize(("module", "prelude"), [("ray", RAY), ("pyspark", SPARK)])
-def test_the_engines(module, prelude, folder):
-    pytest.importorskip(module, reason=f"needs {module}")
-    name = {"ray": "ray as engine", "pyspark": "spark as engine"}[module]
-    (code,) = [block for block in blocks(r"\{code-block\} python") if name in block]
+def test_spark(folder):
+    """Ray's part is that of tests/deploy/test_ray.py."""
+    pytest.importorskip("pyspark", reason="needs pyspark")
+    (code,) = [block for block in blocks(r"\{code-block\} python") if "spark as engine" in block]
     code = code.replace("/data/big", str(folder / "big")).replace('"id"', '"a"')
-    (folder / "guide.py").write_text(prelude + code + CHECK)
+    (folder / "guide.py").write_text(SPARK + code + CHECK)
     done = run([sys.executable, "guide.py"], folder)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "the same" in done.stdout
