@@ -428,7 +428,7 @@ def test_all_of_it_in_short(tmp_path):
         assert any(_level(row, name) for row in each["summary"]), name
         intervals = any(row.get("low") is not None for row in each["summary"])
         # Those have one draw, or one set, in short.
-        single = ("denoising", "subtle", "contamination", "named-cells")
+        single = ("denoising", "subtle", "contamination", "named-cells", "video-kinds")
         assert intervals or name in single, name
         assert {f"{name}.csv", f"{name}_summary.csv"} <= set(os.listdir(tmp_path))
         assert (tmp_path / f"{name}_summary.csv").read_text().count("\n") == len(each["summary"]) + 1

@@ -1,12 +1,14 @@
 """From raw rows to fitted models: merge, scale, size, train, measure the noise."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 
 from robustae.fit.auto import Settings, choices, closed_choices, sized
 from robustae.fit.closed import fit_closed
@@ -284,7 +286,7 @@ def _united(models: list[Model], X: np.ndarray, weight: Weight) -> tuple[list[Mo
 
 
 class one_thread_for:
-    """Run small predictors on one thread of torch's, and restore the setting on leaving.
+    """Run small predictors on one thread of torch's and of BLAS's, and restore the settings on leaving.
 
     Two threads beside another busy process were 5 to 20 times slower than one. Users' modules keep
     what is set, and so does what gains from threads where there are more than four.
@@ -299,7 +301,15 @@ class one_thread_for:
     def __enter__(self) -> None:
         if self.limit and self.before > 1:
             torch.set_num_threads(1)
+        self.blas = _libraries().limit(limits=1, user_api="blas") if self.limit else nullcontext()
+        self.blas.__enter__()
 
     def __exit__(self, *_: Any) -> None:
+        self.blas.__exit__(None, None, None)
         if torch.get_num_threads() != self.before:
             torch.set_num_threads(self.before)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # takes milliseconds to find them
