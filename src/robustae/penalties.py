@@ -82,6 +82,12 @@ class Penalty:
     share: float = 0.0
     cutoff: float | None = None
 
+    def __init_subclass__(cls) -> None:
+        # What an envelope can do does not follow from that of the class it was made of.
+        for name in ("by_cell", "lam_by_column", "linear_beyond", "soft"):
+            if name not in vars(cls):
+                setattr(cls, name, False)
+
     def value(self, N: Array, lam: Any) -> Array:
         """Return lam * P(N), a scalar."""
         raise NotImplementedError

@@ -92,12 +92,15 @@ def test_about_one_in_a_hundred_clean_unseen_rows_is_called(kind):
     assert 0.001 < np.mean(rates) < 0.025
 
 
-@pytest.mark.parametrize(("n", "d"), [(100, 1500), (150, 700)])
-def test_more_columns_than_rows_call_few_clean_rows(n, d):
+@pytest.mark.parametrize(
+    ("n", "d", "predictor"),
+    [(100, 1500, "shallow"), (150, 700, "shallow"), (100, 1500, "auto"), (110, 5000, "auto")],
+)
+def test_more_columns_than_rows_call_few_clean_rows(n, d, predictor):
     rng = np.random.default_rng(3)
     weights = rng.normal(size=(4, d))
     draw = lambda m: rng.normal(size=(m, 4)) @ weights + 0.4 * rng.normal(size=(m, d))  # noqa: E731
-    rates = [called(fitted(draw(n)), draw(400)) for _ in range(3)]
+    rates = [called(fitted(draw(n), predictor=predictor), draw(400)) for _ in range(3)]
     assert np.mean(rates) <= 0.04
 
 

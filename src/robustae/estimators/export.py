@@ -63,11 +63,12 @@ class _Graph(nn.Module):
         R = torch.where(missing, torch.zeros_like(Z), Z - Zhat)
         pull = torch.minimum(torch.maximum(R, -self.bound), self.bound)
         full = torch.where(missing, Zhat, Z)
-        energy = self.energy(Cells(R, full, ~missing, self.noise, self.kept, self.lam))
+        whole = torch.where(missing.any(1), torch.nan, 0.0).to(R.dtype)
+        energy = whole + self.energy(Cells(R, full, ~missing, self.noise, self.kept, self.lam))
         if self.whole_rows:
             hole = missing.any(1)
             energy, Zhat = torch.where(hole, torch.nan, energy), torch.where(hole[:, None], torch.nan, Zhat)
-        return self._outputs(energy, Zhat, R, pull)
+        return self._outputs(energy, Zhat + whole[:, None], R + whole[:, None], pull)
 
     def _outputs(
         self, energy: Tensor, Zhat: Tensor, R: Tensor, pull: Tensor
@@ -97,7 +98,7 @@ class _Ensemble(nn.Module):
 def to_onnx(models: list[Model], path: str | os.PathLike[str]) -> None:
     """Write the graph with input X (batch, d) and outputs score, reconstruction, outliers.
 
-    X is float64, NaN for missing cells. All is computed in float64, but for your own module: float32.
+    X is float64; a row with a missing cell (NaN) gives NaN. All is computed in float64, but for your own module: float32.
 
     Raises
     ------

@@ -294,6 +294,7 @@ class OfWholeRows(Energy):
 
     components: KernelComponents
     name = "kernel"
+    power = 0.02  # nearly the logarithm: the upper tail is that of a lognormal
     needs_rows = True
     of_cells = False
 

@@ -8,7 +8,7 @@ from robustae.stats.scales import Weight
 
 __all__ = ["Neighbourhood", "neighbourhood"]
 
-MOST, SOME = 1024, 256  # so many rows are all references; of more, so many are drawn
+MOST, SOME = 1024, 320  # so many rows are all references; of more, so many are drawn
 MASS = 0.05  # of the references, the nearest, count
 CLIP = 4.0  # deviations from which cells are soft-clipped
 FARTHEST = 1e8  # deviations that are told apart
