@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.kinds import Kind
 from robustae.data.rows import NumberRows
 from robustae.fit.cellwise import judged
 from robustae.fit.explain import FLAG_AT, explanation, flags_of, repaired
@@ -22,6 +23,7 @@ class CellMethods:
     """
 
     models_: list[Model]
+    kind_: Kind
     predictor: Any
 
     def _rows(self, X: Any) -> NumberRows:
@@ -126,8 +128,8 @@ class CellMethods:
         names = getattr(self, "feature_names_in_", None)
         with one_thread_for(self.predictor):
             columns = explanation(self.models_[0], rows, names, cut)
-        if self.image_shape_ is not None:
-            columns = _placed(columns, names, self.image_shape_)
+        if self.kind_.image_shape is not None:
+            columns = _placed(columns, names, self.kind_.image_shape)
         if top is not None:
             columns = _first_of_each_row(columns, top)
         return columns if rows.frame is None else _framed(columns, rows.frame)

@@ -98,7 +98,8 @@ class _Ensemble(nn.Module):
 def to_onnx(models: list[Model], path: str | os.PathLike[str]) -> None:
     """Write the graph with input X (batch, d) and outputs score, reconstruction, outliers.
 
-    X is float64; a row with a missing cell (NaN) gives NaN. All is computed in float64, but for your own module: float32.
+    X is float64; a row with a missing cell (NaN) gives NaN. All is computed in float64, but for your own
+    module: float32.
 
     Raises
     ------

@@ -101,7 +101,8 @@ class Patches:
         mean = rows.mean(axis=0)
         values, V = np.linalg.eigh(np.cov((rows - mean).T))
         whitening = ((V / np.sqrt(np.maximum(values, 0) + self.RIDGE)) @ V.T).astype(np.float32)
-        means: Any = MiniBatchKMeans(self.CENTRES, random_state=0, n_init=1, batch_size=2048)
+        settings: Any = {"random_state": 0, "n_init": 1, "batch_size": 2048}
+        means: Any = MiniBatchKMeans(self.CENTRES, **settings)
         centres = means.fit((rows - mean) @ whitening).cluster_centers_.astype(np.float32)
         return self.restore(
             {"patch": np.array(patch), "mean": mean, "whitening": whitening, "centres": centres}

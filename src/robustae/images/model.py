@@ -148,7 +148,8 @@ def threshold_of(scores: np.ndarray, contamination: Any) -> float:
         many of the fit are above. Else a function of the scores.
     """
     if callable(contamination):
-        return float(contamination(scores))
+        rule: Any = contamination
+        return float(rule(scores))
     share: Any = valid_contamination(contamination)
     if share == "auto":
         clean = clean_part(scores, power=1.0)
@@ -162,7 +163,7 @@ def _model(
 ) -> ImageModel:
     components = fit_kernel(rows)
     residuals = components.residuals(rows, grid[0] * grid[1])
-    floor = FLOOR * float(np.median(residuals)) or np.finfo(np.float32).tiny
+    floor = float(FLOOR * float(np.median(residuals)) or np.finfo(np.float32).tiny)
     logs = np.log(residuals + floor)
     typical = np.stack(_centre_and_spread(logs, axis=0))
     typical[1] = np.maximum(typical[1], LEAST_SPREAD)

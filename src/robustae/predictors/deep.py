@@ -42,10 +42,9 @@ class Deep(Predictor):
     @classmethod
     def widths(cls, hidden: tuple[int, ...] | None, d: int, auto: Callable[[], int]) -> tuple[int, ...]:
         """A single width K becomes two layers: the geometric mean of d and K, then K."""
-        widths = super().widths(hidden, d, auto) if hidden is None or len(hidden) == 1 else hidden
-        if len(widths) > 1:
-            return widths
-        K = widths[-1]
+        if hidden is not None and len(hidden) > 1:
+            return hidden
+        K = hidden[0] if hidden else max(auto(), 1)
         return (max(round((d * K) ** 0.5), 2 * K), K)
 
     @classmethod
