@@ -144,7 +144,7 @@ def test_the_peer_of_a_killed_process_ends_with_one_sentence(folder):
     os.kill(children_of(process)[-1], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     ours = err.split("Traceback")[0]  # the launcher's own comes last
-    assert "has ended or cannot be reached" in ours and "robustae/" not in err
+    assert "has ended or cannot be reached" in ours and "src/robustae/" not in err
     assert not (folder / "m.rae").exists()
 
 
@@ -154,7 +154,7 @@ def test_ctrl_c_on_the_launcher_keeps_the_model_so_far(folder):
     wait_for(lambda: list(folder.glob("ck/epoch00001*.ckpt")))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert "interrupted after" in out and "robustae/" not in err
+    assert "interrupted after" in out and "src/robustae/" not in err
     assert np.isfinite(load(folder / "m.rae").score_samples(table()[0])).all()
 
 

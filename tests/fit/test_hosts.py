@@ -96,7 +96,7 @@ def test_two_hosts_one_killed_midway_and_resumed_make_the_model_of_one(hosts, tm
         time.sleep(0.05)
     os.kill(worker_of(processes[1]), signal.SIGKILL)
     (_, first), _ = said(processes)
-    assert "has ended or cannot be reached" in first and "robustae/" not in first
+    assert "has ended or cannot be reached" in first and "src/robustae/" not in first
     assert not (tmp_path / NAMES[0] / "m.rae").exists()
 
     (out, _), (quiet, _) = said(launched(hosts, tmp_path, *many))
