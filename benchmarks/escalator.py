@@ -7,8 +7,7 @@ import torch
 from benchmarks.measuring import in_turn, write
 from robustae.datasets import fetch_escalator
 from robustae.penalties import L1
-from robustae.predictors import Linear, Sigmoid
-from robustae.predictors.starts import start
+from robustae.predictors import Linear, Sigmoid, start
 from robustae.solvers import LBFGS, Adam, Budget
 from robustae.solvers.objective import Problem
 
