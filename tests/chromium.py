@@ -83,7 +83,7 @@ class Chromium:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def until(self, expression, seconds=20):
+    def until(self, expression, seconds=60):
         """Wait for an expression to become true, and return its value."""
         end = time.monotonic() + seconds
         while not (value := self.value(expression)):

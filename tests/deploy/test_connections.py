@@ -35,16 +35,16 @@ def server(saved, tmp_path_factory):  # noqa: F811
         address = re.search(r"http://\S+:\d+", process.stdout.readline())[0]
         yield address, log
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
 
 
 def connected(address):
     host, port = address.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def is_alive(address):
-    return json.loads(urllib.request.urlopen(address + "/v2/health/live", timeout=20).read())["live"]
+    return json.loads(urllib.request.urlopen(address + "/v2/health/live", timeout=60).read())["live"]
 
 
 def ended(opened):

@@ -44,7 +44,7 @@ def served(saved, *options, **environment):
         yield address[0], process
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
 
 
 def ask(address, path, body=None, **headers):
@@ -78,7 +78,7 @@ def test_a_server_answers_counts_and_ends(saved, workers, number):
         counts = ask(address, "/metrics").decode()
         assert re.search(rf"^robustae_rows_total {40 * len(X)}\.0$", counts, re.MULTILINE), counts
         process.send_signal(number)
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=90)[1]
     assert process.returncode == 0
     assert "Traceback" not in said
 

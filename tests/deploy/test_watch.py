@@ -297,7 +297,7 @@ def test_a_row_is_answered_while_the_stream_stays_open(saved):
         process.stdin.flush()
         assert process.stdout.readline()
         latencies.append(time.perf_counter() - start)
-    out, said = process.communicate(timeout=30)
+    out, said = process.communicate(timeout=90)
     assert process.returncode == 0 and not out
     assert "20 rows scored" in said
     assert np.median(latencies) < 0.5
@@ -308,7 +308,7 @@ def test_ctrl_c_ends_with_a_summary(saved, number):
     process = started(saved)
     first_row(process)
     process.send_signal(number)
-    out, said = process.communicate(timeout=30)
+    out, said = process.communicate(timeout=90)
     assert process.returncode == 130
     assert said.startswith("1 rows scored") and "Traceback" not in said
 
@@ -324,7 +324,7 @@ def test_a_reader_that_goes_away_ends_it_politely(saved):
     except BrokenPipeError:
         pass
     said = process.stderr.read()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=90) == 0
     assert "rows scored" in said and "Traceback" not in said and "Exception" not in said
 
 

@@ -181,7 +181,7 @@ DRAWN = {"no seed": "generator of NumPy"}
 
 def await_threads(known):
     """Threads take a moment to end."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 30
     while settings_of_process()["threads"] - known and time.monotonic() < deadline:
         time.sleep(0.01)
 

@@ -349,7 +349,7 @@ def test_download_holds_the_rows_that_are_marked(page, facts, tmp_path):
     page.choose(".cut", 400)
     k = flagged(page)
     page.click(".save")
-    path, end = tmp_path / "people_anomalies.csv", time.monotonic() + 20
+    path, end = tmp_path / "people_anomalies.csv", time.monotonic() + 60
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.05)
     with path.open(encoding="utf-8", newline="") as file:

@@ -36,7 +36,7 @@ def served(tmp_path):
 def ended(process):
     """Exit code and last words after Ctrl-C."""
     process.send_signal(signal.SIGINT)
-    message = process.communicate(timeout=20)[1]
+    message = process.communicate(timeout=60)[1]
     return process.returncode, message
 
 
@@ -45,11 +45,11 @@ def test_page_is_served_on_loopback_and_ctrl_c_ends_it_politely(served):
     line = process.stdout.readline()
     address = line.split("page: ")[1].split()[0]
     assert address.startswith("http://127.0.0.1:")
-    with urlopen(address, timeout=10) as answer:
+    with urlopen(address, timeout=60) as answer:
         assert answer.headers.get_content_type() == "text/html"
         assert answer.read().decode() == classroom_html()
     with pytest.raises(HTTPError, match="404"):
-        urlopen(f"{address}etc/passwd", timeout=10)
+        urlopen(f"{address}etc/passwd", timeout=60)
     assert ended(process) == (0, "Ended.\n")
 
 

@@ -120,9 +120,10 @@ def shown(page, frame):
     rows, columns = square(frame)
     inside = np.zeros((HEIGHT, WIDTH), bool)
     inside[rows, columns] = True
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not np.array_equal(panel(page, "foreground")[..., 3] > 0, inside):
         assert time.monotonic() < end, "the foreground of this frame was never drawn"
+        time.sleep(0.05)
 
 
 def test_page_is_one_file_that_loads_nothing(facts):
@@ -269,7 +270,7 @@ def test_activity_comes_down_as_csv(opened, tmp_path, facts):
     page = opened()
     page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     page.click("#download")
-    path, end = tmp_path / "activity.csv", time.monotonic() + 10
+    path, end = tmp_path / "activity.csv", time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < end, "no file came down"
         time.sleep(0.02)

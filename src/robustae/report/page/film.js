@@ -328,7 +328,8 @@ function download() {
 
 for (const event of ["play", "pause", "ended"]) video.addEventListener(event, playing);
 video.addEventListener("loadedmetadata", begin);
-video.addEventListener("seeked", () => { if (wanted !== null) seek(); });
+// The callback of a frame may come before the seek has ended and find the frame before: drawn once more at its end.
+video.addEventListener("seeked", () => wanted === null ? show(Math.floor(video.currentTime * fps + 1e-3)) : seek());
 video.addEventListener("error", () => trouble(`The video cannot be played here: ${video.error.message || "no such file"}`));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 new ResizeObserver(drawCurve).observe(find("curve"));
