@@ -11,8 +11,9 @@ import numpy as np
 
 from robustae.data.coding import decoded, encoded, measured, unreadable
 from robustae.data.column_kinds import Column, LeftOut, as_measured, column_of
+from robustae.data.deciding import decided, refuse_either
 from robustae.data.mixed import MixedTable
-from robustae.data.spelling import Hints, Spelling, decided, refuse_either
+from robustae.data.spelling import Hints, Spelling
 from robustae.data.texts import unusable
 from robustae.data.values import blank, is_text, plain
 from robustae.utils.checks import InputError
