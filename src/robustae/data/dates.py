@@ -69,7 +69,9 @@ def date_in(cell: str, order: str, since: int = SINCE) -> dt.datetime | None:
     ISO 8601 and names of months are read in any order; a zone is converted to UTC. Years of two digits are
     those of the hundred years from `since` on.
     """
-    text = _C_TIME.sub(r"\2 \1 \5 \3 \4", plain_minus(cell).strip()).strip()
+    text = plain_minus(cell).strip()
+    if text[:1].isalpha():
+        text = _C_TIME.sub(r"\2 \1 \5 \3 \4", text).strip()
     if _ISO.fullmatch(text):
         return _iso(text)
     found = _DATE.fullmatch(text)

@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from robustae.data.cells import RARE, is_missing, number
@@ -20,7 +20,18 @@ _PACKED = re.compile(r"(?:19|20)\d{6}(?:\d{6})?|[0-3]\d[0-3]\d(?:19|20)\d\d(?:\d
 _ALL_DIGITS = re.compile(r"\d+(?:[eE]\d+)?")
 _SUSPECT = re.compile(rf"(?<!\S)(?:{_CODE.pattern}|{_PACKED.pattern})(?!\S)")
 NEAR = 10  # years between two that are of one run
-ENOUGH = 50_000  # different cells of a column that are read
+SOME = 200  # different cells that show whether a column may hold dates or times
+_SHAPES = str.maketrans("12345678", "9" * 8)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Cells that can be read in the same ways, for they differ in digits alone."""
+
+    cell: str  # one of them
+    part: Numeral | None
+    different: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,8 @@ class _Found:
 
     counts: Counter[str]  # of the cells that are not missing
     others: int  # cells that are typed numbers
-    numerals: list[Numeral]
+    forms: list[_Form]
+    numerals: Counter[Numeral]  # one for each form, and how many different cells have it
     unit: Unit | None
     marks: tuple[int, int, int]
 
@@ -105,14 +117,28 @@ def _found(cells: Iterable[Any]) -> _Found:
         {cell: count for cell, count in every.items() if isinstance(cell, str) and not is_missing(cell)}
     )
     others = sum(count for cell, count in every.items() if not isinstance(cell, str) and cell is not None)
-    parts = [(parts_of_cell(cell), count) for cell, count in counts.most_common(ENOUGH)]
-    numerals = [part for part, _ in parts if part is not None]
+    forms = _forms(counts)
+    numerals: Counter[Numeral] = Counter()
+    for form in forms:
+        if form.part is not None:
+            numerals[form.part] += form.different
     unit = unit_of(numerals, RARE) if numerals else Unit()
-    return _Found(counts, others, numerals, unit, marks_of(numerals))
+    return _Found(counts, others, forms, numerals, unit, marks_of(numerals))
+
+
+def _forms(counts: Counter[str]) -> list[_Form]:
+    found: dict[str, list[Any]] = {}
+    for cell, rows in counts.items():
+        # A digit behind a letter may be part of a unit, as in m2.
+        shape = cell.translate(_SHAPES) + (cell[-1] if cell[-2:-1].isalpha() else "")
+        form = found.setdefault(shape, [cell, 0, 0])
+        form[1] += 1
+        form[2] += rows
+    return [_Form(cell, parts_of_cell(cell), different, rows) for cell, different, rows in found.values()]
 
 
 def _is_number(one: _Found) -> bool:
-    readable = sum(one.counts[cell] for cell in one.counts if parts_of_cell(cell) or _plain(cell))
+    readable = sum(form.rows for form in one.forms if form.part or _plain(form.cell))
     return one.unit is not None and bool(one.numerals) and readable >= one.needed
 
 
@@ -158,7 +184,7 @@ def _as_number(one: _Found, usual: "_Usual", forced: bool) -> Spelling | None:
         return None
     mark, certain = usual.mark(one)
     made = Spelling(decimal=mark, certain=certain, **_unit_parts(one))
-    read = sum(one.counts[cell] for cell in one.counts if made.read(cell) is not None)
+    read = sum(form.rows for form in one.forms if made.read(form.cell) is not None)
     if not forced and read < one.needed:
         return None
     note = "" if certain or usual.plain(mark) else _either(one, mark)
@@ -180,13 +206,10 @@ def _either(one: _Found, mark: str) -> str:
 
 
 def _thousands(one: _Found, mark: str) -> str:
-    marks = Counter(
-        sign
-        for part in one.numerals
-        if part.value(mark) is not None
-        for sign in set(part.body.partition(mark)[0])
-        if not sign.isdigit()
-    )
+    marks: Counter[str] = Counter()
+    for part, count in one.numerals.items():
+        signs = set(part.body.partition(mark)[0]) if part.value(mark) is not None else ()
+        marks.update({sign: count for sign in signs if not sign.isdigit()})
     return marks.most_common(1)[0][0] if marks else ""
 
 
@@ -198,11 +221,19 @@ def _digits(one: _Found, mark: str) -> int:
 
 
 def _gap(one: _Found) -> str:
-    tails = [cell for cell in one.counts if (found := parts_of_cell(cell)) and found.unit.tail]
-    return " " if tails and " " in tails[0].strip() else ""
+    tailed = next((form.cell for form in one.forms if form.part and form.part.unit.tail), "")
+    return " " if " " in tailed.strip() else ""
+
+
+def _half(one: _Found, reads: Callable[[str], bool]) -> bool:
+    """Whether half of some of the different cells can be read: else nearly all of them cannot."""
+    some = list(islice(one.counts, 0, None, max(1, len(one.counts) // SOME)))
+    return 2 * sum(map(reads, some)) >= len(some)
 
 
 def _as_time(one: _Found) -> Spelling | None:
+    if not _half(one, lambda cell: hours_in(cell) is not None):
+        return None
     read = sum(count for cell, count in one.counts.items() if hours_in(cell) is not None)
     timed = read and read >= one.needed and any(map(in_parts, one.counts))
     return Spelling("time", like=max(one.counts, key=len)) if timed else None
@@ -214,7 +245,7 @@ def _orders_voted(found: Iterable[_Found]) -> list[str]:
 
 def _orders(one: _Found, forced: bool = False) -> list[str]:
     """The orders of dates that read as many cells as any other, and enough; one of those that read alike."""
-    if not any(sign.isdigit() for cell in list(one.counts)[:1] for sign in cell):
+    if not forced and not _half(one, is_date):
         return []
     read = {order: [date_in(cell, order) for cell in one.counts] for order in ORDERS}
     sizes = {order: _weight(one, moments) for order, moments in read.items()}

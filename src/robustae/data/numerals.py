@@ -6,13 +6,23 @@ A column is read in one form. Its decimal mark follows from cells that can be re
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from robustae.data.cells import plain_minus
 
-__all__ = ["Numeral", "Unit", "is_either", "marks_of", "number_in", "parts_of_cell", "spelled", "unit_of"]
+__all__ = [
+    "Numeral",
+    "Unit",
+    "is_either",
+    "marks_of",
+    "number_in",
+    "parts_of_cell",
+    "reader_of",
+    "spelled",
+    "unit_of",
+]
 
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|BRL|MXN|ZAR|TRY|KRW|RUB"
 _LEAD = rf"(?:US|CA?|AU?|NZ|HK|R)?\$|[€£¥₹₽₩₺]|(?:{_CODES})|Rs\.?|kr\.?|Fr\.?"
@@ -137,9 +147,11 @@ def _nothing(text: str) -> Numeral | None:
     return Numeral(False, "0", "", Unit(found["lead"] or "", found["tail"] or ""))
 
 
-def unit_of(found: Iterable[Numeral], rare: float) -> Unit | None:
-    """The unit of a column; None where its cells have several."""
-    counts = Counter(one.unit for one in found)
+def unit_of(found: Mapping[Numeral, int], rare: float) -> Unit | None:
+    """The unit of a column of so many different cells of each form; None where its cells have several."""
+    counts: Counter[Unit] = Counter()
+    for one, count in found.items():
+        counts[one.unit] += count
     total = sum(counts.values())
     leads, tails = {unit.lead for unit in counts}, {unit.tail for unit in counts}
     if _are_multiples(tails, max(leads)) and len(leads - {""}) <= 1:
@@ -181,14 +193,23 @@ def number_in(cell: str, decimal: str, unit: Unit) -> float | None:
     return value if bare or alike else None
 
 
-def marks_of(found: Iterable[Numeral]) -> tuple[int, int, int]:
+def marks_of(found: Mapping[Numeral, int]) -> tuple[int, int, int]:
     """How many cells can be read with a decimal point, how many with a comma, and how many differ by that."""
     point = comma = differ = 0
-    for one in found:
+    for one, count in found.items():
         by_point, by_comma = one.value("."), one.value(",")
-        point, comma = point + (by_point is not None), comma + (by_comma is not None)
-        differ += by_point != by_comma
+        point, comma = point + count * (by_point is not None), comma + count * (by_comma is not None)
+        differ += count * (by_point != by_comma)
     return point, comma, differ
+
+
+def reader_of(decimal: str, thousands: str, unit: Unit) -> re.Pattern[str]:
+    """A pattern of the commonest cells of a column: its groups are their signs and their digits with marks."""
+    mark, point = re.escape(thousands), re.escape(decimal)
+    whole = rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|\d+" if thousands else r"\d+"
+    lead, tail = (re.escape(part) for part in (unit.lead, unit.tail))
+    before, behind = lead + "[ \u00a0]?" * bool(lead), "[ \u00a0]?" * bool(tail) + tail
+    return re.compile(rf"(-?){before}((?:{whole})(?:{point}\d+)?){behind}", re.ASCII)
 
 
 def spelled(value: float, decimal: str, thousands: str, digits: int, unit: Unit, gap: str = "") -> str:

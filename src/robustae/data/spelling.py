@@ -1,6 +1,7 @@
 """How the cells of a text column are written: one spelling reads them and writes them."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 
 from robustae.data.cells import is_missing, number, numbers_of, plain_minus
 from robustae.data.dates import SINCE, date_in, hours_in, spelled_date, spelled_hours
-from robustae.data.numerals import Unit, number_in, parts_of_cell, spelled
+from robustae.data.numerals import Unit, number_in, parts_of_cell, reader_of, spelled
 
 __all__ = ["KINDS", "MS_PER_DAY", "Hints", "Spelling", "in_utc", "moment_in", "plainly"]
 
@@ -129,9 +130,25 @@ class Spelling:
             numbers, others = numbers_of(cells)
             if not others:
                 return numbers, np.zeros(len(cells), dtype=bool)
-        known = {cell: self.read(cell) for cell in set(cells)}
+        known: dict[Any, float | None] = self._usual({*cells}) if self.kind == "number" else {}
+        known |= {cell: self.read(cell) for cell in {*cells} - known.keys()}
         found = [known[cell] for cell in cells]
         return np.array(found, dtype=float), np.array([value is None for value in found], dtype=bool)
+
+    def _usual(self, cells: set[Any]) -> dict[Any, float | None]:
+        """Those cells that are written as most of the column are: read at once, and as `read` does."""
+        if self.mixed:
+            return {}
+        matched = map(self._pattern.fullmatch, (cell if isinstance(cell, str) else "" for cell in cells))
+        found = {cell: f"{match[1]}{match[2]}" for cell, match in zip(cells, matched, strict=True) if match}
+        text = "\n".join(found.values())
+        text = text.replace(self.thousands, "") if self.thousands else text
+        numbers = map(float, text.replace(self.decimal, ".").split("\n")) if found else ()
+        return dict(zip(found, numbers, strict=True))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return reader_of(self.decimal, self.thousands, self.unit)
 
     def write(self, value: Any) -> Any:
         """Write a number, or a date, as the column's cells are written."""
