@@ -204,7 +204,7 @@ def marks_of(found: Mapping[Numeral, int]) -> tuple[int, int, int]:
 
 
 def reader_of(decimal: str, thousands: str, unit: Unit) -> re.Pattern[str]:
-    """A pattern of the commonest cells of a column: its groups are their signs and their digits with marks."""
+    """A pattern of the commonest cells of a column; its groups: their signs, their digits with marks."""
     mark, point = re.escape(thousands), re.escape(decimal)
     whole = rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|\d+" if thousands else r"\d+"
     lead, tail = (re.escape(part) for part in (unit.lead, unit.tail))
