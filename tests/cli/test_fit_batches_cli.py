@@ -58,6 +58,13 @@ def test_what_does_not_fit_into_memory_is_read_in_batches(folder, monkeypatch):
     assert "epochs" in facts(folder, *small)
 
 
+def test_a_process_that_lacks_the_file_says_so_itself(folder, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    said = refused(folder, "fit", "gone.npy", "--model", "m.rae", *QUICK)
+    assert "Process 1 on" in said and "no file 'gone.npy'" in said
+
+
 def test_what_a_fit_without_epochs_has_no_use_for_is_said(folder):
     said = run(folder, "fit", "t.npy", "--model", "m.rae", "--checkpoint", "ck", "--resume").stderr
     assert "Note: --checkpoint and --resume are not used" in said

@@ -1,6 +1,7 @@
 """robustae fit: a model of rows, in memory or in batches."""
 
 import os
+import socket
 import sys
 import time
 import warnings
@@ -277,11 +278,17 @@ class _Steps:
         return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
 
 
+def _say_where() -> None:
+    """Say which of several processes has no such file."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        typer.echo(f"Process {os.environ.get('RANK', '0')} on {socket.gethostname()}:", err=True)
+
+
 @contextmanager
 def _one_message() -> Iterator[None]:
     """Ctrl-C keeps the fit so far; what all processes would report alike the first one reports."""
     from robustae.fit.distributed import PeerLost
-    from robustae.utils.checks import InputError
+    from robustae.utils.checks import InputError, NotFound
 
     try:
         with warnings.catch_warnings(), interrupting():
@@ -291,6 +298,9 @@ def _one_message() -> Iterator[None]:
     except PeerLost as error:
         typer.echo(f"Failed: {error}", err=True)
         raise typer.Exit(FAILED) from None
+    except NotFound:  # which the other processes may have
+        _say_where()
+        raise
     except InputError:
         if _first_process():
             raise
