@@ -1,5 +1,6 @@
 """Numbers as people write them: many at once are read as each by itself is."""
 
+import datetime as dt
 import itertools
 
 import numpy as np
@@ -92,3 +93,21 @@ def test_a_column_is_decided_as_it_was_written(marks, unit):
 def test_units_that_differ_in_a_digit_are_two():
     cells = [f"{i} m{2 + i % 2}" for i in range(1, 60)]
     assert decided({"x": cells})["x"] is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([1.5 * i for i in range(29)], "number"),
+        ([dt.date(2024, 1, 1 + i % 28) for i in range(29)], "date"),
+        ([dt.datetime(2024, 1, 1 + i % 28, i % 24) for i in range(29)], "date"),
+        ([dt.time(i % 24, 30) for i in range(29)], "time"),
+        ([dt.timedelta(hours=i) for i in range(29)], "time"),
+    ],
+)
+def test_typed_cells_beside_a_text_are_what_their_type_is(cells, kind):
+    found = decided({"x": [*cells, "made by hand"]})["x"]
+    assert found is not None and found.kind == kind
+    values, unreadable = found.floats([*cells, "made by hand"])
+    assert np.isfinite(values[:-1]).all() and unreadable.tolist() == [False] * 29 + [True]
+    assert decided({"x": [*cells, *["made by hand"] * 9]})["x"] is None

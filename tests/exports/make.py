@@ -397,21 +397,37 @@ def main():
 
 
 def sheet(expected, plain):
-    """A spreadsheet; written only where openpyxl is installed, and else left as it is."""
+    """Spreadsheets; written only where openpyxl is installed, and else left as they are."""
     columns = plain | {"colour": WORDS, "day": DAYS, "preis": [german(x) for x in LARGE]}
-    expected["sheet.xlsx"] = {
-        "columns": plain | {"colour": WORDS, "day": days(DAYS), "preis": LARGE},
-        "dates": ["day"],
-        "needs": "python_calamine",
-    }
+    read = {"columns": plain | {"colour": WORDS, "day": days(DAYS), "preis": LARGE}, "dates": ["day"]}
+    years = {"2021": NUMBERS, "2022": SHARES}
+    noted = {"a": [*NUMBERS, None], "b": [*SMALL, None], "c": [*SHARES, 1.5]}
+    needs = {"needs": "python_calamine"}
+    expected["sheet.xlsx"] = read | needs
+    expected["sheet_titled.xlsx"] = read | needs
+    expected["sheet_years.xlsx"] = {"columns": years} | needs
+    expected["sheet_without_a_name.xlsx"] = {"columns": plain | {"column 2": SHARES}} | needs
+    expected["sheet_with_a_word.xlsx"] = {"columns": noted, "unreadable": {"a": "line 26"}} | needs
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    save_sheet("sheet.xlsx", rows)
+    save_sheet("sheet_titled.xlsx", [["Report"], [], ["made", None], *rows])
+    save_sheet("sheet_years.xlsx", [[2021, 2022], *zip(*years.values(), strict=True)])
+    save_sheet("sheet_without_a_name.xlsx", [["a", "b", None], *zip(NUMBERS, SMALL, SHARES, strict=True)])
+    save_sheet(
+        "sheet_with_a_word.xlsx",
+        [list(noted), *zip(NUMBERS, SMALL, SHARES, strict=True), ["by hand", None, 1.5]],
+    )
+
+
+def save_sheet(name, rows):
     try:
         import openpyxl
     except ImportError:
         return
     book = openpyxl.Workbook()
-    for row in [list(columns), *zip(*columns.values(), strict=True)]:
+    for row in rows:
         book.active.append(list(row))
-    book.save(FOLDER / "sheet.xlsx")
+    book.save(FOLDER / name)
 
 
 if __name__ == "__main__":

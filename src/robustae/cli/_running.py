@@ -102,8 +102,9 @@ def percent(share: float) -> str:
 def line_of_calls(calls: Mapping[str, Any], anomalies: int) -> str:
     """How well rows are called anomalies, in words."""
     called, false = counted(calls["called"], "row"), percent(calls["false_alarms"])
+    are = "is" if calls["called"] == 1 else "are"
     return (
-        f"At its threshold {called} are called: {calls['found']} of the {anomalies} anomalies, and "
+        f"At its threshold {called} {are} called: {calls['found']} of the {anomalies} anomalies, and "
         f"{false} of the normal rows (false alarms); F1 {calls['f1']:.3f}."
     )
 

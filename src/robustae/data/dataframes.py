@@ -29,7 +29,7 @@ def frame_of(X: Any) -> Any:
 
 def collected(X: Any) -> Any:
     """A frame whose rows are at hand, where X is a plan for one (LazyFrame); all else as it is."""
-    return frame_of(X).to_native() if hasattr(X, "collect") and hasattr(X, "columns") else X
+    return frame_of(X).to_native() if hasattr(X, "collect") and hasattr(X, "collect_schema") else X
 
 
 def _refuse_doubled(X: Any) -> None:

@@ -1,5 +1,6 @@
 """Decides how text columns are written, once for each column of a table, from all its cells."""
 
+import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ _PACKED = re.compile(r"(?:19|20)\d{6}(?:\d{6})?|[0-3]\d[0-3]\d(?:19|20)\d\d(?:\d
 _ALL_DIGITS = re.compile(r"\d+(?:[eE]\d+)?")
 _SUSPECT = re.compile(rf"(?<!\S)(?:{_CODE.pattern}|{_PACKED.pattern})(?!\S)")
 NEAR = 10  # years between two that are of one run
+LIKE = {"date": "2000-01-01", "time": "00:00"}
 SOME = 200  # different cells that show whether a column may hold dates or times
 _SHAPES = str.maketrans("12345678", "9" * 8)
 
@@ -39,7 +41,7 @@ class _Found:
     """What a column's cells could be: numerals with a unit, and how many cells each reading takes."""
 
     counts: Counter[str]  # of the cells that are not missing
-    others: int  # cells that are typed numbers
+    typed: Counter[str]  # cells that are numbers, dates or times by their type
     forms: list[_Form]
     numerals: Counter[Numeral]  # one for each form, and how many different cells have it
     unit: Unit | None
@@ -116,14 +118,17 @@ def _found(cells: Iterable[Any]) -> _Found:
     counts = Counter(
         {cell: count for cell, count in every.items() if isinstance(cell, str) and not is_missing(cell)}
     )
-    others = sum(count for cell, count in every.items() if not isinstance(cell, str) and cell is not None)
+    typed: Counter[str] = Counter()
+    for cell, count in every.items():
+        if not isinstance(cell, str) and cell is not None:
+            typed[_type_of(cell)] += count
     forms = _forms(counts)
     numerals: Counter[Numeral] = Counter()
     for form in forms:
         if form.part is not None:
             numerals[form.part] += form.different
     unit = unit_of(numerals, RARE) if numerals else Unit()
-    return _Found(counts, others, forms, numerals, unit, marks_of(numerals))
+    return _Found(counts, typed, forms, numerals, unit, marks_of(numerals))
 
 
 def _forms(counts: Counter[str]) -> list[_Form]:
@@ -154,7 +159,20 @@ def _of(one: _Found, kind: str, usual: "_Usual", order: str) -> Spelling | None:
     if not kind and _are_codes(one.counts):
         return None
     found = _as_number(one, usual, bool(kind)) or _as_time(one)
-    return found or (None if kind == "number" else _as_date(one, order, False))
+    return found or (None if kind == "number" else _as_date(one, order, False)) or _by_type(one)
+
+
+def _by_type(one: _Found) -> Spelling | None:
+    """Numbers, dates or times by type, beside a few texts; None where there are more, or several types."""
+    of_all = sum(one.typed.values()) + sum(one.counts.values())
+    kind = next((kind for kind, count in one.typed.items() if count >= (1 - RARE) * of_all), None)
+    return None if kind is None else Spelling(kind, like=LIKE.get(kind, ""))
+
+
+def _type_of(cell: Any) -> str:
+    if isinstance(cell, dt.date):
+        return "date"
+    return "time" if isinstance(cell, dt.time | dt.timedelta) else "number"
 
 
 def may_be_no_amount(cells: Iterable[str]) -> bool:
@@ -330,7 +348,8 @@ def _not_numbers(parts: Mapping[str, Numeral | None], nearly_all: bool) -> str:
     if len(units) > 1:
         named = ", ".join(unit or "none" for unit in units[:4])
         return f"numbers in several units ({named}): bring them to one"
-    return "numbers with '.' and with ',' as the decimal mark"
+    both = all(any(part and part.value(mark) is None for part in parts.values()) for mark in ".,")
+    return "numbers with '.' and with ',' as the decimal mark" if both else ""
 
 
 def refuse_either(name: str, spelling: Spelling) -> None:

@@ -18,7 +18,16 @@ from robustae.data.numerals import parts_of_cell
 from robustae.data.options import ReadOptions
 from robustae.utils.checks import InputError
 
-__all__ = ["Block", "TextFile", "delimiter_of", "distinct", "opened_bytes", "with_points"]
+__all__ = [
+    "Block",
+    "TextFile",
+    "counts_up",
+    "delimiter_of",
+    "distinct",
+    "opened_bytes",
+    "skipped",
+    "with_points",
+]
 
 _DELIMITERS = "\t;|,"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
@@ -70,7 +79,7 @@ class TextFile:
         numbers, lines = numbers[above:], lines[above:]
         self.preamble = numbers[0] if above or given else 0
         if above:
-            self.note = "; ".join(filter(None, [self.note, _skipped(above)]))
+            self.note = "; ".join(filter(None, [self.note, skipped(above)]))
         delimiter = options.delimiter or given or delimiter_of(lines)
         self.dialect = Dialect(delimiter, encoding)
         rows = [row for row in _reader(lines, delimiter) if row]
@@ -194,7 +203,8 @@ def _named_from(lines: list[str], given: str | None) -> bool:
     return valued and len(rows[0]) > 1 and _is_header(rows)
 
 
-def _skipped(above: int) -> str:
+def skipped(above: int) -> str:
+    """Say how many lines are notes."""
     return "the first line is a note" if above == 1 else f"the first {above} lines with text are notes"
 
 
@@ -258,7 +268,7 @@ def with_points(row: list[str], delimiter: str) -> list[str]:
 
 def _is_header(sample: list[list[str]]) -> bool:
     """Whether the first row has text above values, text and no value at all, or numbers in steps of 1."""
-    if _counts(sample):
+    if counts_up(sample):
         return True
     texts = [j for j, cell in enumerate(sample[0]) if not is_missing(cell) and not _is_value(cell)]
     if texts and not any(map(_is_value, sample[0])):
@@ -267,7 +277,7 @@ def _is_header(sample: list[list[str]]) -> bool:
     return any(_is_value(row[j]) for j in texts for row in below)
 
 
-def _counts(sample: list[list[str]]) -> bool:
+def counts_up(sample: list[list[str]]) -> bool:
     """Whether the first row counts columns (0, 1, 2 as data frames do) or years, above other values."""
     first, below = sample[0], [row for row in sample[1:] if len(row) == len(sample[0])]
     if len(first) < 2 or not below or not all(cell.strip().isdecimal() for cell in first):
