@@ -12,6 +12,7 @@ from robustae.data.values import is_level_missing, numbers_in, plain
 __all__ = [
     "UNSEEN",
     "as_shown",
+    "class_values",
     "classes_of",
     "decoded",
     "encoded",

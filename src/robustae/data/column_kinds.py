@@ -57,8 +57,9 @@ class Column:
     form : str
         How numbers and dates are written: digits after the point (0 for whole numbers), "date" or
         "datetime"; "codes" of categories of digits that mean no amount; may be empty.
-    trust : float
-        Weight of the prediction against `shares` in the probabilities of levels.
+    unseen : float
+        Share of the rows that hold a level of their own: as many of other rows will hold one never met
+        (Good 1953).
     spelling : Spelling or None
         How the cells are written, where the fit met texts.
     """
@@ -70,7 +71,7 @@ class Column:
     shares: tuple[float, ...] = ()
     own: int = 0
     form: str = ""
-    trust: float = 0.9
+    unseen: float = 0.0
     spelling: Spelling | None = None
 
     @property
@@ -216,7 +217,8 @@ def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -
             return Column(name, "other", why)
         return Column(name, "text", text_usable and _many(levels, text_usable), form=form)
     shares = tuple(counts[level] / present for level in levels)
-    return Column(name, "category", "", levels, shares, own, form)
+    unseen = sum(count == 1 for count in counts.values()) / present
+    return Column(name, "category", "", levels, shares, own, form, unseen)
 
 
 def _beside(missing: np.ndarray, counts: Counter[Any]) -> str:

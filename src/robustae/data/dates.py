@@ -103,7 +103,8 @@ def _packed(text: str, order: str) -> dt.datetime | None:
     if day is None or not 1900 <= day.year <= 2100:
         return None
     try:
-        return dt.datetime.combine(day, dt.time(*(int(part or 0) for part in found.groups()[1:])))
+        hour, minute, second = (int(part or 0) for part in found.groups()[1:])
+        return dt.datetime.combine(day, dt.time(hour, minute, second))
     except ValueError:
         return None
 

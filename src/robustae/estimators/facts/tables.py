@@ -255,7 +255,8 @@ def _wholes(table: ScoredTable, cells: TableCells) -> list[list[Facts]]:
     places = {name: j for j, name in enumerate(table.names)}
     for i, column, share in zip(*(account[key] for key in ("row", "column", "share")), strict=True):
         j = places[column] if isinstance(column, str) else int(column)
-        found[whole[i]].append({"share": float(share)} | _cell(table, cells, whole[i], j))
+        at = int(whole[i])
+        found[at].append({"share": float(share)} | _cell(table, cells, at, j))
     return [sorted(row, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for row in found]
 
 
