@@ -201,14 +201,10 @@ def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -
         return Column(name, "empty", "every cell is missing")
     if len(counts) < 2:
         return Column(name, "constant", f"one value only{_beside(missing, counts)}", tuple(counts))
+    form = CODES if all(isinstance(cell, str) and cell.strip().isdecimal() for cell in counts) else ""
     if len(counts) == len(values) >= FEW_ROWS:
         why = "" if category else unsettled(counts)
-        return Column(
-            name,
-            "other" if why else "identifier",
-            why or f"another text in every row, as {str(cells[0])[:20]!r}",
-        )
-    form = CODES if all(isinstance(cell, str) and cell.strip().isdecimal() for cell in counts) else ""
+        return Column(name, "other" if why else "identifier", why or _of_its_own(cells[0], form))
     levels = tuple(sorted(counts, key=lambda level: (-counts[level], str(level))))
     often = sum(counts[level] >= max(2, math.ceil(RARE_LEVEL * present)) for level in levels)
     own = max(1, min(often, MOST_LEVELS))
@@ -219,6 +215,11 @@ def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -
     shares = tuple(counts[level] / present for level in levels)
     unseen = sum(count == 1 for count in counts.values()) / present
     return Column(name, "category", "", levels, shares, own, form, unseen)
+
+
+def _of_its_own(cell: Any, form: str) -> str:
+    digits = "; digits that are no amount (--types reads them as numbers)" if form == CODES else ""
+    return f"another text in every row, as {str(cell)[:20]!r}{digits}"
 
 
 def _beside(missing: np.ndarray, counts: Counter[Any]) -> str:

@@ -191,7 +191,9 @@ def spellings_of(table: MixedTable, cells: dict[str, np.ndarray]) -> Mapping[str
 
 def _respelled(column: Column, hints: Hints) -> Column:
     old = column.spelling or Spelling("date" if column.kind == "date" else "number")
-    new = replace(old, decimal=hints.decimal or old.decimal, order=hints.date_order or old.order)
+    decimal = hints.decimal or old.decimal
+    thousands = "" if old.thousands == decimal else old.thousands
+    new = replace(old, decimal=decimal, thousands=thousands, order=hints.date_order or old.order)
     return replace(column, spelling=new)
 
 
