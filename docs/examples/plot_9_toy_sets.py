@@ -2,10 +2,10 @@
 Clusters, moons and uniform noise
 =================================
 
-The sets of scikit-learn's comparison of outlier detectors: 255 normal points and 45 of uniform noise in two
-dimensions. Two columns that predict each other badly are the least that an autoencoder can live on: what ranks here
-is mostly the distance to other rows, the second part of the energy. Where normal rows fill a curve (the moons), an
-isolation forest sees more.
+The sets of scikit-learn's comparison of outlier detectors: 255 normal points and 45 of uniform noise in
+two dimensions. Two columns that predict each other badly are the least that an autoencoder can live on:
+what ranks here is mostly the distance to other rows, the second part of the energy. Where normal rows
+fill a curve (the moons), an isolation forest sees more.
 """
 
 import matplotlib.pyplot as plt
@@ -28,8 +28,8 @@ normal = {
 y = np.r_[np.zeros(n - noise), np.ones(noise)]
 
 # %%
-# Both as they come, with AUROC. Shades are scores by rank, lighter for more normal; red points are called by the
-# default threshold, which for this package means at most about one clean row in a hundred.
+# Both as they come, with AUROC. Shades are scores by rank, lighter for more normal; red points are called by
+# the default threshold, which for this package means about one clean row in a hundred.
 
 grid = np.stack(np.meshgrid(*2 * [np.linspace(-7, 7, 90)]), -1).reshape(-1, 2)
 methods = {"robust autoencoder": RobustAutoencoder, "isolation forest": IsolationForest}
