@@ -16,7 +16,7 @@ from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourhood, neighbourhood
-from robustae.stats.scales import Weight, mad_scale
+from robustae.stats.scales import Weight, mad_scale, quantile
 from robustae.utils.checks import InputError
 
 __all__ = ["ENERGIES", "Cells", "Energy", "Fit", "SourceCells"]
@@ -145,6 +145,10 @@ class Energy:
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         """Energies of rows whose cells are drawn independently from those of the fit."""
         return draw.sums(self.cells(cells), cells.observed)
+
+    def near_share(self, cells: Cells) -> np.ndarray:
+        """What part of being odd comes from the row as a whole, not from its cells, shape (b,)."""
+        return np.zeros(len(cells.R))
 
     def without_rows(self) -> "Energy":
         """Return one of the cells alone, that holds no row of the fit."""
@@ -284,6 +288,9 @@ class Neighbours(Energy):
     def rows(self, cells: Cells) -> Array:
         return _floored(self.near, self.near(cells.Z))
 
+    def near_share(self, cells: Cells) -> np.ndarray:
+        return np.ones(len(cells.R))
+
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         return _floored(self.near, self.near(_drawn_rows(cells, cells.off, draw)[1]))
 
@@ -313,10 +320,13 @@ class Combined(Log):
     near : Neighbourhood or None
     power_of_near : float
         k.
+    usual : array, shape (2,)
+        Medians of log A and log B over the rows of the fit.
     """
 
     near: Neighbourhood | None = None
     power_of_near: float = 0.0
+    usual: Any = (0.0, 0.0)
     name = "combined"
     needs_rows = True
 
@@ -326,7 +336,8 @@ class Combined(Log):
         alone = Log.fit(cells, weight, kept)
         A, B = alone.energies + LEAST, _floored(near, near(cells.Z))
         power = SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight)
-        return Fit(cls(**vars(alone.energy), near=near, power_of_near=power), A * B**power)
+        usual = np.array([float(quantile(np.log(part), 0.5, weight)) for part in (A, B)])
+        return Fit(cls(**vars(alone.energy), near=near, power_of_near=power, usual=usual), A * B**power)
 
     def rows(self, cells: Cells) -> Array:
         return (super().rows(cells) + LEAST) * self._near(cells.Z)
@@ -334,6 +345,13 @@ class Combined(Log):
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         A, Z = _drawn_rows(cells, self.cells(cells), draw)
         return (A + LEAST) * self._near(Z)
+
+    def near_share(self, cells: Cells) -> np.ndarray:
+        """Of what log A + k log B has above the usual."""
+        A, B = super().rows(cells) + LEAST, self._near(cells.Z)
+        over_A = np.maximum(np.log(A) - self.usual[0], 0.0)
+        over_B = np.maximum(np.log(B) - self.power_of_near * self.usual[1], 0.0)
+        return over_B / np.maximum(over_A + over_B, LEAST)
 
     def _near(self, Z: np.ndarray) -> np.ndarray:
         assert self.near is not None
@@ -347,12 +365,13 @@ class Combined(Log):
         return Log(self.mean, self.variance)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return vars(self.near) | super().arrays() | {"power_of_near": np.array(self.power_of_near)}
+        own = {"power_of_near": np.array(self.power_of_near), "usual": np.asarray(self.usual)}
+        return vars(self.near) | super().arrays() | own
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Combined":
         near = Neighbourhood(*(arrays[name] for name in ("location", "scale", "references")))
-        return cls(arrays["mean"], arrays["variance"], near, float(arrays["power_of_near"]))
+        return cls(arrays["mean"], arrays["variance"], near, float(arrays["power_of_near"]), arrays["usual"])
 
     def graph(self) -> Any:
         return _CombinedGraph(self)
