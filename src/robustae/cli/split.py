@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WORST = 5  # cells named on the terminal
 MOST_CELLS = 100_000  # in explain.csv: a film has millions
 EXPLAIN = "explain.csv"
-ESTIMATED = ("outlier_part", "deviations", "share")
+ESTIMATED = ("outlier_part", "deviations", "share", "neighbours")
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 

@@ -253,10 +253,10 @@ def _wholes(table: ScoredTable, cells: TableCells) -> list[list[Facts]]:
     part = take(table.X, cells.rows[whole])
     account = table.model.explain(_numbered(part), cut=0.0)
     places = {name: j for j, name in enumerate(table.names)}
-    for i, column, share in zip(*(account[key] for key in ("row", "column", "share")), strict=True):
-        j = places[column] if isinstance(column, str) else int(column)
-        at = int(whole[i])
-        found[at].append({"share": float(share)} | _cell(table, cells, at, j))
+    keys = ("row", "column", "share", "neighbours")
+    for i, column, share, near in zip(*(account[key] for key in keys), strict=True):
+        j, at = places[column] if isinstance(column, str) else int(column), int(whole[i])
+        found[at].append({"share": float(share), "near": float(near)} | _cell(table, cells, at, j))
     return [sorted(row, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for row in found]
 
 
