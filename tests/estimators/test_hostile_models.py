@@ -60,7 +60,10 @@ def use_them(sender, folder, originals):
     for number in range(MODELS):
         attack, kind = made(folder / "m", originals, rng, number)
         begin = time.process_time()
-        said, _, peak = hostile.measured(lambda kind=kind: fuzzing.outcome(lambda: use(folder / "m", kind)))
+        try:
+            said, _, peak = hostile.measured(lambda kind=kind: fuzzing.outcome(lambda: use(folder / "m", kind)))
+        except Exception as error:
+            raise AssertionError(f"trial {number}: {attack} of {kind}, {folder / 'm'}") from error
         told.append((attack, said, time.process_time() - begin, peak))
     sender.send(told)
 
