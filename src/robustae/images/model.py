@@ -55,7 +55,7 @@ class ImageModel:
     typical : array, shape (2, cells)
         Median and deviation, by place, of the logarithm of the residuals, smoothed by `features.blur`.
     units : array, shape (2, 3)
-        Median and deviation of the log energies, of the mean of the worst places, and of all places.
+        Median and deviation of the log energies, of the mean of the worst places, and of the heat maps.
     floor : float
         Added to residuals.
     scores : array, shape (m,)
@@ -94,7 +94,8 @@ class ImageModel:
         worst = _worst((judged - self.typical[0]) / self.typical[1])
         (centres, spreads) = self.units
         deviations = (np.stack([energies, worst]) - centres[:2, None]) / spreads[:2, None]
-        heat = _smoothed((logs - centres[2]) / spreads[2], self.grid, SMOOTH)
+        left = np.sqrt(max(SMOOTH**2 - self.features.blur**2, 0.0))
+        heat = _smoothed((_shrunken(judged, self.typical) - centres[2]) / spreads[2], self.grid, left)
         return deviations.mean(axis=0), heat.reshape(len(rows), *self.grid)
 
 
@@ -147,7 +148,8 @@ def threshold_of(scores: np.ndarray, contamination: Any) -> float:
         Of the pictures of the fit, each as unseen.
     contamination : "auto", float in [0, 0.5] or callable
         "auto": about one of a hundred clean pictures is above, by the spread of the clean part, and at least
-        that of the upper quartile of all. A share: so many of the fit are above. Else a function of the scores.
+        that of the upper quartile of all. A share: so many of the fit are above. Else a function of the
+        scores.
     """
     if callable(contamination):
         rule: Any = contamination
@@ -172,8 +174,8 @@ def _model(
     judged = _smoothed(logs, grid, features.blur)
     typical = np.stack(_centre_and_spread(judged, axis=0))
     typical[1] = np.maximum(typical[1], LEAST_SPREAD)
-    parts = np.log(components.energies(rows)), _worst((judged - typical[0]) / typical[1]), logs
-    units = np.array([_centre_and_spread(part) for part in parts]).T
+    readings = np.log(components.energies(rows)), _worst((judged - typical[0]) / typical[1])
+    units = np.array([_centre_and_spread(part) for part in (*readings, _shrunken(judged, typical))]).T
     units[1] = np.maximum(units[1], 1e-6)
     centre, unit = channels
     return ImageModel(
@@ -224,6 +226,16 @@ def _centre_and_spread(values: np.ndarray, axis: Any = None) -> tuple[Any, Any]:
 def _worst(deviations: np.ndarray) -> np.ndarray:
     count = max(1, round(WORST * deviations.shape[1]))
     return np.partition(deviations, -count, axis=1)[:, -count:].mean(axis=1)
+
+
+def _shrunken(judged: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    """Return deviations by place, each place's centre and spread halfway to those of all.
+
+    By their own alone a place where much is usual would hide what is there; by those of all, borders and
+    corners, where networks are noisy, would be lit in every picture.
+    """
+    middle = (typical[0] + np.median(typical[0])) / 2
+    return (judged - middle) / np.sqrt(typical[1] * np.median(typical[1]))
 
 
 def _smoothed(logs: np.ndarray, grid: tuple[int, int], by: float) -> np.ndarray:
