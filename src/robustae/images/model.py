@@ -30,7 +30,7 @@ LEAST_SPREAD = 0.1  # of the logarithm of a place's residuals
 SMOOTH = 1.25  # of heat maps, in cells of the grid
 COARSE = 6  # grids with fewer cells a side are not smoothed
 MAD_TO_SD = 1.4826
-UPPER, UPPER_TO_SD = 0.75, 0.6745
+QUARTILE_TO_SD = 0.6745
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,9 @@ def threshold_of(scores: np.ndarray, contamination: Any) -> float:
     if share == "auto":
         clean = clean_part(scores, power=1.0)
         # Scores of clean pictures may have heavy tails, which a search for the clean part cuts off.
-        upper = float(np.quantile(scores, UPPER) - np.median(scores)) / UPPER_TO_SD
-        return clean.centre + CUT * max(clean.spread, upper)
+        middle, upper = np.quantile(scores, (0.5, 0.75))
+        by_quartile = middle + CUT * (upper - middle) / QUARTILE_TO_SD
+        return float(max(clean.centre + CUT * clean.spread, by_quartile))
     place = len(scores) - 1 - round(share * len(scores))
     return float(np.sort(scores)[max(place, 0)])
 
