@@ -67,8 +67,7 @@ def fit(program: tuple[str, ...], folder: Path, settings: tuple[str, ...]) -> su
     """Start a fit of the rows beside its folder, with checkpoints."""
     out = ("--model", str(folder / "m.rae"), "--checkpoint", str(folder / "ck"), "--resume")
     words = [*program, "fit", str(folder.parent / "rows.npy"), *settings, *out]
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(words, env=PINNED, **quiet)
+    return subprocess.Popen(words, env=PINNED, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def finished(program: tuple[str, ...], folder: Path, settings: tuple[str, ...]) -> RobustAutoencoder:
