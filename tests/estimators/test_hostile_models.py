@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections import Counter
+from functools import partial
 
 import fuzzing
 import hostile
@@ -60,7 +61,11 @@ def use_them(sender, folder, originals):
     for number in range(MODELS):
         attack, kind = made(folder / "m", originals, rng, number)
         begin = time.process_time()
-        said, _, peak = hostile.measured(lambda kind=kind: fuzzing.outcome(lambda: use(folder / "m", kind)))
+        trial = partial(use, folder / "m", kind)
+        try:
+            said, _, peak = hostile.measured(lambda trial=trial: fuzzing.outcome(trial))
+        except Exception as error:
+            raise AssertionError(f"trial {number}: {attack} of {kind}, {folder / 'm'}") from error
         told.append((attack, said, time.process_time() - begin, peak))
     sender.send(told)
 

@@ -30,10 +30,13 @@ class Features(Protocol):
     name : str
     own_unit : bool
         Whether all channels share a unit; else they are whitened.
+    blur : float
+        Over how many cells of the grid residuals are smoothed before places are judged.
     """
 
     name: str
     own_unit: bool
+    blur: float
 
     def shape(self, height: float, width: float) -> Shape:
         """Return the size to which pictures of this typical size are brought."""
@@ -67,6 +70,7 @@ class Patches:
 
     name: ClassVar[str] = "patches"
     own_unit: ClassVar[bool] = False
+    blur: ClassVar[float] = 1.0  # a cell holds few patches
 
     SIDE: ClassVar[int] = 90  # pictures have about SIDE * SIDE pixels
     PATCH: ClassVar[int] = 12
@@ -146,6 +150,7 @@ class Strokes:
 
     name: ClassVar[str] = "strokes"
     own_unit: ClassVar[bool] = True
+    blur: ClassVar[float] = 0.0
 
     SIDE: ClassVar[int] = 16  # the shorter side has from SIDE to below 2 SIDE pixels
     DIRECTIONS: ClassVar[int] = 8
@@ -211,6 +216,7 @@ class Given:
     """
 
     own_unit: ClassVar[bool] = False
+    blur: ClassVar[float] = 0.0  # maps are means over neighbourhoods already
     SIDE: ClassVar[int] = 192  # pictures are squares, as networks are trained on
     GRID: ClassVar[int] = 12
 
