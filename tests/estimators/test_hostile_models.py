@@ -126,3 +126,15 @@ def test_weights_that_cancel_where_they_are_tried_give_no_infinite_scores(size, 
         assert "too large" in fuzzing.one_sentence(error)
         return
     assert np.isfinite(model.score_samples(rows())).all()
+
+
+@pytest.mark.parametrize("size", [1e60, 1e149, 1e-149, 1e308, 5e-324])
+@pytest.mark.parametrize("kind", ["auto", "mixed"])
+def test_a_scatter_of_no_variances_is_refused_or_gives_finite_scores(kind, size, originals, tmp_path):
+    arrays, description = originals[kind]
+    for name in [name for name in arrays if name.startswith("member0.predictor.")]:
+        values = arrays[name]
+        signs = np.where(np.arange(values.size) % 2, 1.0, -1.0).reshape(values.shape)
+        for altered in (signs * size, np.full(values.shape, size)):
+            unchecked(tmp_path / "m", arrays | {name: altered}, description)
+            fuzzing.outcome(partial(use, tmp_path / "m", kind))
