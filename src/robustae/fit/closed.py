@@ -9,12 +9,11 @@ import torch
 from robustae.fit.auto import Settings
 from robustae.fit.energies import ENERGIES, Cells
 from robustae.fit.lambdas import K_NOISE
-from robustae.fit.model import Block, Model
+from robustae.fit.model import Model
 from robustae.fit.ranking import ROWS, RowsOfFit, ranked
 from robustae.predictors import build
 from robustae.solvers import Result
-from robustae.solvers.objective import Preprocessing
-from robustae.stats.conditional import given
+from robustae.solvers.objective import Preprocessing, row_blocks
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
 from robustae.stats.shallow import Shallow, fit_shallow
 from robustae.stats.thresholds import Calibration
@@ -55,13 +54,13 @@ def fit_closed(
     there = ~np.isnan(Z)
     Z = np.where(there, Z, preprocessing.fill)
     fit = fit_shallow(Z, there, weight, settings.clean)
-    block, R, noise = _left_out(fit, Z, there, floor)
+    R, wider, noise = fit.residuals, fit.found.wider, np.maximum(fit.scale, floor)
     module: Any = build(settings.predictor, Z.shape[1], (), None, torch.Generator())
     module.set(fit.scatter)
     lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
     if not settings.penalty.lam_by_column and settings.auto_lam:
         lam = float(np.median(lam))
-    widening = _widening(R / block.wider, Z, there, weight, noise) if settings.by_column else 1.0
+    widening = _widening(R / wider, Z, there, weight, noise) if settings.by_column else 1.0
     model = Model(
         module.eval().requires_grad_(False),
         settings.penalty,
@@ -73,20 +72,16 @@ def fit_closed(
         ENERGIES["log"](),
         widening=widening,
     )
-    rows = RowsOfFit(X, weight, model.cells(block, R), fit.nearest)
+    rows = RowsOfFit(X, weight, model.cells_as(R, _full(fit, there), there, wider), fit.nearest)
     model, calibration = ranked(model, rows, settings)
     return ClosedFit(model, Result([_objective(rows.cells, weight)], STATUS), calibration)
 
 
-def _left_out(
-    fit: Shallow, Z: np.ndarray, there: np.ndarray, floor: np.ndarray
-) -> tuple[Block, np.ndarray, np.ndarray]:
-    """The rows of the fit, their residuals as if each had been left out, and the noise."""
-    found = given(fit.scatter, Z, there)
-    R = found.left_out(fit.scatter, fit.kept)
-    full = found.B + fit.scatter.location
-    block = Block(slice(0, len(Z)), full, there, full - found.residuals(), R, found.wider)
-    return block, R, np.maximum(fit.scale, floor)
+def _full(fit: Shallow, there: np.ndarray) -> np.ndarray:
+    """Return the rows of the fit, what is missing as predicted."""
+    full = fit.found.B
+    full += fit.scatter.location  # in place: nobody needs the rows about it any more
+    return full if there.all() else np.where(there, full, full - fit.found.residuals())
 
 
 def _widening(
@@ -99,5 +94,6 @@ def _widening(
 
 
 def _objective(cells: Cells, weight: Weight) -> float:
-    found = cells.penalty.envelope(cells.R, cells.lam).sum(1)
+    parts = (cells.R[rows] for rows in row_blocks(*cells.R.shape))
+    found = np.concatenate([cells.penalty.envelope(part, cells.lam).sum(1) for part in parts])
     return float(found.sum() if weight is None else weight @ found)

@@ -4,7 +4,8 @@ An energy is a sum over cells, and for some a term of the row as a whole. It is 
 needs more than residuals, and `ENERGIES` names them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourhood, neighbourhood
-from robustae.stats.scales import Weight, mad_scale
+from robustae.stats.scales import WIDE, Weight, mad_scale, some_columns
 from robustae.utils.checks import InputError
 
 __all__ = ["ENERGIES", "Cells", "Energy", "Fit"]
@@ -24,6 +25,7 @@ __all__ = ["ENERGIES", "Cells", "Energy", "Fit"]
 Array = Any  # a NumPy array or a torch tensor
 FLOOR = 1e-3  # of a squared deviation in each column: distances below are rounding
 LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
+DRAWN = 500  # columns of many whose sum is not taken for Gaussian
 SHARE_OF_NEAR = 0.5  # of neighbours, against cells
 
 
@@ -51,6 +53,11 @@ class Cells:
     noise: Array
     penalty: Penalty
     lam: Any
+
+    @cached_property
+    def logs(self) -> Array:
+        """log(1 + (r / noise)^2) of every cell."""
+        return _log1p(((self.R / self.noise) ** 2).clip(max=FARTHEST**2))
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,15 @@ class Log(Energy):
     by_source = True
 
     def cells(self, cells: Cells) -> Array:
-        return _log1p(((cells.R / cells.noise) ** 2).clip(max=FARTHEST**2))
+        return cells.logs
+
+    def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
+        found, d = self.cells(cells), cells.R.shape[1]
+        if d <= WIDE:
+            return draw.sums(found, cells.observed)
+        columns = some_columns(d, DRAWN)
+        some = draw.sums(found[:, columns], cells.observed[:, columns])
+        return some + draw.others(found, cells.observed, columns)
 
 
 @dataclass(frozen=True)
@@ -199,13 +214,14 @@ class Neighbours(Energy):
         return _floored(self.near, self.near(cells.Z))
 
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
-        return _floored(self.near, self.near(_drawn_rows(cells, cells.R, draw)[1]))
+        Z = _drawn_rows(cells, cells.R, draw, self.near)[1]
+        return _floored(self.near, self.near.of_narrowed(Z))
 
     def continued(self, Z: np.ndarray, share: float) -> "Neighbours":
         return replace(self, near=self.near.continued(Z, share))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return dict(vars(self.near))
+        return _arrays(self.near)
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Neighbours":
@@ -213,7 +229,7 @@ class Neighbours(Energy):
 
     def graph(self) -> Any:
         near = _NeighbourGraph(self.near)
-        return lambda cells: near(cells.Z) + FLOOR * cells.Z.shape[1]
+        return lambda cells: near(cells.Z) + FLOOR * near.references.shape[1]
 
 
 @dataclass(frozen=True)
@@ -260,8 +276,8 @@ class Combined(Log):
         return self._sums(self.cells(cells), cells.observed) * near**self.power_of_near
 
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
-        A, Z = _drawn_rows(cells, self.cells(cells), draw)
-        return (A + LEAST) * _floored(self.near, self.near(Z)) ** self.power_of_near
+        A, Z = _drawn_rows(cells, self.cells(cells), draw, self.near)
+        return (A + LEAST) * _floored(self.near, self.near.of_narrowed(Z)) ** self.power_of_near
 
     def continued(self, Z: np.ndarray, share: float) -> "Combined":
         return replace(self, near=self.near.continued(Z, share))
@@ -277,7 +293,7 @@ class Combined(Log):
 
     def arrays(self) -> dict[str, np.ndarray]:
         own = {"mean": self.mean, "variance": self.variance, "power_of_near": np.array(self.power_of_near)}
-        return vars(self.near) | own
+        return _arrays(self.near) | own
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Combined":
@@ -331,10 +347,12 @@ class _NeighbourGraph(nn.Module):
     def __init__(self, near: Neighbourhood):
         super().__init__()
         self.count = near.count
-        for name, values in vars(near).items():
-            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
+        self.columns = None if len(near.columns) == len(near.location) else near.columns.tolist()
+        for name, values in _arrays(near).items():
+            self.register_buffer(name, torch.as_tensor(near.narrowed(values), dtype=torch.float64))
 
     def forward(self, Z: Tensor) -> Tensor:
+        Z = Z if self.columns is None else Z[:, self.columns]
         Y = soft_clip_tensor(((Z - self.location) / self.scale).clip(-FARTHEST, FARTHEST), CLIP)
         size = (Y * Y).sum(1)
         squares = size[:, None] + (self.references**2).sum(1) - 2 * Y @ self.references.T
@@ -352,27 +370,34 @@ class _CombinedGraph(nn.Module):
         self.near, self.power = _NeighbourGraph(energy.near), energy.power_of_near
 
     def forward(self, cells: Cells) -> Tensor:
-        B = self.near(cells.Z) + FLOOR * cells.Z.shape[1]
+        B = self.near(cells.Z) + FLOOR * self.near.references.shape[1]
         return (Log().cells(cells).sum(1) + LEAST) * B**self.power
 
 
 def _floored(near: Neighbourhood, distances: np.ndarray) -> np.ndarray:
     """Distances of rows that lie on rows of the fit are rounding: a small share of a deviation is added."""
-    return distances + FLOOR * len(near.location)
+    return distances + FLOOR * len(near.columns)
 
 
 def _spread(energies: np.ndarray, weight: Weight) -> float:
     return max(float(mad_scale(np.log(energies), weight)), LEAST_SPREAD)
 
 
-def _drawn_rows(cells: Cells, found: np.ndarray, draw: Drawn) -> tuple[np.ndarray, np.ndarray]:
-    """Return sums of `found` drawn independently, and reconstructions with the residuals drawn alike."""
-    Z = (cells.Z - cells.R)[draw.rows()]
+def _arrays(near: Neighbourhood) -> dict[str, np.ndarray]:
+    return {one.name: getattr(near, one.name) for one in fields(near)}
+
+
+def _drawn_rows(
+    cells: Cells, found: np.ndarray, draw: Drawn, near: Neighbourhood
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums of `found` drawn independently, and narrowed reconstructions with residuals drawn alike."""
+    R = near.narrowed(cells.R)
+    Z = (near.narrowed(cells.Z) - R)[draw.rows()]
     total = np.zeros(len(Z))
-    for j, rows in enumerate(draw.columns(cells.observed)):
-        Z[:, j] += cells.R[rows, j]
-        total += found[rows, j]
-    return total, Z
+    for j, rows in enumerate(draw.columns(near.narrowed(cells.observed))):
+        Z[:, j] += R[:, j][rows]
+        total += found[:, near.columns[j]][rows]
+    return total + draw.others(found, cells.observed, near.columns), Z
 
 
 ENERGIES: dict[str, type[Energy]] = {

@@ -147,11 +147,14 @@ class Model:
         """Residuals in the deviations by which cells are judged, 0 where missing."""
         return (block.R / (self.noise * self.widening * block.wider)).clip(-FARTHEST, FARTHEST)
 
-    def cells(self, block: Block, R: np.ndarray | None = None) -> Cells:
-        """Return what energies are computed from, with other residuals where some are given."""
+    def cells(self, block: Block) -> Cells:
+        """Return what energies are computed from."""
         full = np.where(block.observed, block.Z, block.Zhat) if not block.observed.all() else block.Z
-        R = block.R if R is None else R
-        return Cells(R, full, block.observed, self.noise * block.wider, self.penalty.kept, self.lam)
+        return self.cells_as(block.R, full, block.observed, block.wider)
+
+    def cells_as(self, R: np.ndarray, full: np.ndarray, observed: np.ndarray, wider: Any) -> Cells:
+        """Return the same from residuals, and rows with Xhat where missing."""
+        return Cells(R, full, observed, self.noise * wider, self.penalty.kept, self.lam)
 
     def all_cells(self, X: np.ndarray) -> Cells:
         """Return the cells of all rows of X, shape (n, d)."""

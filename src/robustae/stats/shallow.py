@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustae.stats.conditional import Given, given
-from robustae.stats.scales import Weight, mad_scale, mean_sd, quantile, some_rows, winsorised_sd
+from robustae.stats.scales import (
+    WIDE,
+    Weight,
+    by_columns,
+    mad_scale,
+    mean_sd,
+    quantile,
+    some_columns,
+    some_rows,
+    winsorised_sd,
+)
 from robustae.stats.scatter import Scatter, scatter_of, shrinkage_at_least
 from robustae.stats.thresholds import clean_part
 
@@ -18,7 +28,6 @@ KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
 SOME = 5000  # rows from which the start and scales come
-WIDE = 2000  # columns that tell which rows to keep
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
 ASKED = 2000  # rows that choose among them
@@ -41,17 +50,18 @@ class Shallow:
         Rows in the scatter.
     nearest : array of bool, shape (n,)
         The three quarters of the rows nearest to the centre, ties included.
+    found : Given
+        The rows, each cell given the others.
+    residuals : array, shape (n, d)
+        Of the rows, each as if left out; 0 where missing.
     """
 
     scatter: Scatter
     scale: np.ndarray
     kept: np.ndarray
     nearest: np.ndarray
-
-    def unseen(self, Z: np.ndarray, there: np.ndarray) -> np.ndarray:
-        """Residuals in deviations of rows of the fit, each as if left out; 0 where missing, shape (n, d)."""
-        found = given(self.scatter, Z, there)
-        return found.left_out(self.scatter, self.kept) / (self.scale * found.wider)
+    found: Given
+    residuals: np.ndarray
 
 
 def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: bool = False) -> Shallow:
@@ -80,7 +90,9 @@ def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: 
     if asked is not rows:
         rows.fill(kept)
     scatter = rows.scatter(kept, shrinkage)
-    return Shallow(scatter, _scales(rows, scatter, kept), kept, nearest)
+    found = given(scatter, Z, there)
+    R = found.left_out(scatter, kept)
+    return Shallow(scatter, _scales(rows, scatter, R, kept), kept, nearest, found, R)
 
 
 class _Rows:
@@ -121,10 +133,9 @@ class _Rows:
 
     def narrowed(self) -> "_Rows":
         """Some of the columns, evenly spread, where they are many: enough to tell which rows to keep."""
-        d = self.Z.shape[1]
-        if d <= WIDE:
+        columns = some_columns(self.Z.shape[1])
+        if len(columns) == self.Z.shape[1]:
             return self
-        columns = np.linspace(0, d - 1, WIDE).astype(int)
         return _Rows(self.Z[:, columns], self.there[:, columns], self.weight)
 
     def fill(self, kept: np.ndarray) -> None:
@@ -209,16 +220,17 @@ def _error(rows: _Rows, shrinkage: float) -> float:
     return float(np.log(np.maximum(np.nan_to_num(quantile(sizes, 0.5, rows.weight)), 1e-9)).mean())
 
 
-def _scales(rows: _Rows, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
+def _scales(rows: _Rows, scatter: Scatter, R: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """MAD of the residuals of the rows kept, and at least a share of the winsorised deviation of all."""
-    found = rows.given(scatter)
-    R = found.left_out(scatter, kept)
     if not rows.whole:
-        R = np.where(rows.there, R / found.wider, np.nan)
+        found = rows.given(scatter)
+        R = np.where(rows.there, found.left_out(scatter, kept) / found.wider, np.nan)
     some, weight = some_rows(R, rows.weight, SOME)
     inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
-    robust = np.nan_to_num(mad_scale(inner, weights, 0.0))
-    spread = np.nan_to_num(winsorised_sd(some, weight, OUTER)[1])
-    plain = np.nan_to_num(mean_sd(some, weight)[1])
-    spread = np.where(spread > 1e-9, spread, plain)
+    at_once = WIDE * len(R)
+    robust = np.nan_to_num(by_columns(lambda block: mad_scale(block, weights, 0.0), inner, at_once))
+    spread = by_columns(lambda block: winsorised_sd(block, weight, OUTER)[1], some, at_once)
+    spread = np.nan_to_num(spread)
+    if not (spread > 1e-9).all():
+        spread = np.where(spread > 1e-9, spread, np.nan_to_num(mean_sd(some, weight)[1]))
     return np.maximum(robust, WINSORISED * np.where(spread > 1e-9, spread, 1.0))
