@@ -14,6 +14,7 @@ from robustae.utils.checks import InputError
 
 if TYPE_CHECKING:
     from robustae.data import ReadOptions, Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 __all__ = ["dialect_like", "read", "reads_files", "rows_for", "small", "without"]
 
@@ -132,7 +133,7 @@ def read(
     label: str | None = None,
     *,
     how: "ReadOptions | None" = None,
-    model: Any = None,
+    model: "RobustAutoencoder | None" = None,
     **wanted: Any,
 ) -> "Table":
     """Read rows, all of whose cells are finite or missing; for a model as its columns are written."""
@@ -174,7 +175,7 @@ def _refuse_infinity(table: "Table") -> None:
             raise InputError(f"{named}{place} holds an infinity: empty that cell or leave the column out.")
 
 
-def rows_for(model: Any, table: "Table") -> "Table":
+def rows_for(model: "RobustAutoencoder", table: "Table") -> "Table":
     """Return the table with the columns that the model was fitted on, in their order."""
     import math
 

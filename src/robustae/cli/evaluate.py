@@ -13,6 +13,7 @@ from robustae.cli import _running as running
 
 if TYPE_CHECKING:
     from robustae.data import Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 BEST = 10  # rows counted for P@10
 MEASURES = {"auprc": "AUPRC", "auroc": "AUROC", "p_at_10": "P@10"}
@@ -81,7 +82,9 @@ def evaluate(
     running.show(facts, json, _lines(facts, data.name))
 
 
-def _methods(table: "Table", settings: dict[str, Any], model: Any, compare: bool) -> dict[str, Scorer]:
+def _methods(
+    table: "Table", settings: dict[str, Any], model: "RobustAutoencoder | None", compare: bool
+) -> dict[str, Scorer]:
     """Return by name what scores rows, higher being more normal; ours last."""
     ours = {OURS: partial(_autoencoder, table, settings) if model is None else model.score_samples}
     if not compare:

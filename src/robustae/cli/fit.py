@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,10 @@ from robustae.cli import _reading as reading
 from robustae.cli import _running as running
 from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.signals import interrupting
+
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
+
 
 COLUMNS = 12  # listed on the terminal; all of them with --json
 SHARE = 8  # into so many parts free memory is cut, of which rows may take one: fits need several times that
@@ -141,19 +145,19 @@ def _in_memory(
     running.show(facts, json, _lines(facts, running.name_of(data), estimator.get_params() if verbose else {}))
 
 
-def _note_rows_held(estimator: Any) -> None:
+def _note_rows_held(estimator: "RobustAutoencoder") -> None:
     from robustae.estimators.saving import rows_held
 
     if held := rows_held(estimator):
         typer.echo(f"The model holds {held} rows of the data: treat it as you treat them.", err=True)
 
 
-def _at_rate(estimator: Any, rate: float | None) -> Any:
+def _at_rate(estimator: "RobustAutoencoder", rate: float | None) -> Any:
     """Move the threshold to a rate of false alarms, where one is asked for."""
     return estimator if rate is None else estimator.rethreshold(false_alarms=rate)
 
 
-def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
+def _facts(model: "RobustAutoencoder", X: Any, seconds: float) -> dict[str, Any]:
     flagged = int((model.predict(X) < 0).sum())
     return {
         **running.facts_of_fit(model),
@@ -167,7 +171,7 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def _kinds(model: Any) -> dict[str, int]:
+def _kinds(model: "RobustAutoencoder") -> dict[str, int]:
     """How many columns there are of each kind."""
     return {"number": model.n_features_in_} if model.plan_ is None else model.plan_.kinds()
 
@@ -277,7 +281,7 @@ def _one_message() -> Iterator[None]:
         raise typer.Exit(MISUSED) from None
 
 
-def _facts_of_batches(model: Any, seconds: float, speed: float, out: Path) -> dict[str, Any]:
+def _facts_of_batches(model: "RobustAutoencoder", seconds: float, speed: float, out: Path) -> dict[str, Any]:
     """Return the facts of a fit; flagged rows are those of an evenly spread hundred thousand."""
     energies = model._energies_of_fit[0]
     share = float((-energies < model.offset_).mean())

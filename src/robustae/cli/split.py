@@ -12,6 +12,7 @@ from robustae.cli import _running as running
 
 if TYPE_CHECKING:
     from robustae.data import Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 WORST = 5  # cells named on the terminal
 MOST_CELLS = 100_000  # in explain.csv: a film has millions
@@ -112,7 +113,7 @@ def _own_names() -> list[str]:
     return [part + suffix for part in PARTS for suffix in MATRIX_SUFFIXES] + [EXPLAIN]
 
 
-def _account(model: Any, table: "Table", cut: float) -> dict[str, Any]:
+def _account(model: "RobustAutoencoder", table: "Table", cut: float) -> dict[str, Any]:
     """Return the flagged cells with their columns' names, or positions in the file."""
     account = {name: values[:MOST_CELLS] for name, values in model.explain(table.values, cut).items()}
     if not hasattr(model, "feature_names_in_") and table.columns:

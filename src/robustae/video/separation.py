@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,6 +18,10 @@ from robustae.video.maps import MaskSettings, boxes_of, mask_of
 from robustae.video.pixels import Box
 from robustae.video.premises import Cuts, broken
 from robustae.video.stored import load_scene, save_scene
+
+if TYPE_CHECKING:
+    from robustae.video.learned import LearnedScene
+    from robustae.video.scene import Scene
 
 __all__ = ["Batch", "Separation", "separate"]
 
@@ -229,7 +233,7 @@ class Separation:
         Seconds spent in decode, fit and stream.
     """
 
-    def __init__(self, clip: Clip, model: Any, mask_settings: MaskSettings, fit: _Fit):
+    def __init__(self, clip: Clip, model: "Scene | LearnedScene", mask_settings: MaskSettings, fit: _Fit):
         self.clip, self.model, self.mask_settings = clip, model, mask_settings
         self._fit = fit
         self.timings = {**fit.seconds, "stream": 0.0}
@@ -310,7 +314,7 @@ class Separation:
             yield number, frames
             number += len(frames) * self.clip.every
 
-    def _batch(self, model: Any, number: int, frames: np.ndarray) -> Batch:
+    def _batch(self, model: "Scene | LearnedScene", number: int, frames: np.ndarray) -> Batch:
         settings = self._settings_for(model)
         roots = np.empty(frames.shape[:3], np.float32)
         masks, boxes, shown = np.empty(frames.shape[:3], bool), [], []
@@ -322,7 +326,7 @@ class Separation:
         of = partial(_shown, model, frames, shown)
         return Batch(number, _coloured(frames), roots, masks, boxes, of)
 
-    def _settings_for(self, model: Any) -> MaskSettings:
+    def _settings_for(self, model: "Scene | LearnedScene") -> MaskSettings:
         """Without shadows where there are no colours to tell them by."""
         return self.mask_settings if model.coloured else replace(self.mask_settings, shadows=False)
 
@@ -362,7 +366,7 @@ def _mean_squares(roots: np.ndarray) -> np.ndarray:
     return np.array([np.vdot(root, root) / root.size for root in roots], np.float64)
 
 
-def _shown(model: Any, frames: np.ndarray, shown: list[np.ndarray | None]) -> np.ndarray:
+def _shown(model: "Scene | LearnedScene", frames: np.ndarray, shown: list[np.ndarray | None]) -> np.ndarray:
     if any(ground is None for ground in shown):
         return _bytes(model.backgrounds(frames))
     return np.stack(shown)  # type: ignore[arg-type]
@@ -374,7 +378,7 @@ class _Windows:
     def __init__(self, fit: _Fit):
         self.fit, self.kept, self.count = fit, [], 0
 
-    def after(self, frames: np.ndarray, model: Any) -> Any:
+    def after(self, frames: np.ndarray, model: "Scene | LearnedScene") -> "Scene | LearnedScene":
         window = self.fit.window
         if window is None:
             return model
