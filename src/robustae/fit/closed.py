@@ -15,7 +15,7 @@ from robustae.predictors import build
 from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing, row_blocks
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
-from robustae.stats.shallow import Shallow, fit_shallow
+from robustae.stats.shallow import ShallowFit, fit_shallow
 from robustae.stats.thresholds import Calibration
 
 __all__ = ["ClosedFit", "fit_closed"]
@@ -77,7 +77,7 @@ def fit_closed(
     return ClosedFit(model, Result([_objective(rows.cells, weight)], STATUS), calibration)
 
 
-def _full(fit: Shallow, there: np.ndarray) -> np.ndarray:
+def _full(fit: ShallowFit, there: np.ndarray) -> np.ndarray:
     """Return the rows of the fit, what is missing as predicted."""
     full = fit.found.B
     full += fit.scatter.location  # in place: nobody needs the rows about it any more

@@ -22,7 +22,7 @@ from robustae.stats.scales import (
 from robustae.stats.scatter import Scatter, scatter_of, shrinkage_at_least
 from robustae.stats.thresholds import clean_part
 
-__all__ = ["Shallow", "fit_shallow"]
+__all__ = ["ShallowFit", "fit_shallow"]
 
 KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
@@ -37,7 +37,7 @@ WINSORISED = 0.6  # share of the winsorised deviation that is the least scale of
 
 
 @dataclass(frozen=True)
-class Shallow:
+class ShallowFit:
     """A robust fit.
 
     Attributes
@@ -64,7 +64,7 @@ class Shallow:
     residuals: np.ndarray
 
 
-def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: bool = False) -> Shallow:
+def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: bool = False) -> ShallowFit:
     """Fit to rows, anomalies among them or not.
 
     Parameters
@@ -92,7 +92,7 @@ def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: 
     scatter = rows.scatter(kept, shrinkage)
     found = given(scatter, Z, there)
     R = found.left_out(scatter, kept)
-    return Shallow(scatter, _scales(rows, scatter, R, kept), kept, nearest, found, R)
+    return ShallowFit(scatter, _scales(rows, scatter, R, kept), kept, nearest, found, R)
 
 
 class _Rows:
