@@ -22,7 +22,7 @@ OURS, PLAIN = "robust autoencoder", "plain autoencoder"
 Scorer = Callable[[Any], Any]
 
 
-@reading.reads_files
+@options.takes(asked=options.ModelOptions, how=reading.file_options)
 def evaluate(
     data: options.Data,
     label: Annotated[
@@ -53,29 +53,23 @@ def evaluate(
         ),
     ] = False,
     drop: options.Drop = None,
-    contamination: options.Contamination = None,
-    predictor: options.Predictor = None,
-    lam: options.Lam = None,
-    image_shape: options.ImageShape = None,
-    seed: options.Seed = 0,
-    set_: options.Set = None,
-    json: options.Json = False,
     *,
+    asked: options.ModelOptions,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Measure how well known anomalies are found.
 
     No method is given the label. Without --model each method is fitted to the rows that it then ranks.
     """
-    given = options.chosen(predictor, lam, image_shape, contamination)
-    options.refuse_with_model(model, set_, given)
+    settings = asked.settings(model)
     estimator = None if model is None else running.loaded(model)
     wanted = {"positive": positive, "normal": normal, "drop": drop or ()}
     table = reading.read(data, label, how=how, model=estimator, **wanted)
     if estimator is not None:
         table = reading.rows_for(estimator, table)
     running.show_left_out(table)
-    methods = _methods(table, options.settings_of(set_, random_state=seed, **given), estimator, compare)
+    methods = _methods(table, settings, estimator, compare)
     results = [{"method": name} | _measured(score, table) for name, score in methods.items()]
     share = float(table.labels.mean()) if table.labels is not None else 0.0
     facts = {"rows": len(table.values), "anomalies": share, "chance": _chance(share), "methods": results}

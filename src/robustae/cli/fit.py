@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +26,50 @@ COLUMNS = 12  # listed on the terminal; all of them with --json
 SHARE = 8  # into so many parts free memory is cut, of which rows may take one: fits need several times that
 
 
-@reading.reads_files
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a fit in batches goes."""
+
+    checkpoint: Annotated[
+        Path | None,
+        options.option(
+            "DIR",
+            "--checkpoint",
+            help="Folder to which a fit in batches saves its state, so that it can go on after a stop.",
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the state in the folder of --checkpoint, if there is one."),
+    ] = False
+    spill: Annotated[
+        Path | None,
+        options.option(
+            "DIR",
+            "--spill",
+            help="Folder to keep the decoded rows in (as float32), so that later fits start faster.",
+        ),
+    ] = None
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read DATA in batches even if it fits into memory.")
+    ] = False
+    epochs: Annotated[
+        int | None,
+        options.option("NUMBER", "--epochs", help="How often a fit in batches goes through all rows.", min=0),
+    ] = None
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """Where the fit is kept while it goes on."""
+        return {"checkpoint": self.checkpoint, "resume": self.resume, "spill": self.spill}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is asked for that only fits in batches have."""
+        return self.stream or self.epochs is not None or any(self.kept.values())
+
+
+@options.takes(asked=options.ModelOptions, course=BatchOptions, how=reading.file_options)
 def fit(
     data: Annotated[
         list[Path],
@@ -39,44 +83,13 @@ def fit(
     model: Annotated[Path, options.option("FILE", "--model", "-m", help="File to write the model to.")],
     label: options.Label = None,
     drop: options.Drop = None,
-    contamination: options.Contamination = None,
-    false_alarms: options.FalseAlarms = None,
-    predictor: options.Predictor = None,
-    lam: options.Lam = None,
-    image_shape: options.ImageShape = None,
-    seed: options.Seed = 0,
-    set_: options.Set = None,
-    checkpoint: Annotated[
-        Path | None,
-        options.option(
-            "DIR",
-            "--checkpoint",
-            help="Folder to which a fit in batches saves its state, so that it can go on after a stop.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on from the state in the folder of --checkpoint, if there is one."),
-    ] = False,
-    spill: Annotated[
-        Path | None,
-        options.option(
-            "DIR",
-            "--spill",
-            help="Folder to keep the decoded rows in (as float32), so that later fits start faster.",
-        ),
-    ] = None,
-    stream: Annotated[
-        bool, typer.Option("--stream", help="Read DATA in batches even if it fits into memory.")
-    ] = False,
-    epochs: Annotated[
-        int | None,
-        options.option("NUMBER", "--epochs", help="How often a fit in batches goes through all rows.", min=0),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress and all settings.")] = False,
-    json: options.Json = False,
     *,
+    asked: options.ModelOptions,
+    false_alarms: options.FalseAlarms = None,
+    course: BatchOptions,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress and all settings.")] = False,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Fit a model to a table, whether it contains anomalies or not.
 
@@ -86,18 +99,11 @@ def fit(
     several processes (torchrun --nproc-per-node 2 -m robustae fit ...). A fit in batches that was stopped
     goes on with --resume.
     """
-    settings = options.settings_of(
-        set_,
-        random_state=seed,
-        max_iter=epochs,
-        **options.chosen(predictor, lam, image_shape, contamination),
-    )
-    settings = {"verbose": int(verbose or sys.stderr.isatty())} | settings
-    rate = None if false_alarms is None else options.valid_alarms(false_alarms, contamination)
-    course = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
-    if _in_batches_wanted(data, stream or epochs is not None or any(course.values())):
+    settings = {"verbose": int(verbose or sys.stderr.isatty())} | asked.settings(max_iter=course.epochs)
+    rate = None if false_alarms is None else options.valid_alarms(false_alarms, asked.contamination)
+    if _in_batches_wanted(data, course.wanted):
         left_out = [name for name in (label, how.identifier, *(drop or [])) if name is not None]
-        return _in_batches(data, model, (left_out, how), settings, course, rate, json)
+        return _in_batches(data, model, (left_out, how), settings, course.kept, rate, json)
     _in_memory(data, model, (label, drop, how), settings, rate, verbose, json)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LARGE = 2**28  # bytes in float64 from which a file is read in batches
 
 
-@reading.reads_files
+@options.takes(how=reading.file_options)
 def score(
     data: options.DataFiles,
     model: options.Model,
@@ -31,9 +31,9 @@ def score(
     label: options.Label = None,
     drop: options.Drop = None,
     guard: options.Guard = True,
-    json: options.Json = False,
     *,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Score every row of a table, and flag those that are anomalies.
 

@@ -20,7 +20,7 @@ EXPLAIN = "explain.csv"
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 
-@reading.reads_files
+@options.takes(how=reading.file_options)
 def split(
     data: options.Data,
     model: options.Model,
@@ -46,9 +46,9 @@ def split(
     label: options.Label = None,
     drop: options.Drop = None,
     guard: options.Guard = True,
-    json: options.Json = False,
     *,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Split every row into a normal part and outliers, and repair its flagged cells.
 
