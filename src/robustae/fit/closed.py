@@ -18,7 +18,7 @@ from robustae.stats.scales import Weight, scale_beside_spike, some_rows
 from robustae.stats.shallow import ShallowFit, fit_shallow
 from robustae.stats.thresholds import Calibration
 
-__all__ = ["ClosedFit", "fit_closed"]
+__all__ = ["ClosedFit", "closed_fit", "closed_model", "fit_closed", "prepared_rows"]
 
 SOME = 5000  # rows from which the scales of flags come
 STATUS = "fitted in closed form."
@@ -49,20 +49,34 @@ def fit_closed(
         Least noise by column, on the model's scale.
     settings : Settings
     """
+    X, weight, Z, there = prepared_rows(X, weight, preprocessing)
+    fit = fit_shallow(Z, there, weight, settings.clean)
+    R, wider, noise = fit.residuals, fit.found.wider, np.maximum(fit.scale, floor)
+    widening = _widening(R / wider, Z, there, weight, noise) if settings.by_column else 1.0
+    model = closed_model(fit.scatter, noise, preprocessing, settings).having(widening=widening)
+    rows = RowsOfFit(X, weight, model.cells_as(R, _full(fit, there), there, wider), fit.nearest)
+    return closed_fit(model, rows, settings)
+
+
+def prepared_rows(
+    X: np.ndarray, weight: Weight, preprocessing: Preprocessing
+) -> tuple[np.ndarray, Weight, np.ndarray, np.ndarray]:
+    """Return some rows and their weights; the same on the model's scale, filled, and what is there."""
     X, weight = some_rows(X, weight, ROWS)
     Z = preprocessing.scaling.transform(np.ascontiguousarray(X, dtype=np.float64))
     there = ~np.isnan(Z)
-    Z = np.where(there, Z, preprocessing.fill)
-    fit = fit_shallow(Z, there, weight, settings.clean)
-    R, wider, noise = fit.residuals, fit.found.wider, np.maximum(fit.scale, floor)
-    module: Any = build(settings.predictor, Z.shape[1], (), None, torch.Generator())
-    module.set(fit.scatter)
+    return X, weight, np.where(there, Z, preprocessing.fill), there
+
+
+def closed_model(found: Any, noise: np.ndarray, preprocessing: Preprocessing, settings: Settings) -> Model:
+    """Return the model of what a predictor is set to, its energy yet to be fitted."""
+    module: Any = build(settings.predictor, len(noise), (), None, torch.Generator())
+    module.set(found)
     lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
     if not settings.penalty.lam_by_column and settings.auto_lam:
         lam = float(np.median(lam))
-    widening = _widening(R / wider, Z, there, weight, noise) if settings.by_column else 1.0
-    model = Model(
-        module.eval().requires_grad_(False),
+    return Model(
+        module.double().eval().requires_grad_(False),
         settings.penalty,
         lam,
         preprocessing.scaling,
@@ -70,11 +84,13 @@ def fit_closed(
         noise,
         preprocessing.fill,
         ENERGIES["log"](),
-        widening=widening,
     )
-    rows = RowsOfFit(X, weight, model.cells_as(R, _full(fit, there), there, wider), fit.nearest)
+
+
+def closed_fit(model: Model, rows: RowsOfFit, settings: Settings) -> ClosedFit:
+    """Rank the rows, and measure the objective."""
     model, calibration = ranked(model, rows, settings)
-    return ClosedFit(model, Result([_objective(rows.cells, weight)], STATUS), calibration)
+    return ClosedFit(model, Result([_objective(rows.cells, rows.weight)], STATUS), calibration)
 
 
 def _full(fit: ShallowFit, there: np.ndarray) -> np.ndarray:
