@@ -11,6 +11,7 @@ from robustae.fit.energies import ENERGIES, Cells
 from robustae.fit.lambdas import K_NOISE
 from robustae.fit.model import Model
 from robustae.fit.ranking import ROWS, RowsOfFit, ranked
+from robustae.fit.sources import Sources, plain
 from robustae.predictors import build
 from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing, row_blocks
@@ -50,12 +51,23 @@ def fit_closed(
     settings : Settings
     """
     X, weight, Z, there = prepared_rows(X, weight, preprocessing)
-    fit = fit_shallow(Z, there, weight, settings.clean)
-    R, wider, noise = fit.residuals, fit.found.wider, np.maximum(fit.scale, floor)
+    sources = _sources(X, weight, settings)
+    groups = None if sources is None else sources.groups(preprocessing.scaling)
+    fit = fit_shallow(Z, there, weight, settings.clean, groups)
+    full, R = _full(fit, there)
+    wider, noise = fit.found.wider, np.maximum(fit.scale, floor)
     widening = _widening(R / wider, Z, there, weight, noise) if settings.by_column else 1.0
-    model = closed_model(fit.scatter, noise, preprocessing, settings).having(widening=widening)
-    rows = RowsOfFit(X, weight, model.cells_as(R, _full(fit, there), there, wider), fit.nearest)
+    model = closed_model((fit.scatter, groups), noise, preprocessing, settings)
+    model = model.having(widening=widening, sources=sources)
+    rows = RowsOfFit(X, weight, model.cells_as(R, full, there, wider), fit.nearest)
     return closed_fit(model, rows, settings)
+
+
+def _sources(X: np.ndarray, weight: Weight, settings: Settings) -> Sources | None:
+    """Source columns, those of two values among them: in tables, where columns have units of their own."""
+    if not settings.by_column:
+        return settings.sources
+    return (settings.sources or plain(X.shape[1])).with_pairs(X, weight)
 
 
 def prepared_rows(
@@ -68,10 +80,12 @@ def prepared_rows(
     return X, weight, np.where(there, Z, preprocessing.fill), there
 
 
-def closed_model(found: Any, noise: np.ndarray, preprocessing: Preprocessing, settings: Settings) -> Model:
+def closed_model(
+    found: tuple[Any, ...], noise: np.ndarray, preprocessing: Preprocessing, settings: Settings
+) -> Model:
     """Return the model of what a predictor is set to, its energy yet to be fitted."""
     module: Any = build(settings.predictor, len(noise), (), None, torch.Generator())
-    module.set(found)
+    module.set(*found)
     lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
     if not settings.penalty.lam_by_column and settings.auto_lam:
         lam = float(np.median(lam))
@@ -93,11 +107,11 @@ def closed_fit(model: Model, rows: RowsOfFit, settings: Settings) -> ClosedFit:
     return ClosedFit(model, Result([_objective(rows.cells, rows.weight)], STATUS), calibration)
 
 
-def _full(fit: ShallowFit, there: np.ndarray) -> np.ndarray:
-    """Return the rows of the fit, what is missing as predicted."""
-    full = fit.found.B
+def _full(fit: ShallowFit, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the fit, what is missing as predicted, and residuals, 0 where missing."""
+    full, R = fit.found.B, fit.residuals
     full += fit.scatter.location  # in place: nobody needs the rows about it any more
-    return full if there.all() else np.where(there, full, full - fit.found.residuals())
+    return (full, R) if there.all() else (np.where(there, full, full - R), np.where(there, R, 0.0))
 
 
 def _widening(
