@@ -17,7 +17,7 @@ from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourhood, neighbourhood
-from robustae.stats.scales import WIDE, Weight, mad_scale, some_columns
+from robustae.stats.scales import WIDE, Weight, mad_scale, quantile, some_columns
 from robustae.utils.checks import InputError
 
 __all__ = ["ENERGIES", "Cells", "Energy", "Fit", "SourceCells"]
@@ -152,6 +152,10 @@ class Energy:
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         """Energies of rows whose cells are drawn independently from those of the fit."""
         return draw.sums(self.cells(cells), cells.observed)
+
+    def near_share(self, cells: Cells) -> np.ndarray:
+        """What part of being odd comes from the row as a whole, not from its cells, shape (b,)."""
+        return np.zeros(len(cells.R))
 
     def without_rows(self) -> "Energy":
         """Return one of the cells alone, that holds no row of the fit."""
@@ -296,6 +300,9 @@ class Neighbours(Energy):
     def rows(self, cells: Cells) -> Array:
         return _floored(self.near, self.near(cells.Z))
 
+    def near_share(self, cells: Cells) -> np.ndarray:
+        return np.ones(len(cells.R))
+
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         Z = _drawn_rows(cells, cells.off, draw, self.near)[1]
         return _floored(self.near, self.near.of_narrowed(Z))
@@ -326,10 +333,13 @@ class Combined(Log):
     near : Neighbourhood or None
     power_of_near : float
         k.
+    usual : array, shape (2,)
+        Medians of log A and log B over the rows of the fit.
     """
 
     near: Neighbourhood | None = None
     power_of_near: float = 0.0
+    usual: Any = (0.0, 0.0)
     name = "combined"
     needs_rows = True
 
@@ -339,7 +349,8 @@ class Combined(Log):
         alone = Log.fit(cells, weight, kept)
         A, B = alone.energies + LEAST, _floored(near, near(cells.Z))
         power = SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight)
-        return Fit(cls(**vars(alone.energy), near=near, power_of_near=power), A * B**power)
+        usual = np.array([float(quantile(np.log(part), 0.5, weight)) for part in (A, B)])
+        return Fit(cls(**vars(alone.energy), near=near, power_of_near=power, usual=usual), A * B**power)
 
     def rows(self, cells: Cells) -> Array:
         return (super().rows(cells) + LEAST) * self._near(cells.Z)
@@ -348,6 +359,13 @@ class Combined(Log):
         assert self.near is not None
         A, Z = _drawn_rows(cells, self.cells(cells), draw, self.near)
         return (A + LEAST) * _floored(self.near, self.near.of_narrowed(Z)) ** self.power_of_near
+
+    def near_share(self, cells: Cells) -> np.ndarray:
+        """Of what log A + k log B has above the usual."""
+        A, B = super().rows(cells) + LEAST, self._near(cells.Z)
+        over_A = np.maximum(np.log(A) - self.usual[0], 0.0)
+        over_B = np.maximum(np.log(B) - self.power_of_near * self.usual[1], 0.0)
+        return over_B / np.maximum(over_A + over_B, LEAST)
 
     def _near(self, Z: np.ndarray) -> np.ndarray:
         assert self.near is not None
@@ -362,12 +380,13 @@ class Combined(Log):
 
     def arrays(self) -> dict[str, np.ndarray]:
         assert self.near is not None
-        return _arrays(self.near) | super().arrays() | {"power_of_near": np.array(self.power_of_near)}
+        own = {"power_of_near": np.array(self.power_of_near), "usual": np.asarray(self.usual)}
+        return _arrays(self.near) | super().arrays() | own
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Combined":
         near = Neighbourhood(*(arrays[name] for name in ("location", "scale", "references")))
-        return cls(arrays["mean"], arrays["variance"], near, float(arrays["power_of_near"]))
+        return cls(arrays["mean"], arrays["variance"], near, float(arrays["power_of_near"]), arrays["usual"])
 
     def graph(self) -> Any:
         return _CombinedGraph(self)

@@ -217,6 +217,10 @@ class Model:
             raise InputError("the model gives a row no energy: it is damaged, or a cell is too large for it.")
         return found.clip(-LARGEST, LARGEST)
 
+    def near_share(self, block: Block) -> np.ndarray:
+        """What part of being odd comes from the distance to the rows of the fit, shape (b,)."""
+        return self.energy.near_share(self.cells(block))
+
     def cell_shares(self, block: Block) -> np.ndarray:
         """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row.
 
