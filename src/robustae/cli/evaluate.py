@@ -25,14 +25,7 @@ Scorer = Callable[[Any], Any]
 @options.takes(asked=options.ModelOptions, how=reading.file_options)
 def evaluate(
     data: options.Data,
-    label: Annotated[
-        str,
-        options.option(
-            "COLUMN",
-            "--label",
-            help="Column (name or position) that marks known anomalies; not used in the fit.",
-        ),
-    ],
+    label: options.Label,
     model: options.MaybeModel = None,
     positive: Annotated[
         str | None,

@@ -16,7 +16,7 @@ from robustae.predictors import build
 from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing, row_blocks
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
-from robustae.stats.shallow import ShallowFit, fit_shallow
+from robustae.stats.shallow import fit_shallow
 from robustae.stats.thresholds import Calibration
 
 __all__ = ["ClosedFit", "closed_fit", "closed_model", "fit_closed", "prepared_rows"]
@@ -54,12 +54,11 @@ def fit_closed(
     sources = _sources(X, weight, settings)
     groups = None if sources is None else sources.groups(preprocessing.scaling)
     fit = fit_shallow(Z, there, weight, settings.clean, groups)
-    full, R = _full(fit, there)
-    wider, noise = fit.found.wider, np.maximum(fit.scale, floor)
+    R, wider, noise = fit.residuals, fit.wider, np.maximum(fit.scale, floor)
     widening = _widening(R / wider, Z, there, weight, noise) if settings.by_column else 1.0
     model = closed_model((fit.scatter, groups), noise, preprocessing, settings)
     model = model.having(widening=widening, sources=sources)
-    rows = RowsOfFit(X, weight, model.cells_as(R, full, there, wider), fit.nearest)
+    rows = RowsOfFit(X, weight, model.cells_as(R, fit.rows, there, wider), fit.nearest)
     return closed_fit(model, rows, settings)
 
 
@@ -105,13 +104,6 @@ def closed_fit(model: Model, rows: RowsOfFit, settings: Settings) -> ClosedFit:
     """Rank the rows, and measure the objective."""
     model, calibration = ranked(model, rows, settings)
     return ClosedFit(model, Result([_objective(rows.cells, rows.weight)], STATUS), calibration)
-
-
-def _full(fit: ShallowFit, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of the fit, what is missing as predicted, and residuals, 0 where missing."""
-    full, R = fit.found.B, fit.residuals
-    full += fit.scatter.location  # in place: nobody needs the rows about it any more
-    return (full, R) if there.all() else (np.where(there, full, full - R), np.where(there, R, 0.0))
 
 
 def _widening(

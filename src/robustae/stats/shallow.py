@@ -52,18 +52,19 @@ class ShallowFit:
         Rows in the scatter.
     nearest : array of bool, shape (n,)
         The three quarters of the rows nearest to the centre, ties included.
-    found : Given
-        The rows, each cell given the others.
-    residuals : array, shape (n, d)
-        Of the rows, each as if left out; where missing 0, or of what is filled in.
+    rows, residuals : array, shape (n, d)
+        What is missing as predicted; as if each row had been left out, 0 where missing.
+    wider : array, shape (n, d), or 1
+        How many times wider residuals spread for what is missing in the row.
     """
 
     scatter: Scatter
     scale: np.ndarray
     kept: np.ndarray
     nearest: np.ndarray
-    found: Given
+    rows: np.ndarray
     residuals: np.ndarray
+    wider: Any
 
 
 def fit_shallow(
@@ -103,7 +104,12 @@ def fit_shallow(
     scatter = rows.scatter(kept, shrinkage)
     found = given(scatter, Z, there)
     R = rows.residuals(found, scatter, kept)
-    return ShallowFit(scatter, _scales(rows, scatter, R, kept), kept, nearest, found, R)
+    scale = _scales(rows, scatter, R, kept)
+    full = found.B
+    full += scatter.location
+    if not rows.whole:
+        full, R = np.where(there, full, full - R), np.where(there, R, 0.0)
+    return ShallowFit(scatter, scale, kept, nearest, full, R, found.wider)
 
 
 class _Rows:
