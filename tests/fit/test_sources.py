@@ -60,6 +60,19 @@ def test_trust_is_what_makes_the_cells_likeliest():
     assert some.trust == again.trust
 
 
+def test_classes_of_few_rows_and_of_rare_levels_keep_their_shares():
+    cells = one_hot([0] * 60 + [1] * 36 + [2] * 3 + [3], 3)
+    found = Category(np.full(4, 0.25), rare=np.array([False, False, False, True])).counted(cells, None)
+    np.testing.assert_allclose(found.shares, [0.6, 0.36, 0.03, 0.01])
+    assert found.rare.tolist() == [False, False, True, True]
+    p = found.mixed(np.array([[0.1, 0.8, 0.05]]))[0]
+    np.testing.assert_allclose(p[2:], [0.03, 0.01])
+    assert p.sum() == pytest.approx(1) and p[1] < p[0] * 2.5
+    weights = np.where(np.arange(100) < 60, 2.0, 1.0)
+    again = found.counted(np.r_[cells, cells[:60]], None)
+    np.testing.assert_allclose(found.counted(cells, weights).shares, again.shares)
+
+
 def pair(x, weight=None):
     rest = np.linspace(-1, 1, len(x))
     found = plain(2).with_pairs(np.c_[x, rest], weight)
@@ -114,6 +127,7 @@ def test_what_is_saved_comes_back():
         ("index", np.array([0, 2, 2, 3])),
         ("index", np.array([1, 1, 1, 2])),
         ("shares", np.array([0.5, 0.3, 0.2])),
+        ("rare", np.zeros(4)),
         ("shares", np.array([0.5, 0.3, -0.2, 0.9, 0.1])),
         ("categories", np.array([[7, 0.01, 0.98, 0, 1, 0], [2, 0, 0.9, 3, 4.5, 1]])),
         ("categories", np.array([[1, 0.01, 0.98, 0, 0, 0], [2, 0, 0.9, 3, 4.5, 1]])),

@@ -151,7 +151,7 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     if weight is not None:
         X, weight = X[weight > 0], weight[weight > 0]
     if settings.sources is not None:
-        settings = replace(settings, sources=settings.sources.weighed(X, weight))
+        settings = replace(settings, sources=settings.sources.counted(X, weight))
     if traits_of(settings.predictor).closed_form:
         return _closed(X, weight, settings)
     problem, preprocessing, floor = _posed(X, weight, settings)

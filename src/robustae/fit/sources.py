@@ -25,6 +25,7 @@ LEAST = 1e-9  # the probability of a level: 6.1 deviations
 SAME = 1e-6  # of the step between two values: the same
 MISSING, UNKNOWN, OTHER = -1, -2, -3  # codes of cells that are in no class
 TIE = 1e-6  # relative difference of probabilities that are the same
+FEW = 5  # rows of a class from which it is predicted
 WRONG = 0.005  # share of the cells that may be wrong: they say nothing of how the others are predicted
 TRUST = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
@@ -44,6 +45,9 @@ class Category:
         What encoded columns hold: each class but the first has one, in which it alone is high.
     number : bool
         Whether it is a column of numbers, in which other values are as far off as their residuals.
+    rare : array of bool, shape (k,), or None
+        Classes of too few rows to be predicted, or of rare levels that have nothing in common: they keep
+        their shares.
     """
 
     shares: np.ndarray
@@ -52,6 +56,12 @@ class Category:
     low: float = 0.0
     high: float = 1.0
     number: bool = False
+    rare: np.ndarray | None = None
+
+    @property
+    def rare_or_not(self) -> np.ndarray:
+        """Which classes are rare, as numbers, shape (k,)."""
+        return np.zeros(len(self.shares)) if self.rare is None else self.rare.astype(float)
 
     def codes(self, cells: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Return classes of encoded cells, shape (n,): `MISSING`, `UNKNOWN`, `OTHER` or from 0 on."""
@@ -62,17 +72,23 @@ class Category:
             return np.select([~observed[:, 0], other], [MISSING, OTHER], found)
         return np.select([~observed.all(1), (steps < UNSEEN / 2).any(1)], [MISSING, UNKNOWN], found)
 
-    def weighed(self, cells: np.ndarray, weight: np.ndarray) -> "Category":
-        """Return it with the shares that the classes have by weight."""
+    def counted(self, cells: np.ndarray, weight: Weight) -> "Category":
+        """Return it with the shares that the classes have in some rows, the rare ones marked."""
         codes = self.codes(cells, ~np.isnan(cells))
-        counts = np.bincount(codes[codes >= 0], weight[codes >= 0], len(self.shares))
-        return replace(self, shares=counts / counts.sum()) if counts.any() else self
+        known = codes >= 0
+        counts = np.bincount(codes[known], None if weight is None else weight[known], len(self.shares))
+        rare = counts < FEW if self.rare is None else self.rare | (counts < FEW)
+        return replace(self, shares=counts / max(counts.sum(), 1), rare=rare)
 
     def mixed(self, expected: np.ndarray) -> np.ndarray:
         """Return probabilities of the classes, shape (n, k), from the cells expected."""
         values = np.clip(class_values((expected - self.low) / (self.high - self.low)), 0.0, 1.0)
         values /= np.maximum(values.sum(1, keepdims=True), LEAST)
-        return self.trust * values + (1 - self.trust) * self.shares
+        mixed = self.trust * values + (1 - self.trust) * self.shares
+        if self.rare is None or not self.rare.any():
+            return mixed
+        kept, total = 1 - self.shares[self.rare].sum(), mixed[:, ~self.rare].sum(1, keepdims=True)
+        return np.where(self.rare, self.shares, mixed * (kept / np.maximum(total, LEAST)))
 
     def off(
         self, cells: np.ndarray, observed: np.ndarray, expected: np.ndarray, residuals: np.ndarray
@@ -128,12 +144,10 @@ class Sources:
         used = [plan.columns[j] for j in plan.used]
         return cls(plan.groups, tuple(_category(column) if column.graded else None for column in used))
 
-    def weighed(self, X: np.ndarray, weight: Weight) -> "Sources":
+    def counted(self, X: np.ndarray, weight: Weight) -> "Sources":
         """Return them with the shares of levels as they are by weight in encoded rows X, shape (n, d)."""
-        if weight is None:
-            return self
         pairs = zip(self.categories, self.parts, strict=True)
-        return replace(self, categories=tuple(c and c.weighed(X[:, part], weight) for c, part in pairs))
+        return replace(self, categories=tuple(c and c.counted(X[:, part], weight) for c, part in pairs))
 
     def with_pairs(self, X: np.ndarray, weight: Weight) -> "Sources | None":
         """Return them with the columns of X that hold two values, each more than once, as categories.
@@ -230,7 +244,8 @@ class Sources:
         return {
             "index": self.index.astype(np.int64),
             "categories": np.array(rows, dtype=np.float64).reshape(-1, 6),
-            "shares": np.concatenate([c.shares for _, c in there]) if there else np.zeros(0),
+            "shares": np.concatenate([np.zeros(0), *(c.shares for _, c in there)]),
+            "rare": np.concatenate([np.zeros(0), *(c.rare_or_not for _, c in there)]),
         }
 
     @classmethod
@@ -242,7 +257,7 @@ class Sources:
         ValueError
             If they do not fit together.
         """
-        index, rows, shares = arrays["index"], arrays["categories"], arrays["shares"]
+        index, rows, shares, rare = (arrays[name] for name in ("index", "categories", "shares", "rare"))
         steps = np.diff(index, prepend=-1)
         if not ((steps == 0) | (steps == 1)).all() or not len(index):
             raise ValueError("source columns are damaged")
@@ -252,12 +267,18 @@ class Sources:
             raise ValueError("categories are damaged")
         upto = np.cumsum(sizes[which] + 1)
         shared = (rows[:, 1:3] >= 0).all() and (rows[:, 1:3] <= 1).all() and (shares >= 0).all()
-        if not shared or len(shares) != (upto[-1] if len(upto) else 0) or (rows[:, 3] == rows[:, 4]).any():
+        if (
+            not shared
+            or len(rare) != len(shares)
+            or len(shares) != (upto[-1] if len(upto) else 0)
+            or (rows[:, 3] == rows[:, 4]).any()
+        ):
             raise ValueError("shares of levels are damaged")
         found: list[Category | None] = [None] * len(sizes)
-        for k, row, part in zip(which, rows, np.split(shares, upto[:-1]), strict=False):
+        parts = zip(which, rows, np.split(shares, upto[:-1]), np.split(rare > 0, upto[:-1]), strict=False)
+        for k, row, part, few in parts:
             unseen, trust, low, high = map(float, row[1:5])
-            found[k] = Category(part, unseen, trust, low, high, bool(row[5]))
+            found[k] = Category(part, unseen, trust, low, high, bool(row[5]), few)
         return cls(index, tuple(found))
 
 
@@ -287,4 +308,5 @@ def _pair(x: np.ndarray, weight: Weight) -> Category | None:
 
 def _category(column: Any) -> Category:
     shares = np.bincount(classes_of(column, np.arange(len(column.levels))), column.shares)
-    return Category(shares, column.unseen)
+    pooled = np.arange(len(shares)) == column.own
+    return Category(shares, column.unseen, rare=pooled)
