@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from robustae.fit.auto import Settings
-from robustae.fit.energies import ENERGIES, Cells
+from robustae.fit.cells import Cells
+from robustae.fit.energies import ENERGIES
 from robustae.fit.lambdas import K_NOISE
 from robustae.fit.model import Model
 from robustae.fit.ranking import ROWS, RowsOfFit, ranked

@@ -5,14 +5,13 @@ needs more than residuals, and `ENERGIES` names them.
 """
 
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustae.penalties import Penalty
+from robustae.fit.cells import Array, Cells
 from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import KernelComponents, fit_kernel
@@ -20,75 +19,12 @@ from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourho
 from robustae.stats.scales import WIDE, Weight, mad_scale, quantile, some_columns
 from robustae.utils.checks import InputError
 
-__all__ = ["ENERGIES", "Cells", "Energy", "Fit", "SourceCells"]
+__all__ = ["ENERGIES", "Energy", "Fit"]
 
-Array = Any  # a NumPy array or a torch tensor
 FLOOR = 1e-3  # of a squared deviation in each column: distances below are rounding
 LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
 DRAWN = 500  # columns of many whose sum is not taken for Gaussian
 SHARE_OF_NEAR = 0.5  # of neighbours, against cells
-
-
-@dataclass(frozen=True)
-class SourceCells:
-    """Cells of a mixed table by source column.
-
-    Attributes
-    ----------
-    off : array, shape (b, s)
-        How far off they are, in noise deviations; 0 where missing.
-    observed : array of bool, shape (b, s)
-    encoded : array of int, shape (s,)
-        The encoded column of each that is one number, -1 for others.
-    """
-
-    off: Array
-    observed: Array
-    encoded: np.ndarray
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What an energy is computed from: b rows on the model's scale.
-
-    Attributes
-    ----------
-    R : array or tensor, shape (b, d)
-        Residuals, 0 where missing.
-    Z : array or tensor, shape (b, d)
-        Cells as they are, Xhat where missing.
-    observed : array or tensor of bool, shape (b, d)
-    noise : array or tensor, shape (d,) or (b, d)
-        Scales of the residuals, given what is observed.
-    penalty : Penalty
-        Of the rows kept.
-    lam : float or array, shape (d,)
-    sources : SourceCells or None
-        Of a mixed table.
-    """
-
-    R: Array
-    Z: Array
-    observed: Array
-    noise: Array
-    penalty: Penalty
-    lam: Any
-    sources: SourceCells | None = None
-
-    @property
-    def off(self) -> Array:
-        """Residuals in noise deviations; by source column in a mixed table."""
-        return self.R / self.noise if self.sources is None else self.sources.off
-
-    @property
-    def counted(self) -> Array:
-        """Which of these are observed."""
-        return self.observed if self.sources is None else self.sources.observed
-
-    @cached_property
-    def logs(self) -> Array:
-        """log(1 + (r / noise)^2) of every cell."""
-        return _log1p((self.off**2).clip(max=FARTHEST**2))
 
 
 @dataclass(frozen=True)
@@ -189,10 +125,6 @@ def _scaled_sum(found: Array, observed: Array) -> Array:
     counts = observed.sum(1)
     counts = counts.clip(1) if isinstance(counts, np.ndarray) else counts.clamp_min(1)
     return found.sum(1) * (observed.shape[1] / counts)
-
-
-def _log1p(x: Array) -> Array:
-    return np.log1p(x) if isinstance(x, np.ndarray) else torch.log1p(x)
 
 
 class Squared(Energy):

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from robustae.fit.energies import Cells, Energy, SourceCells
+from robustae.fit.cells import Cells, SourceCells
+from robustae.fit.energies import Energy
 from robustae.fit.known import KnownRows
 from robustae.fit.sources import Sources
 from robustae.penalties import Penalty

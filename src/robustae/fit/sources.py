@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from robustae.data.coding import UNSEEN, class_values, classes_of
 from robustae.data.columns import Columns
-from robustae.fit.energies import SourceCells
+from robustae.fit.cells import SourceCells
 from robustae.stats.groups import Groups
 from robustae.stats.scales import Weight, quantile
 
