@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,18 +27,8 @@ def evaluate(
     data: options.Data,
     label: options.Label,
     model: options.MaybeModel = None,
-    positive: Annotated[
-        str | None,
-        options.option("VALUE", "--positive", help="Value of the label that marks anomalies, if not 1."),
-    ] = None,
-    normal: Annotated[
-        str | None,
-        options.option(
-            "VALUE",
-            "--normal",
-            help="Value of the label that marks normal rows; all other values mark anomalies.",
-        ),
-    ] = None,
+    positive: options.Positive = None,
+    normal: options.Normal = None,
     compare: Annotated[
         bool,
         typer.Option(
@@ -53,7 +43,9 @@ def evaluate(
 ) -> None:
     """Measure how well known anomalies are found.
 
-    No method is given the label. Without --model each method is fitted to the rows that it then ranks.
+    No method is given the label. Without --model each method is fitted to the rows that it then ranks. The
+    last line is about the rows that our threshold calls anomalous; false alarms are the share of the normal
+    rows among them.
     """
     settings = asked.settings(model)
     estimator = None if model is None else running.loaded(model)
@@ -62,20 +54,41 @@ def evaluate(
     if estimator is not None:
         table = reading.rows_for(estimator, table)
     running.show_left_out(table)
-    methods = _methods(table, settings, estimator, compare)
+    ours = _Ours(table, settings, estimator)
+    methods = _methods(ours, settings, compare)
     results = [{"method": name} | _measured(score, table) for name, score in methods.items()]
     share = float(table.labels.mean()) if table.labels is not None else 0.0
     facts = {"rows": len(table.values), "anomalies": share, "chance": _chance(share), "methods": results}
+    facts["called"] = ours.calls()
     running.show(facts, json, _lines(facts, data.name))
 
 
-def _methods(
-    table: "Table", settings: dict[str, Any], model: "RobustAutoencoder | None", compare: bool
-) -> dict[str, Scorer]:
+class _Ours:
+    """Our own method: a model that is given, or fitted to the rows that it scores."""
+
+    def __init__(self, table: "Table", settings: dict[str, Any], model: "RobustAutoencoder | None" = None):
+        self.table, self.settings, self.model = table, settings, model
+
+    @cached_property
+    def fitted(self) -> Any:
+        """The model."""
+        return self.model or running.fitted(self.table, self.settings)
+
+    def __call__(self, X: Any) -> Any:
+        return self.fitted.score_samples(X)
+
+    def calls(self) -> dict[str, float]:
+        """How well its threshold calls rows."""
+        from robustae.metrics import of_calls
+
+        return of_calls(self.table.labels, self.fitted.predict(self.table.values) < 0)
+
+
+def _methods(ours: _Ours, settings: dict[str, Any], compare: bool) -> dict[str, Scorer]:
     """Return by name what scores rows, higher being more normal; ours last."""
-    ours = {OURS: partial(_autoencoder, table, settings) if model is None else model.score_samples}
     if not compare:
-        return ours
+        return {OURS: ours}
+    table = ours.table
     from robustae.baselines import comparison_methods
 
     images = not table.mixed and (
@@ -83,12 +96,7 @@ def _methods(
     )
     others = comparison_methods(settings["random_state"], scale_columns=not images)
     scorers = {name: partial(_fit_and_score, make()) for name, make in others.items()}
-    plain = partial(_autoencoder, table, settings | {"lam": float("inf")})
-    return {**scorers, PLAIN: plain, **ours}
-
-
-def _autoencoder(table: "Table", settings: dict[str, Any], X: Any) -> Any:
-    return running.fitted(table, settings).score_samples(X)
+    return {**scorers, PLAIN: _Ours(table, settings | {"lam": float("inf")}), OURS: ours}
 
 
 def _fit_and_score(method: Any, X: Any) -> Any:
@@ -128,4 +136,5 @@ def _lines(facts: dict[str, Any], name: str) -> list[str]:
     return [
         f"{name}: {facts['rows']} rows, {share} anomalies.",
         *running.show_table(("method", *MEASURES.values(), "seconds"), [*rows, chance]),
+        running.line_of_calls(facts["called"], round(facts["anomalies"] * facts["rows"])),
     ]
