@@ -11,7 +11,7 @@ import robustae
 from robustae.cli import main
 from robustae.estimators.autoencoder import RobustAutoencoder
 from robustae.images import inspect, load
-from robustae.images.features import Patches, Strokes
+from robustae.images.features import PatchDictionary, Strokes
 from robustae.images.model import CUT, threshold_of
 from robustae.images.reading import pictures_of, reduced
 from robustae.utils.checks import InputError, NotFound
@@ -349,7 +349,7 @@ def test_features_of_ones_own_are_needed_again(tmp_path, drawn):
 
 def test_patches_answer_to_the_nearest_centre(rng):
     pictures = rng.random((6, 30, 30, 1), dtype=np.float32)
-    features = Patches().fit(pictures)
+    features = PatchDictionary().fit(pictures)
     maps = features(pictures)
     patch, learnt = int(features.learnt["patch"]), features.learnt
     expected = np.zeros(maps.shape[1:])
@@ -359,7 +359,7 @@ def test_patches_answer_to_the_nearest_centre(rng):
     for i, y in enumerate(starts):
         for j, x in enumerate(starts):
             p = pictures[0, y : y + patch, x : x + patch, 0].ravel()
-            p = (p - p.mean()) / (p.std() + Patches.FLAT)
+            p = (p - p.mean()) / (p.std() + PatchDictionary.FLAT)
             p = (p - learnt["mean"]) @ learnt["whitening"]
             distance = np.sqrt(((p - learnt["centres"]) ** 2).sum(axis=1))
             at = np.searchsorted(cells, i, side="right") - 1, np.searchsorted(cells, j, side="right") - 1

@@ -143,6 +143,12 @@ class Shallow(Predictor):
 class _WholeRows(nn.Module):
     """`Shallow` of rows without missing cells."""
 
+    base: Tensor
+    slope: Tensor
+    zero: Tensor
+    step: Tensor
+    pairs: Tensor
+
     def __init__(self, shallow: Shallow):
         super().__init__()
         self.groups = shallow.groups

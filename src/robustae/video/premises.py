@@ -2,9 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from robustae.video.learned import LearnedScene
+    from robustae.video.scene import Scene
+
 
 __all__ = ["Cuts", "broken"]
 
@@ -52,7 +57,9 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(first @ second)
 
 
-def broken(model: Any, shares: np.ndarray, cuts: list[int], seconds_of: SecondsOf) -> list[str]:
+def broken(
+    model: "Scene | LearnedScene", shares: np.ndarray, cuts: list[int], seconds_of: SecondsOf
+) -> list[str]:
     """Return a sentence for each premise that does not hold.
 
     Parameters
@@ -68,7 +75,7 @@ def broken(model: Any, shares: np.ndarray, cuts: list[int], seconds_of: SecondsO
     return [*_camera(model), *_cut(cuts, seconds_of), *_too_much(shares, cuts), *_light(model, cuts)]
 
 
-def _camera(model: Any) -> list[str]:
+def _camera(model: "Scene | LearnedScene") -> list[str]:
     camera = getattr(model, "camera", None)
     if camera is None or not camera.shaking:
         return []
@@ -100,7 +107,7 @@ def _too_much(shares: np.ndarray, cuts: list[int]) -> list[str]:
     ]
 
 
-def _light(model: Any, cuts: list[int]) -> list[str]:
+def _light(model: "Scene | LearnedScene", cuts: list[int]) -> list[str]:
     many = getattr(model, "hidden_", 0)
     if cuts or many == 0 or not hasattr(model, "components"):
         return []
