@@ -44,8 +44,6 @@ class Energy:
     power : float
         Of the energies that makes those of clean rows nearly Gaussian: 1/3 for sums of squares (Wilson and
         Hilferty 1931), 1 for sums of logarithms.
-    by_source : bool
-        In a mixed table it is summed over source columns.
     needs_rows : bool
         It is fitted to the rows.
     of_cells : bool
@@ -54,7 +52,6 @@ class Energy:
 
     name: ClassVar[str]
     power: ClassVar[float] = 1 / 3
-    by_source: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = False
     of_cells: ClassVar[bool] = True
 
@@ -162,7 +159,6 @@ class Log(Energy):
     variance: np.ndarray | None = None
     name = "log"
     power = 1.0
-    by_source = True
 
     @classmethod
     def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":

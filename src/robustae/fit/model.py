@@ -166,17 +166,20 @@ class Model:
         """Return the same from residuals, and rows with Xhat where missing."""
         return self._cells(R, full, observed, self.noise * wider)
 
-    def _cells(self, R: np.ndarray, Z: np.ndarray, observed: np.ndarray, noise: np.ndarray) -> Cells:
+    def _cells(
+        self, R: np.ndarray, Z: np.ndarray, observed: np.ndarray, noise: np.ndarray, left_out: bool = False
+    ) -> Cells:
         by_source = None
         if self.sources is not None:
-            by_source = self._by_source(R / noise, observed, Z, Z - R)
+            by_source = self._by_source(R / noise, observed, Z, Z - R, left_out)
         return Cells(R, Z, observed, noise, self.penalty.kept, self.lam, by_source)
 
     def _by_source(
-        self, off: np.ndarray, observed: np.ndarray, Z: np.ndarray, Zhat: np.ndarray
+        self, off: np.ndarray, observed: np.ndarray, Z: np.ndarray, Zhat: np.ndarray, left_out: bool = False
     ) -> SourceCells:
         assert self.sources is not None
-        return self.sources.cells(off, observed, self.scaling.inverse(Z), self.scaling.inverse(Zhat))
+        seen, expected = self.scaling.inverse(Z), self.scaling.inverse(Zhat)
+        return self.sources.cells(off, observed, seen, expected, left_out)
 
     def trusting(self, cells: Cells, weight: Weight) -> tuple["Model", Cells]:
         """Learn from rows of the fit how far to trust predictions of levels; return what that changes."""
@@ -184,7 +187,7 @@ class Model:
             return self, cells
         seen, expected = self.scaling.inverse(cells.Z), self.scaling.inverse(cells.Z - cells.R)
         model = self.having(sources=self.sources.trusting(seen, cells.observed, expected, weight))
-        return model, model._cells(cells.R, cells.Z, cells.observed, cells.noise)
+        return model, model._cells(cells.R, cells.Z, cells.observed, cells.noise, left_out=True)
 
     def all_cells(self, X: np.ndarray) -> Cells:
         """Return the cells of all rows of X, shape (n, d)."""
@@ -228,7 +231,9 @@ class Model:
         By source column where they are held.
         """
         found = self.energy.shares(self.cells(block))
-        return found if self.sources is None or self.energy.by_source else self.sources.summed(found)
+        if self.sources is None or found.shape[1] == len(self.sources.categories):
+            return found
+        return self.sources.summed(found)
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Codes of the rows of X, shape (n, K)."""

@@ -20,7 +20,7 @@ from robustae.stats.scales import Weight, quantile
 
 __all__ = ["LEAST", "SAME", "TIE", "Sources", "plain"]
 
-FEW = 8  # rows that tell most columns of more than two values
+AT_FIRST = 8  # rows that tell most columns of more than two values
 LEAST = 1e-9  # the probability of a level: 6.1 deviations
 SAME = 1e-6  # of the step between two values: the same
 MISSING, UNKNOWN, OTHER = -1, -2, -3  # codes of cells that are in no class
@@ -48,6 +48,8 @@ class Category:
     rare : array of bool, shape (k,), or None
         Classes of too few rows to be predicted, or of rare levels that have nothing in common: they keep
         their shares.
+    copies : float
+        Weight of the rows that the shares are of.
     """
 
     shares: np.ndarray
@@ -57,6 +59,7 @@ class Category:
     high: float = 1.0
     number: bool = False
     rare: np.ndarray | None = None
+    copies: float = np.inf
 
     @property
     def rare_or_not(self) -> np.ndarray:
@@ -78,23 +81,43 @@ class Category:
         known = codes >= 0
         counts = np.bincount(codes[known], None if weight is None else weight[known], len(self.shares))
         rare = counts < FEW if self.rare is None else self.rare | (counts < FEW)
-        return replace(self, shares=counts / max(counts.sum(), 1), rare=rare)
+        copies = max(counts.sum(), 1)
+        return replace(self, shares=counts / copies, rare=rare, copies=copies)
 
-    def mixed(self, expected: np.ndarray) -> np.ndarray:
-        """Return probabilities of the classes, shape (n, k), from the cells expected."""
+    def without(self, codes: np.ndarray) -> np.ndarray:
+        """Return the shares without one copy of each row, shape (n, k)."""
+        own = codes[:, None] == np.arange(len(self.shares))
+        there = (codes >= 0)[:, None]
+        shares = (self.shares - own / self.copies) / max(1 - 1 / self.copies, SAME)
+        # Met nowhere else it is a level never met.
+        shares = np.maximum(shares, np.where(own, max(self.unseen, LEAST), 0.0))
+        return np.where(there, shares / shares.sum(1, keepdims=True), self.shares)
+
+    def mixed(self, expected: np.ndarray, left_out: np.ndarray | None = None) -> np.ndarray:
+        """Return probabilities of the classes, shape (n, k), from the cells expected.
+
+        `left_out` are the classes of the rows, where they are to be as if each had been left out of the fit.
+        """
+        shares = self.shares[None] if left_out is None else self.without(left_out)
         values = np.clip(class_values((expected - self.low) / (self.high - self.low)), 0.0, 1.0)
         values /= np.maximum(values.sum(1, keepdims=True), LEAST)
-        mixed = self.trust * values + (1 - self.trust) * self.shares
+        mixed = self.trust * values + (1 - self.trust) * shares
         if self.rare is None or not self.rare.any():
             return mixed
-        kept, total = 1 - self.shares[self.rare].sum(), mixed[:, ~self.rare].sum(1, keepdims=True)
-        return np.where(self.rare, self.shares, mixed * (kept / np.maximum(total, LEAST)))
+        kept, total = (part[:, ~self.rare].sum(1, keepdims=True) for part in (shares, mixed))
+        return np.where(self.rare, shares, mixed * (kept / np.maximum(total, LEAST)))
 
     def off(
-        self, cells: np.ndarray, observed: np.ndarray, expected: np.ndarray, residuals: np.ndarray
+        self,
+        cells: np.ndarray,
+        observed: np.ndarray,
+        expected: np.ndarray,
+        residuals: np.ndarray,
+        left_out: bool = False,
     ) -> np.ndarray:
         """Return deviations, shape (n,); `residuals` are of numbers, in noise deviations."""
-        codes, p = self.codes(cells, observed), self.mixed(expected)
+        codes = self.codes(cells, observed)
+        p = self.mixed(expected, codes if left_out else None)
         own = np.take_along_axis(p, np.maximum(codes, 0)[:, None], axis=1)
         tail = np.where(p <= own * (1 + TIE), p, 0.0).sum(1)
         tail = np.select([codes == MISSING, codes == UNKNOWN], [1.0, self.unseen], tail)
@@ -116,7 +139,7 @@ class Category:
         return max(tried, key=lambda one: one._likelihood(codes[known], expected[known], of_rows))
 
     def _likelihood(self, codes: np.ndarray, expected: np.ndarray, weight: Weight) -> float:
-        logs = np.log(np.maximum(self.mixed(expected)[np.arange(len(codes)), codes], LEAST))
+        logs = np.log(np.maximum(self.mixed(expected, codes)[np.arange(len(codes)), codes], LEAST))
         kept = logs >= quantile(logs, WRONG, weight)
         return float(np.average(logs[kept], weights=None if weight is None else weight[kept]))
 
@@ -200,7 +223,12 @@ class Sources:
         return np.add.reduceat(found, [part.start for part in self.parts], axis=1)
 
     def cells(
-        self, off: np.ndarray, observed: np.ndarray, cells: np.ndarray, expected: np.ndarray
+        self,
+        off: np.ndarray,
+        observed: np.ndarray,
+        cells: np.ndarray,
+        expected: np.ndarray,
+        left_out: bool = False,
     ) -> SourceCells:
         """Return what energies are made of.
 
@@ -211,13 +239,16 @@ class Sources:
         observed : array of bool, shape (n, d)
         cells, expected : array, shape (n, d)
             Encoded cells and what they are expected to be, in the user's units.
+        left_out : bool
+            Whether the rows are of the fit, and levels as likely as if each had been left out.
         """
         encoded, parts = self.encoded, self.parts
         found = off[:, np.maximum(encoded, 0)]
         for k, category in enumerate(self.categories):
             part = parts[k]
             if category is not None:
-                found[:, k] = category.off(cells[:, part], observed[:, part], expected[:, part], off[:, part])
+                of_part = (array[:, part] for array in (cells, observed, expected, off))
+                found[:, k] = category.off(*of_part, left_out)
             elif encoded[k] < 0:
                 found[:, k] = np.sqrt(np.expm1(np.log1p(off[:, part] ** 2).mean(1)))
         return SourceCells(found, observed[:, [part.start for part in parts]], encoded)
@@ -289,7 +320,7 @@ def plain(d: int) -> Sources:
 
 def _perhaps_pairs(X: np.ndarray) -> np.ndarray:
     """Columns of at most two values in a few rows: most columns of numbers have more."""
-    some = np.sort(X[np.linspace(0, len(X) - 1, FEW).astype(int)], axis=0)
+    some = np.sort(X[np.linspace(0, len(X) - 1, AT_FIRST).astype(int)], axis=0)
     return (np.diff(some, axis=0) > 0).sum(0) < 2
 
 
@@ -303,7 +334,8 @@ def _pair(x: np.ndarray, weight: Weight) -> Category | None:
     if shares.min() < 2:
         return None
     first, other = (float(low), float(high)) if shares[0] >= shares[1] else (float(high), float(low))
-    return Category(np.sort(shares)[::-1] / shares.sum(), low=first, high=other, number=True)
+    copies = shares.sum()
+    return Category(np.sort(shares)[::-1] / copies, low=first, high=other, number=True, copies=copies)
 
 
 def _category(column: Any) -> Category:

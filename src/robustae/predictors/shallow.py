@@ -60,7 +60,7 @@ class Shallow(Predictor):
         if groups is not None:
             parts["grouped"] = np.stack([groups.source, groups.levels, groups.zero, groups.one])
         for name, values in parts.items():
-            self.register_buffer(name, torch.from_numpy(np.array(values, dtype=np.float64)))
+            self.register_buffer(name, torch.from_numpy(np.array(values, dtype=np.float64, order="C")))
 
     @property
     def scatter(self) -> Scatter:

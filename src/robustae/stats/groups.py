@@ -10,6 +10,7 @@ They are pi_k where the other columns say nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -85,12 +86,14 @@ class Groups:
         for part in self.parts:
             for rows, inner in _inner(scatter, missing, holes, part):
                 at = np.ix_(rows, part)
-                apart = _solved(inner, found.products[at])
+                apart, moved = _solved(inner, found.products[at]), 0.0
                 if room is not None and inside is not None:
                     own = scatter.part * (found.products[at] * apart).sum(1, keepdims=True)
                     alone = scatter.moved_by_one * apart / (room[rows] + own)
                     apart = np.where(inside[rows, None], alone, apart)
-                R[at] = found.B[at] - self._expected(found.B[at] - apart, inner, scatter, part)
+                    moved = np.where(inside[rows, None], found.B[at] * (scatter.moved_by_one - 1), 0.0)
+                mu = found.B[at] - apart
+                R[at] = found.B[at] - self._expected(mu, inner, scatter, part, moved)
         return R
 
     def log_odds(self, scatter: Scatter) -> tuple[np.ndarray, np.ndarray]:
@@ -102,15 +105,21 @@ class Groups:
         base = prior + (1 / scatter.variances - scatter.pivots) * (high**2 - low**2) / 2
         return np.where(self.levels, base, 0.0), np.where(self.levels, scatter.pivots * step, 0.0)
 
-    def _expected(self, mu: np.ndarray, inner: np.ndarray, scatter: Scatter, part: np.ndarray) -> np.ndarray:
-        """About the location: mu, of levels the mean of the points by their probabilities."""
+    def _expected(
+        self, mu: np.ndarray, inner: np.ndarray, scatter: Scatter, part: np.ndarray, moved: Any = 0.0
+    ) -> np.ndarray:
+        """About the location: mu, of levels the mean of the points by their probabilities.
+
+        `moved` is how much farther each row lies from the location that it has been left out of.
+        """
         if not self.levels[part[0]]:
             return mu
         zero, step = self.zero[part] - scatter.location[part], (self.one - self.zero)[part]
         points = zero + np.vstack([np.zeros(len(part)), np.diag(step)])
-        shares = np.clip(-zero / step, LEAST, 1.0)
-        prior = np.append(max(1 - shares.sum(), LEAST), shares)
-        own = np.einsum("kg,gh,kh->k", points, np.linalg.inv(scatter.covariance(part)), points)
+        shares = np.clip(-(zero + np.atleast_2d(moved)) / step, LEAST, 1.0)
+        prior = np.column_stack([np.maximum(1 - shares.sum(1), LEAST), shares])
+        A = np.linalg.inv(scatter.covariance(part))
+        own = np.einsum("kg,gh,kh->k", points, A, points) + 2 * (moved + np.zeros((1, len(part)))) @ A @ points.T
         across = np.einsum("...gh,kh->...kg", inner, points)
         bent = np.einsum("...kg,kg->...k", across, points)
         towards = mu @ across.T if inner.ndim == 2 else np.einsum("nkg,ng->nk", across, mu)
