@@ -23,7 +23,7 @@ def plain(values: np.ndarray) -> np.ndarray:
         return values.astype(str).astype(object)
     if values.dtype.kind != "O":
         return values
-    cells = [None if _is_null(value) else value for value in values.tolist()]
+    cells = [value if type(value) is str or not _is_null(value) else None for value in values.tolist()]
     kinds = {type(cell) for cell in cells if cell is not None}
     whole = _of_one_kind(cells, kinds)
     return _objects(cells) if whole is None else whole
@@ -67,7 +67,7 @@ def foreign(values: np.ndarray) -> str:
     if values.dtype.kind != "O":
         return "complex" if values.dtype.kind == "c" else ""
     known = (str, bool, np.bool_, numbers.Real, dt.date, dt.time, dt.timedelta)
-    kinds = {type(value) for value in values.tolist() if not _is_null(value)}
+    kinds = {type(value) for value in values.tolist() if type(value) is not str and not _is_null(value)}
     return next((kind.__name__ for kind in kinds if not _is_known(kind, known)), "")
 
 

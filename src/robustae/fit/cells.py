@@ -26,11 +26,15 @@ class SourceCells:
     observed : array of bool, shape (b, s)
     encoded : array of int, shape (s,)
         The encoded column of each that is one number, -1 for others.
+    usual : array, shape (2, b, s), or 0
+        Mean and variance that log(1 + off^2) of a level has by its probabilities, where cells are missing
+        in its row; 0 for others.
     """
 
     off: Array
     observed: Array
     encoded: np.ndarray
+    usual: Array = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,12 @@ class Cells:
     def counted(self) -> Array:
         """Which of these are observed."""
         return self.observed if self.sources is None else self.sources.observed
+
+    @property
+    def usual(self) -> tuple[Array, Array]:
+        """Least mean and variance of `logs`, given what is observed in the row."""
+        found = 0.0 if self.sources is None else self.sources.usual
+        return (found[0], found[1]) if np.ndim(found) else (0.0, 0.0)
 
     @cached_property
     def logs(self) -> Array:

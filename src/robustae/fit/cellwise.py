@@ -12,8 +12,9 @@ from robustae.predictors import traits_of
 __all__ = ["judged"]
 
 NEAR = 0.8  # cells so far off against the worst of their row are set aside with it
-MOST = 0.5  # of a row's cells are set aside: beyond that nothing says which are sound
+MOST = 0.5  # of a row's source cells are set aside: beyond that nothing says which are sound
 STEPS = 50
+ROUNDING = 1e-9
 
 
 def judged(model: Model, rows: NumberRows, block: Block, cut: float) -> Block:
@@ -27,12 +28,13 @@ def judged(model: Model, rows: NumberRows, block: Block, cut: float) -> Block:
     if not traits_of(model.predictor).conditional:
         return block
     aside = np.zeros(block.R.shape, bool)
-    room = MOST * block.observed.sum(1)
+    weights = np.ones(block.R.shape[1]) if model.sources is None else model.sources.weights
+    room = MOST * (block.observed @ weights) * (1 + ROUNDING)
     active = np.arange(len(block.R))
     found = block
     for _ in range(STEPS):
         more = _worst(model, rows, found, active, aside, cut)
-        full = np.flatnonzero(more.any(1) & ((aside | more).sum(1) > room))
+        full = np.flatnonzero(more.any(1) & ((aside | more) @ weights > room))
         aside[full] = more[full] = False
         active = np.flatnonzero(more.any(1))
         if not len(active) and not len(full):

@@ -147,7 +147,8 @@ class Log(Energy):
     """A = sum log(1 + (r / noise)^2), over source columns.
 
     Where cells are missing it is that of whole rows of the same deviation, (A - m) / sqrt(v) with m and v the
-    sums over the observed columns of the mean and the variance of their cells; not fitted, in proportion.
+    sums over the observed columns of the mean and the variance of their cells, those of levels at least what
+    their probabilities give where less is known of the row; not fitted, in proportion.
 
     Attributes
     ----------
@@ -169,7 +170,7 @@ class Log(Energy):
         return cells.logs
 
     def rows(self, cells: Cells) -> Array:
-        return self._sums(self.cells(cells), cells.counted)
+        return self._sums(self.cells(cells), cells.counted, cells.usual)
 
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         found, counted = self.cells(cells), cells.counted
@@ -179,13 +180,14 @@ class Log(Energy):
         some = draw.sums(found[:, columns], counted[:, columns])
         return some + draw.others(found, counted, columns)
 
-    def _sums(self, found: Array, observed: Array) -> Array:
+    def _sums(self, found: Array, observed: Array, least: tuple[Array, Array]) -> Array:
         total = found.sum(1)
         if observed.all():
             return total
         if self.mean is None or self.variance is None:
             return _scaled_sum(found, observed)
-        mean, variance = observed @ self.mean, observed @ self.variance
+        pairs = zip((self.mean, self.variance), least, strict=True)
+        mean, variance = ((observed * np.maximum(own, one)).sum(1) for own, one in pairs)
         scaled = (total - mean) * np.sqrt(self.variance.sum() / np.maximum(variance, 1e-12))
         return np.maximum(self.mean.sum() + scaled, 0.0)
 

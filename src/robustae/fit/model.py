@@ -172,6 +172,9 @@ class Model:
         by_source = None
         if self.sources is not None:
             by_source = self._by_source(R / noise, observed, Z, Z - R, left_out)
+            if not observed.all():
+                usual = self.sources.usual(observed, self.scaling.inverse(Z - R))
+                by_source = replace(by_source, usual=usual)
         return Cells(R, Z, observed, noise, self.penalty.kept, self.lam, by_source)
 
     def _by_source(

@@ -118,13 +118,18 @@ class Category:
         """Return deviations, shape (n,); `residuals` are of numbers, in noise deviations."""
         codes = self.codes(cells, observed)
         p = self.mixed(expected, codes if left_out else None)
-        own = np.take_along_axis(p, np.maximum(codes, 0)[:, None], axis=1)
-        tail = np.where(p <= own * (1 + TIE), p, 0.0).sum(1)
-        tail = np.select([codes == MISSING, codes == UNKNOWN], [1.0, self.unseen], tail)
-        found = np.abs(ndtri(np.clip(tail, LEAST, 1.0) / 2))
+        tail = _tail(p, np.take_along_axis(p, np.maximum(codes, 0)[:, None], axis=1))
+        found = _beyond(np.select([codes == MISSING, codes == UNKNOWN], [1.0, self.unseen], tail))
         if not self.number:
             return found
         return np.where(codes == OTHER, residuals[:, 0], np.sign(residuals[:, 0]) * found)
+
+    def usual(self, expected: np.ndarray) -> np.ndarray:
+        """Return mean and variance of log(1 + off^2) by the probabilities, shape (2, n)."""
+        p = self.mixed(expected)
+        logs = np.column_stack([np.log1p(_beyond(_tail(p, own[:, None])) ** 2) for own in p.T])
+        mean = (p * logs).sum(1)
+        return np.stack([mean, (p * logs**2).sum(1) - mean**2])
 
     def trusting(
         self, cells: np.ndarray, observed: np.ndarray, expected: np.ndarray, weight: Weight
@@ -205,6 +210,11 @@ class Sources:
         named = [c is not None and not c.number for c in self.categories]
         return np.array(named)[self.index]
 
+    @property
+    def weights(self) -> np.ndarray:
+        """What encoded columns count, shape (d,): those of a source column 1 together."""
+        return 1 / np.bincount(self.index)[self.index]
+
     def groups(self, scaling: Any) -> Groups:
         """Which encoded columns belong together, for predictors."""
         found = [self.categories[k] for k in self.index]
@@ -252,6 +262,15 @@ class Sources:
             elif encoded[k] < 0:
                 found[:, k] = np.sqrt(np.expm1(np.log1p(off[:, part] ** 2).mean(1)))
         return SourceCells(found, observed[:, [part.start for part in parts]], encoded)
+
+    def usual(self, observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """Return what `SourceCells` holds of rows with missing cells; arrays as of `cells`."""
+        found = np.zeros((2, len(observed), len(self.categories)))
+        rows = ~observed.all(1)
+        for k, (category, part) in enumerate(zip(self.categories, self.parts, strict=True)):
+            if category is not None:
+                found[:, rows, k] = category.usual(expected[rows, part])
+        return found
 
     def judged(self, cells: SourceCells) -> np.ndarray:
         """Return deviations by which cells are judged, shape (n, s): none for texts."""
@@ -311,6 +330,16 @@ class Sources:
             unseen, trust, low, high = map(float, row[1:5])
             found[k] = Category(part, unseen, trust, low, high, bool(row[5]), few)
         return cls(index, tuple(found))
+
+
+def _tail(p: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Probability of all classes no likelier than `own`, shape (n,)."""
+    return np.where(p <= own * (1 + TIE), p, 0.0).sum(1)
+
+
+def _beyond(tail: np.ndarray) -> np.ndarray:
+    """Beyond how many deviations a Gaussian value lies, both ways, with such a probability."""
+    return np.abs(ndtri(np.clip(tail, LEAST, 1.0) / 2))
 
 
 def plain(d: int) -> Sources:

@@ -57,6 +57,16 @@ class Groups:
             alone[part] = False
         return alone
 
+    def rows_of_levels(self, Z: np.ndarray, there: np.ndarray) -> list[np.ndarray]:
+        """Return the rows of every level of every category, of more than two rows."""
+        found = []
+        for part in self.parts:
+            if self.levels[part[0]]:
+                own = np.abs(Z[:, part] - self.one[part]) < np.abs(Z[:, part] - self.zero[part])
+                own = np.column_stack([~own.any(1), own]) & there[:, part].all(1, keepdims=True)
+                found += [np.flatnonzero(column) for column in own.T]
+        return [rows for rows in found if len(rows) > 2]
+
     def distances(self, scatter: Scatter, products: np.ndarray) -> np.ndarray:
         """Squared distances of the columns in no group, given those in groups, shape (n,).
 

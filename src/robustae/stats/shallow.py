@@ -4,6 +4,7 @@ Cells are in robust deviations of their columns, 0 the location.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ from robustae.stats.thresholds import clean_part
 __all__ = ["ShallowFit", "fit_shallow"]
 
 KEPT = 0.75
+OF_LEVEL = 0.5  # of the rows of a level
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
+WITHIN = 3.0  # deviations
 SOME = 5000  # rows from which the start and scales come
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
@@ -175,6 +178,32 @@ class _Rows:
         R = found.left_out(scatter, kept)
         return R if self.groups is None else self.groups.residuals(R, found, scatter, self.there, kept)
 
+    def at_first(self) -> np.ndarray:
+        """Distances before any scatter is known; beside groups by that of all rows, no cell far out in it.
+
+        The numbers of a level may all lie far from those of others: without it the level would not be kept.
+        """
+        if self.groups is None:
+            observed = np.maximum(self.there.sum(1), 1)
+            return (np.log1p(self.Z**2) * self.there).sum(1) * (self.Z.shape[1] / observed)
+        Z = np.where(self.groups.alone, self.Z.clip(-WITHIN, WITHIN), self.Z)
+        rows = _Rows(Z, self.there, self.weight, self.groups)
+        return rows.distances(rows.scatter(np.ones(len(self), bool)))
+
+    def nearest(self, distances: np.ndarray) -> np.ndarray:
+        """The nearest rows, and half of those of every level: others say nothing of what goes with it."""
+        kept = _nearest(distances, self.weight, KEPT)
+        for rows in self.by_level:
+            weight = self.weights(rows)
+            if np.average(kept[rows], weights=weight) < OF_LEVEL:
+                kept[rows] |= _nearest(distances[rows], weight, OF_LEVEL)
+        return kept
+
+    @cached_property
+    def by_level(self) -> list[np.ndarray]:
+        """Rows of each level."""
+        return [] if self.groups is None else self.groups.rows_of_levels(self.Z, self.there)
+
     def distances(self, scatter: Scatter) -> np.ndarray:
         """Squared distances, those of rows with missing cells as for whole rows of their probability."""
         if self.whole and self.groups is None:
@@ -193,25 +222,23 @@ def _concentrated(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
     if len(rows) >= 2 * SOME:
         few = rows.some()
         distances = rows.distances(few.scatter(_concentrated(few)[0]))
-        return _nearest(distances, rows.weight), distances
-    there = rows.there[:, rows.asked]
-    logs = np.log1p(rows.Z[:, rows.asked] ** 2) * there
-    distances = logs.sum(1) * (there.shape[1] / np.maximum(there.sum(1), 1))
+        return rows.nearest(distances), distances
+    distances = rows.at_first()
     kept = np.zeros(len(rows), bool)
     for _ in range(STEPS):
-        before, kept = kept, _nearest(distances, rows.weight)
+        before, kept = kept, rows.nearest(distances)
         if (before == kept).all():
             break
         distances = rows.distances(rows.scatter(kept))
     return kept, distances
 
 
-def _nearest(distances: np.ndarray, weight: Weight) -> np.ndarray:
-    """Rows that make up the nearest `KEPT` of the weight, and those as near as the last of them."""
+def _nearest(distances: np.ndarray, weight: Weight, share: float) -> np.ndarray:
+    """Rows that make up the nearest `share` of the weight, and those as near as the last of them."""
     w = np.ones(len(distances)) if weight is None else weight
     order = np.argsort(distances, kind="stable")
     upto = np.cumsum(w[order])
-    last = min(np.searchsorted(upto, max(KEPT * upto[-1], min(2.0, upto[-1])) * (1 - 1e-12)), len(order) - 1)
+    last = min(np.searchsorted(upto, max(share * upto[-1], min(2.0, upto[-1])) * (1 - 1e-12)), len(order) - 1)
     return distances <= distances[order[last]] * (1 + TIE)
 
 
