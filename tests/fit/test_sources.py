@@ -137,3 +137,23 @@ def test_what_is_saved_comes_back():
 def test_what_is_damaged_is_refused(name, values):
     with pytest.raises(ValueError, match="damaged"):
         Sources.of_arrays(saved() | {name: values})
+
+
+def test_shares_without_a_row_are_those_of_the_others():
+    codes = np.array([0] * 6 + [1] * 3 + [2] * 2 + [-1])
+    cells = np.where(codes[:, None] < 0, np.nan, one_hot(codes, 2))
+    found = category(0.4, 0.3, 0.3, unseen=0.1).counted(cells, None)
+    for row in (0, 6, 9):
+        others = found.counted(np.delete(cells, row, axis=0), None)
+        np.testing.assert_allclose(found.without(codes)[row], others.shares)
+    np.testing.assert_allclose(found.without(codes)[11], found.shares)
+    once = category(0.5, 0.5, unseen=0.1).counted(one_hot([0] * 9 + [1], 1), None)
+    assert once.without(np.array([1]))[0, 1] == pytest.approx(0.1 / 1.1)
+
+
+def test_what_is_usual_of_a_level_is_by_its_probabilities():
+    rng, shares = np.random.default_rng(4), np.array([0.5, 0.2, 0.2, 0.1])
+    found = category(*shares)
+    drawn = np.log1p(off(found, one_hot(rng.choice(4, 200_000, p=shares), 3)) ** 2)
+    mean, variance = found.usual(np.zeros((1, 3)))[:, 0]
+    np.testing.assert_allclose([mean, variance], [drawn.mean(), drawn.var()], rtol=0.02)

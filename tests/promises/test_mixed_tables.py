@@ -139,3 +139,69 @@ def test_saved_and_weighted_models_agree(tmp_path):
     again = load(tmp_path / "m.rae")
     np.testing.assert_array_equal(again.score_samples(X), one.score_samples(X))
     np.testing.assert_array_equal(again.flags(new), one.flags(new))
+
+
+def makes(n, seed):
+    """Numbers that differ from make to make, by far more than within one, and the make."""
+    rng = np.random.default_rng(seed)
+    make = rng.integers(9, size=n)
+    centres = 3 * np.random.default_rng(20).normal(size=(9, 5))
+    X = pandas.DataFrame(centres[make] + 0.3 * rng.normal(size=(n, 5)), columns=list("abcde"))
+    return X.assign(make=np.array(list("RSTUVWXYZ"))[make])
+
+
+@pytest.mark.parametrize("wrong", [0, 4, 25])
+def test_no_level_is_given_up_for_its_numbers(wrong):
+    X = makes(1000, 21)
+    X.loc[: wrong - 1, "make"] = X.loc[: wrong - 1, "make"].map(
+        dict(zip("RSTUVWXYZ", "STUVWXYZR", strict=True))
+    )
+    model, new = fitted(X), makes(2000, 22)
+    assert np.asarray(model.flags(new)).mean() < 0.01
+    assert share_called(model, new) < 0.03
+    assert np.all(model.predict(X)[:wrong] == -1)
+
+
+def test_a_category_of_many_levels_is_set_aside_as_one_cell():
+    rng = np.random.default_rng(23)
+    numbers = rng.normal(size=(1500, 1)) + 0.2 * rng.normal(size=(1500, 5))
+    X = pandas.DataFrame(numbers, columns=list("abcde"))
+    X["grade"] = np.array(list("PQRSTUVWXYZ"))[np.digitize(numbers[:, 0], np.linspace(-1.5, 1.5, 10))]
+    model, new = fitted(X), X[:200].copy()
+    new["grade"] = "never met"
+    new["b"] += 8.0
+    flags = model.flags(new)
+    assert flags["grade"].all() and flags["b"].all()
+    assert flags[["a", "c", "d", "e"]].to_numpy().mean() < 0.03
+
+
+@pytest.mark.parametrize("column", ["fuel", "class", "weight"])
+def test_a_cell_alone_in_its_row_is_no_outlier(column):
+    model, new = fitted(cars(700, 24)), cars(1000, 25)
+    assert share_called(model, new.mask(np.tile(new.columns != column, (len(new), 1)))) < 0.08
+
+
+def test_many_words_that_tell_nothing_are_called_as_often_in_new_rows():
+    def noise(n, seed):
+        rng = np.random.default_rng(seed)
+        columns = {f"k{j}": rng.choice(["u", "v", "w"], n) for j in range(100)}
+        return pandas.DataFrame(columns).assign(a=rng.normal(size=n), b=rng.normal(size=n))
+
+    found = [share_called(fitted(noise(500, 30 + k)), noise(1500, 40 + k)) for k in range(3)]
+    assert np.mean(found) < 0.02
+
+
+def test_a_saved_fit_of_fewer_rows_than_columns_scores_to_the_last_bit(tmp_path):
+    model, new = fitted(cars(11, 26)), cars(300, 27)
+    model.save(tmp_path / "m.rae")
+    np.testing.assert_array_equal(load(tmp_path / "m.rae").score_samples(new), model.score_samples(new))
+
+
+@pytest.mark.parametrize("energy", ["envelope", "squared", "log"])
+def test_every_energy_explains_words(energy):
+    X = cars(300, 28)
+    model = fitted(X, energy=energy)
+    X.loc[0, "fuel"], X.loc[1, "weight"] = "steam", 9000.0
+    account = model.explain(X, top=100)
+    assert {(0, "fuel"), (1, "weight")} <= set(zip(account["row"], account["column"], strict=True))
+    assert (account.groupby("row")[["share", "neighbours"]].sum().sum(axis=1) < 1 + 1e-9).all()

@@ -26,7 +26,7 @@ class SourceCells:
     observed : array of bool, shape (b, s)
     encoded : array of int, shape (s,)
         The encoded column of each that is one number, -1 for others.
-    usual : array, shape (2, b, s), or 0
+    usual : array, shape (2, b, s), or None
         Mean and variance that log(1 + off^2) of a level has by its probabilities, where cells are missing
         in its row; 0 for others.
     """
@@ -34,7 +34,7 @@ class SourceCells:
     off: Array
     observed: Array
     encoded: np.ndarray
-    usual: Array = 0.0
+    usual: Array = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Cells:
     @property
     def usual(self) -> tuple[Array, Array]:
         """Least mean and variance of `logs`, given what is observed in the row."""
-        found = 0.0 if self.sources is None else self.sources.usual
-        return (found[0], found[1]) if np.ndim(found) else (0.0, 0.0)
+        found = None if self.sources is None else self.sources.usual
+        return (0.0, 0.0) if found is None else (found[0], found[1])
 
     @cached_property
     def logs(self) -> Array:

@@ -190,7 +190,8 @@ class Model:
             return self, cells
         seen, expected = self.scaling.inverse(cells.Z), self.scaling.inverse(cells.Z - cells.R)
         model = self.having(sources=self.sources.trusting(seen, cells.observed, expected, weight))
-        return model, model._cells(cells.R, cells.Z, cells.observed, cells.noise, left_out=True)
+        left_out = traits_of(self.predictor).closed_form
+        return model, model._cells(cells.R, cells.Z, cells.observed, cells.noise, left_out)
 
     def all_cells(self, X: np.ndarray) -> Cells:
         """Return the cells of all rows of X, shape (n, d)."""

@@ -257,8 +257,8 @@ class Sources:
         for k, category in enumerate(self.categories):
             part = parts[k]
             if category is not None:
-                of_part = (array[:, part] for array in (cells, observed, expected, off))
-                found[:, k] = category.off(*of_part, left_out)
+                seen, there, mu, R = (array[:, part] for array in (cells, observed, expected, off))
+                found[:, k] = category.off(seen, there, mu, R, left_out)
             elif encoded[k] < 0:
                 found[:, k] = np.sqrt(np.expm1(np.log1p(off[:, part] ** 2).mean(1)))
         return SourceCells(found, observed[:, [part.start for part in parts]], encoded)

@@ -129,7 +129,10 @@ class Groups:
         shares = np.clip(-(zero + np.atleast_2d(moved)) / step, LEAST, 1.0)
         prior = np.column_stack([np.maximum(1 - shares.sum(1), LEAST), shares])
         A = np.linalg.inv(scatter.covariance(part))
-        own = np.einsum("kg,gh,kh->k", points, A, points) + 2 * (moved + np.zeros((1, len(part)))) @ A @ points.T
+        own = (
+            np.einsum("kg,gh,kh->k", points, A, points)
+            + 2 * (moved + np.zeros((1, len(part)))) @ A @ points.T
+        )
         across = np.einsum("...gh,kh->...kg", inner, points)
         bent = np.einsum("...kg,kg->...k", across, points)
         towards = mu @ across.T if inner.ndim == 2 else np.einsum("nkg,ng->nk", across, mu)
