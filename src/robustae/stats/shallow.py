@@ -31,7 +31,6 @@ KEPT = 0.75
 OF_LEVEL = 0.5  # of the rows of a level
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
-WITHIN = 3.0  # deviations
 SOME = 5000  # rows from which the start and scales come
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
@@ -178,18 +177,6 @@ class _Rows:
         R = found.left_out(scatter, kept)
         return R if self.groups is None else self.groups.residuals(R, found, scatter, self.there, kept)
 
-    def at_first(self) -> np.ndarray:
-        """Distances before any scatter is known; beside groups by that of all rows, no cell far out in it.
-
-        The numbers of a level may all lie far from those of others: without it the level would not be kept.
-        """
-        if self.groups is None:
-            observed = np.maximum(self.there.sum(1), 1)
-            return (np.log1p(self.Z**2) * self.there).sum(1) * (self.Z.shape[1] / observed)
-        Z = np.where(self.groups.alone, self.Z.clip(-WITHIN, WITHIN), self.Z)
-        rows = _Rows(Z, self.there, self.weight, self.groups)
-        return rows.distances(rows.scatter(np.ones(len(self), bool)))
-
     def nearest(self, distances: np.ndarray) -> np.ndarray:
         """The nearest rows, and half of those of every level: others say nothing of what goes with it."""
         kept = _nearest(distances, self.weight, KEPT)
@@ -223,7 +210,9 @@ def _concentrated(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
         few = rows.some()
         distances = rows.distances(few.scatter(_concentrated(few)[0]))
         return rows.nearest(distances), distances
-    distances = rows.at_first()
+    there = rows.there[:, rows.asked]
+    logs = np.log1p(rows.Z[:, rows.asked] ** 2) * there
+    distances = logs.sum(1) * (there.shape[1] / np.maximum(there.sum(1), 1))
     kept = np.zeros(len(rows), bool)
     for _ in range(STEPS):
         before, kept = kept, rows.nearest(distances)
