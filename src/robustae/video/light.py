@@ -1,23 +1,31 @@
 """Light that changes for the whole picture: one gain a frame, which foreground cannot pull.
 
 The gain is the mode of the logarithms of frame / background over the pixels: most of the picture is
-multiplied by it, whoever walks through is not.
+multiplied by it, whoever walks through is not. It is looked for near 1, and where nothing agrees there
+further off and within the noise of a night.
 """
+
+from typing import Any
 
 import numpy as np
 
 from robustae.video.grid import some_of
 
-__all__ = ["Light", "gains"]
+__all__ = ["Light", "gains", "gains_of"]
 
 OFFSET = 4.0  # grey levels: dark pixels say little about gain
 RANGE, BIN = 0.4, 0.01  # of log gains
 WINDOWS = (0.06, 0.04, 0.03)
-AGREE = 0.35  # share of the picture that must agree, else there is no telling
+AGREE = 0.35  # share of the picture that must agree, ...
+LESS, TIMES = 0.1, 2.0  # or that share if it is so many times what agrees with 1: else there is no telling
 DARKEST, BRIGHTEST = 25, 245
-PIXELS = 3000  # are enough
+PIXELS, FEWER = 3000, 1000  # are enough; for gains that are far off
 LEAST_PIXELS = 16
 STEADY = 1.5  # how much less a gain of e counts than one of 1: a lamp that lights a half is no gain
+FAR = (0.0, -0.5, -1.0, -1.5, -2.0, 0.5, 1.0)  # log gains, around which it is looked for then
+NOISE = 5.0  # grey levels, within which pixels agree with these
+MOSTLY, BETTER = 0.5, 0.1  # share of the picture that must, and by how much more than with 1
+CHANGES = 0.1  # of log gains: else the light is steady
 
 
 class Light:
@@ -33,25 +41,70 @@ class Light:
         grey = _grey(picture)
         usable = np.flatnonzero((grey > DARKEST) & (grey < BRIGHTEST))
         self.pixels = usable[some_of(len(usable), PIXELS)]
-        self.logs = np.log(grey[self.pixels].astype(np.float32) + OFFSET)
+        self.grey = grey[self.pixels].astype(np.float32)
+        self.few = some_of(len(self.pixels), FEWER)
 
     def gains(self, frames: np.ndarray) -> np.ndarray:
         """Return by how much frames (n, height, width, c) are brighter, shape (n,); 1 if none agree."""
         if len(self.pixels) < LEAST_PIXELS:
             return np.ones(len(frames), np.float32)
         pixels = _grey(frames.reshape(len(frames), -1, frames.shape[-1])[:, self.pixels])
-        ratios = np.log(pixels.reshape(len(frames), -1) + OFFSET) - self.logs
-        centres = _modes(ratios)
-        for window in WINDOWS:
-            near = np.abs(ratios - centres[:, None]) < window
-            centres = (ratios * near).sum(1) / np.maximum(near.sum(1), 1)
-        agree = (np.abs(ratios - centres[:, None]) < WINDOWS[-1]).mean(1)
-        return np.where(agree >= AGREE, np.exp(centres), 1).astype(np.float32)
+        logs = np.log(pixels.reshape(len(frames), -1) + OFFSET)
+        centres = _nearer(logs, self.grey, _modes(logs - _logs(self.grey, 0), STEADY)[0])
+        agree, at_one = (
+            (np.abs(logs - _logs(self.grey, place)) < WINDOWS[-1]).mean(1) for place in (centres, 0)
+        )
+        for k in np.flatnonzero((agree < AGREE) & (agree < np.maximum(LESS, TIMES * at_one))):
+            centres[k] = _far(logs[k, self.few], self.grey[self.few])
+        return np.exp(centres).astype(np.float32)
+
+
+def _far(logs: np.ndarray, grey: np.ndarray) -> float:
+    """The log gain of one frame, wherever it is; 0 if too few of its pixels agree."""
+    starts = np.array(FAR, np.float32)
+    modes, heights = _modes(logs - _logs(grey, starts), 0)
+    best = heights.argmax()
+    centre = _nearer(logs[None], grey, starts[best] + modes[best : best + 1])
+    here, at_one = (_agreeing(logs, grey, place) for place in (centre, 0))
+    return float(centre[0]) if here >= max(MOSTLY, at_one + BETTER) else 0.0
+
+
+def _agreeing(logs: np.ndarray, grey: np.ndarray, centre: Any) -> float:
+    expected = _logs(grey, centre)
+    return float((np.abs(logs - expected) < WINDOWS[-1] + NOISE * np.exp(-expected)).mean())
+
+
+def _nearer(logs: np.ndarray, grey: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Means of what is near, in windows that shrink, shape (n,)."""
+    for window in WINDOWS:
+        left = logs - _logs(grey, centres)
+        near = np.abs(left) < window
+        centres = centres + (left * near).sum(1) / np.maximum(near.sum(1), 1)
+    return centres
+
+
+def _logs(grey: np.ndarray, centres: Any) -> np.ndarray:
+    """Logarithms of the picture by log gains, (n, pixels)."""
+    return np.log(np.exp(np.float32(centres))[..., None] * grey + OFFSET)
 
 
 def gains(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Return the gains of frames over a picture, shape (n,)."""
     return Light(picture).gains(frames)
+
+
+def gains_of(frames: np.ndarray) -> np.ndarray:
+    """Return the gains of frames in order, over what most of them show, shape (n,).
+
+    From each to the next most of the picture is the same; so light is followed where it goes far.
+    """
+    steps = [gains(after[None], before)[0] for before, after in zip(frames[:-1], frames[1:], strict=True)]
+    followed = np.cumprod([1.0, *steps]).astype(np.float32)
+    followed /= np.median(followed)
+    if np.abs(np.log(followed)).max() < CHANGES:
+        followed = np.ones(len(frames), np.float32)
+    even = frames / followed[:, None, None, None]
+    return followed * gains(even, np.median(even, axis=0))
 
 
 def _grey(images: np.ndarray) -> np.ndarray:
@@ -60,13 +113,14 @@ def _grey(images: np.ndarray) -> np.ndarray:
     return np.add.reduce(channels, dtype=np.float32) / np.float32(len(channels))
 
 
-def _modes(ratios: np.ndarray) -> np.ndarray:
-    """The fullest three neighbouring bins of each row, those around 0 preferred."""
+def _modes(ratios: np.ndarray, steady: float) -> tuple[np.ndarray, np.ndarray]:
+    """Middle and height of the fullest three neighbouring bins of each row, those around 0 preferred."""
     count = round(2 * RANGE / BIN)
     bins = np.clip(((ratios + RANGE) / BIN).astype(int), 0, count - 1)
     bins += np.arange(len(ratios))[:, None] * count
     heights = np.bincount(bins.ravel(), minlength=count * len(ratios)).reshape(-1, count)
     heights[:, [0, -1]] = 0  # all that lies beyond
     three = heights[:, :-2] + heights[:, 1:-1] + heights[:, 2:]
-    centres = (np.arange(count - 2) + 1.5) * BIN - RANGE
-    return centres[(three * (1 - STEADY * np.abs(centres))).argmax(1)]
+    centres = ((np.arange(count - 2) + 1.5) * BIN - RANGE).astype(np.float32)
+    valued = three * (1 - steady * np.abs(centres))
+    return centres[valued.argmax(1)], valued.max(1)

@@ -86,7 +86,7 @@ class Scene:
     @cached_property
     def _ground(self) -> np.ndarray:
         """The picture as frames are compared with it."""
-        return np.clip(self.camera.stretched(self.picture), 0, 255).astype(np.float32)
+        return np.maximum(self.camera.stretched(self.picture), 0).astype(np.float32)
 
     @cached_property
     def _reference(self) -> Reference:
