@@ -24,8 +24,8 @@ LEAST_PIXELS = 16
 STEADY = 1.5  # how much less a gain of e counts than one of 1: a lamp that lights a half is no gain
 FAR = (0.0, -0.5, -1.0, -1.5, -2.0, 0.5, 1.0)  # log gains, around which it is looked for then
 NOISE = 5.0  # grey levels, within which pixels agree with these
-MOSTLY, BETTER = 0.5, 0.1  # share of the picture that must, and by how much more than with 1
-CHANGES = 0.1  # of log gains: else the light is steady
+PART = 0.2  # of the picture that must, at least
+BRIGHT, FAR_APART = 0.95, 1.3  # share of the frames that are darker than a bright one; times the dark ones
 
 
 class Light:
@@ -66,7 +66,7 @@ def _far(logs: np.ndarray, grey: np.ndarray) -> float:
     best = heights.argmax()
     centre = _nearer(logs[None], grey, starts[best] + modes[best : best + 1])
     here, at_one = (_agreeing(logs, grey, place) for place in (centre, 0))
-    return float(centre[0]) if here >= max(MOSTLY, at_one + BETTER) else 0.0
+    return float(centre[0]) if here >= max(PART, TIMES * at_one) else 0.0
 
 
 def _agreeing(logs: np.ndarray, grey: np.ndarray, centre: Any) -> float:
@@ -99,12 +99,15 @@ def gains_of(frames: np.ndarray) -> np.ndarray:
     From each to the next most of the picture is the same; so light is followed where it goes far.
     """
     steps = [gains(after[None], before)[0] for before, after in zip(frames[:-1], frames[1:], strict=True)]
-    followed = np.cumprod([1.0, *steps]).astype(np.float32)
-    followed /= np.median(followed)
-    if np.abs(np.log(followed)).max() < CHANGES:
-        followed = np.ones(len(frames), np.float32)
+    followed = _over_usual(np.cumprod([1.0, *steps]).astype(np.float32))
     even = frames / followed[:, None, None, None]
-    return followed * gains(even, np.median(even, axis=0))
+    return _over_usual(followed * gains(even, np.median(even, axis=0)))
+
+
+def _over_usual(light: np.ndarray) -> np.ndarray:
+    """Gains over what is usual; where they go far, over a bright frame's, which shows most."""
+    low, usual, high = np.quantile(light, (1 - BRIGHT, 0.5, BRIGHT))
+    return light / np.float32(high if high > FAR_APART * low else usual)
 
 
 def _grey(images: np.ndarray) -> np.ndarray:
