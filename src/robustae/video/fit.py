@@ -26,6 +26,7 @@ CHANGE, MOST_OFTEN = (
     12.0,
     0.5,
 )  # grey levels; share of the frames that a value's components must explain within
+LOUD = 20.0  # grey levels of noise at most: beyond, the picture does not fit
 OFTEN = 0.4  # of the pairs of frames, in which a pixel must be inlying to be restless
 MOST_RESTLESS = 3.0
 
@@ -85,7 +86,7 @@ def _with_noise(picture: np.ndarray, components: np.ndarray, camera: Camera, fra
     settings = MaskSettings(shadows=False).at(*picture.shape[:2])
     views = list(inner.views(frames))
     roots = np.stack([view.root(settings)[::2, ::2] for view in views])
-    noise = max(FAINT, upper(roots) ** 2 / CUT)
+    noise = float(np.clip(upper(roots) ** 2 / CUT, FAINT, LOUD))
     picture, components = camera.plain(picture), components / np.float32(camera.stretch)
     return Scene(picture, components, noise / camera.stretch, _restless(views, noise), camera)
 

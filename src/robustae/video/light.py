@@ -16,15 +16,17 @@ __all__ = ["Light", "gains", "gains_of"]
 OFFSET = 4.0  # grey levels: dark pixels say little about gain
 RANGE, BIN = 0.4, 0.01  # of log gains
 WINDOWS = (0.06, 0.04, 0.03)
-AGREE = 0.35  # share of the picture that must agree, ...
-LESS, TIMES = 0.1, 2.0  # or that share if it is so many times what agrees with 1: else there is no telling
+AGREE = 0.35  # share of the picture that must agree, else it is looked at twice
 DARKEST, BRIGHTEST = 25, 245
 PIXELS, FEWER = 3000, 1000  # are enough; for gains that are far off
 LEAST_PIXELS = 16
 STEADY = 1.5  # how much less a gain of e counts than one of 1: a lamp that lights a half is no gain
 FAR = (0.0, -0.5, -1.0, -1.5, -2.0, 0.5, 1.0)  # log gains, around which it is looked for then
 NOISE = 5.0  # grey levels, within which pixels agree with these
-PART = 0.2  # of the picture that must, at least
+LEAST, LEAST_GREY = 0.12, 0.3  # share that must agree in all colours, and where there are none, ...
+TIMES = 2.0  # ... as a multiple of what agrees with 1
+SLIGHT = 0.1  # log gain that is not worth a doubt
+COLOURLESS = 4.0  # grey levels between the channels
 BRIGHT, FAR_APART = 0.95, 1.3  # share of the frames that are darker than a bright one; times the dark ones
 
 
@@ -42,36 +44,38 @@ class Light:
         usable = np.flatnonzero((grey > DARKEST) & (grey < BRIGHTEST))
         self.pixels = usable[some_of(len(usable), PIXELS)]
         self.grey = grey[self.pixels].astype(np.float32)
-        self.few = some_of(len(self.pixels), FEWER)
+        self._few = some_of(len(self.pixels), FEWER)
+        self._colours = picture.reshape(len(grey), -1)[self.pixels[self._few]].astype(np.float32)
 
     def gains(self, frames: np.ndarray) -> np.ndarray:
         """Return by how much frames (n, height, width, c) are brighter, shape (n,); 1 if none agree."""
         if len(self.pixels) < LEAST_PIXELS:
             return np.ones(len(frames), np.float32)
-        pixels = _grey(frames.reshape(len(frames), -1, frames.shape[-1])[:, self.pixels])
-        logs = np.log(pixels.reshape(len(frames), -1) + OFFSET)
+        pixels = frames.reshape(len(frames), -1, frames.shape[-1])[:, self.pixels]
+        logs = np.log(_grey(pixels).reshape(len(frames), -1) + OFFSET)
         centres = _nearer(logs, self.grey, _modes(logs - _logs(self.grey, 0), STEADY)[0])
-        agree, at_one = (
-            (np.abs(logs - _logs(self.grey, place)) < WINDOWS[-1]).mean(1) for place in (centres, 0)
-        )
-        for k in np.flatnonzero((agree < AGREE) & (agree < np.maximum(LESS, TIMES * at_one))):
-            centres[k] = _far(logs[k, self.few], self.grey[self.few])
+        agree = (np.abs(logs - _logs(self.grey, centres)) < WINDOWS[-1]).mean(1)
+        for k in np.flatnonzero(agree < AGREE):
+            centres[k] = self._sure(pixels[k, self._few], logs[k, self._few], centres[k])
         return np.exp(centres).astype(np.float32)
 
+    def _sure(self, pixels: np.ndarray, logs: np.ndarray, near: float) -> float:
+        """The log gain of one frame, also where it is far off; 0 if too few pixels agree in all colours."""
+        grey, starts = self.grey[self._few], np.array(FAR, np.float32)
+        modes, heights = _modes(logs - _logs(grey, starts), 0)
+        best = heights.argmax()
+        far = _nearer(logs[None], grey, starts[best] + modes[best : best + 1])[0]
+        shares = {centre: self._agreeing(pixels, centre) for centre in (near, far)}
+        found = max(shares, key=lambda centre: shares[centre])
+        coloured = np.quantile(np.ptp(self._colours, axis=-1), 0.9) >= COLOURLESS
+        least = max(LEAST if coloured else LEAST_GREY, TIMES * self._agreeing(pixels, 0.0))
+        return found if shares[found] >= least and abs(found) > SLIGHT else 0.0
 
-def _far(logs: np.ndarray, grey: np.ndarray) -> float:
-    """The log gain of one frame, wherever it is; 0 if too few of its pixels agree."""
-    starts = np.array(FAR, np.float32)
-    modes, heights = _modes(logs - _logs(grey, starts), 0)
-    best = heights.argmax()
-    centre = _nearer(logs[None], grey, starts[best] + modes[best : best + 1])
-    here, at_one = (_agreeing(logs, grey, place) for place in (centre, 0))
-    return float(centre[0]) if here >= max(PART, TIMES * at_one) else 0.0
-
-
-def _agreeing(logs: np.ndarray, grey: np.ndarray, centre: Any) -> float:
-    expected = _logs(grey, centre)
-    return float((np.abs(logs - expected) < WINDOWS[-1] + NOISE * np.exp(-expected)).mean())
+    def _agreeing(self, pixels: np.ndarray, centre: float) -> float:
+        """The share of pixels (few, c) that a log gain explains, in all channels, noise allowed for."""
+        expected = np.log(np.exp(centre) * self._colours + OFFSET)
+        off = np.abs(np.log(pixels + OFFSET) - expected) - NOISE * np.exp(-expected)
+        return float((off.max(-1) < WINDOWS[-1]).mean())
 
 
 def _nearer(logs: np.ndarray, grey: np.ndarray, centres: np.ndarray) -> np.ndarray:
