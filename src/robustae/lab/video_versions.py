@@ -21,7 +21,7 @@ DARK, DARK_NOISE = 0.25, 4.0  # gain, grey levels
 FOG, HAZE, FOG_NOISE = 0.25, 150.0, 1.0
 STEP, LEAST_GAIN, MOST_GAIN = 20, 0.6, 1.3  # frames between jumps
 NIGHT, NIGHT_NOISE = 0.2, 2.0  # the last frame's gain, grey levels
-REACH, LIT = 0.35, (0.35, 0.75)  # of a lamp: of the longest side, and the part of the clip it is on
+LAMP, REACH, LIT = 0.6, 0.25, (0.35, 0.75)  # more light there; of the longest side; part of the clip
 
 
 def version(film: VideoSequence, kind: str, random_state: int = 0) -> VideoSequence:
@@ -94,11 +94,11 @@ def _nightfall(film: VideoSequence, rng: np.random.Generator) -> VideoSequence:
 
 
 def _lamp(film: VideoSequence, rng: np.random.Generator) -> VideoSequence:
-    """What is there is lit by as much again at the lamp, less and less around."""
+    """What is there is lit by half as much again and more at the lamp, less and less around."""
     n, height, width = film.frames.shape[:3]
     y, x = np.mgrid[:height, :width]
     far = np.hypot(y - height * rng.uniform(0.2, 0.8), x - width * rng.uniform(0.2, 0.8))
-    more = np.exp(-0.5 * (far / (REACH * max(height, width))) ** 2)[..., None]
+    more = LAMP * np.exp(-0.5 * (far / (REACH * max(height, width))) ** 2)[..., None]
     frames = film.frames.copy()
     lit = slice(round(LIT[0] * n), round(LIT[1] * n))
     frames[lit] = np.clip(np.rint(frames[lit] * (1 + more)), 0, 255)

@@ -27,6 +27,7 @@ LEAST, LEAST_GREY = 0.12, 0.3  # share that must agree in all colours, and where
 TIMES = 2.0  # ... as a multiple of what agrees with 1
 SLIGHT = 0.1  # log gain that is not worth a doubt
 COLOURLESS = 4.0  # grey levels between the channels
+ENOUGH = 60  # frames for a median
 BRIGHT, FAR_APART = 0.95, 1.3  # share of the frames that are darker than a bright one; times the dark ones
 
 
@@ -37,12 +38,14 @@ class Light:
     ----------
     picture : array, shape (height, width, c)
         The background, grey levels from 0 to 255.
+    most : int
+        Pixels.
     """
 
-    def __init__(self, picture: np.ndarray):
+    def __init__(self, picture: np.ndarray, most: int = PIXELS):
         grey = _grey(picture)
         usable = np.flatnonzero((grey > DARKEST) & (grey < BRIGHTEST))
-        self.pixels = usable[some_of(len(usable), PIXELS)]
+        self.pixels = usable[some_of(len(usable), most)]
         self.grey = grey[self.pixels].astype(np.float32)
         self._few = some_of(len(self.pixels), FEWER)
         self._colours = picture.reshape(len(grey), -1)[self.pixels[self._few]].astype(np.float32)
@@ -102,10 +105,11 @@ def gains_of(frames: np.ndarray) -> np.ndarray:
 
     From each to the next most of the picture is the same; so light is followed where it goes far.
     """
-    steps = [gains(after[None], before)[0] for before, after in zip(frames[:-1], frames[1:], strict=True)]
+    pairs = zip(frames[:-1], frames[1:], strict=True)
+    steps = [Light(before, FEWER).gains(after[None])[0] for before, after in pairs]
     followed = _over_usual(np.cumprod([1.0, *steps]).astype(np.float32))
     even = frames / followed[:, None, None, None]
-    return _over_usual(followed * gains(even, np.median(even, axis=0)))
+    return _over_usual(followed * gains(even, np.median(even[:: -(-len(even) // ENOUGH)], axis=0)))
 
 
 def _over_usual(light: np.ndarray) -> np.ndarray:

@@ -28,7 +28,8 @@ SINGLE = 5e-4  # squared spread of a state that one frame has: there is no telli
 BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
 CUTS = (20.0, 15.0, 12.0)  # grey levels
 PRIOR = 0.02  # weight of the frames outside the state
-WHITE = 250  # grey levels, from which a value may be any larger one
+WHITE = 250  # grey levels, from which a value may be any larger one ...
+UNEVEN = 1.1  # ... where some frames are brighter by so much
 ROWS = 2**19  # values at a time: they stay in the cache
 
 
@@ -98,7 +99,7 @@ def _usual(weights: np.ndarray) -> np.ndarray:
 
 def _modes(frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray) -> np.ndarray:
     values = frames / light[:, None, None, None]
-    if light.max() > light.min():
+    if light.max() > UNEVEN * light.min():
         weights = weights * (frames.max(-1, keepdims=True) < WHITE)
     picture = _mean(values, weights, start)
     for cut in CUTS:
