@@ -5,15 +5,15 @@ import dataclasses
 import naive_scene as naive
 import numpy as np
 import pytest
-from composed import box, walking, wall
+from composed import box, f1, walking, wall
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustae.video import agreement, changes, light, start
+from robustae.video import agreement, changes, light, separate, start
 from robustae.video.agreement import agreed, seams_of
 from robustae.video.changes import Changes, codes_of, components_of, refined, solved
 from robustae.video.grid import STEP, grid_for, loudest, some_of
-from robustae.video.light import gains
+from robustae.video.light import gains, gains_of
 from robustae.video.maps import MaskSettings, boxes_of, mask_of, root_of
 from robustae.video.start import bare_picture
 from robustae.video.states import states_of
@@ -219,6 +219,58 @@ def test_there_is_no_gain_where_nothing_agrees(rng):
     noise = bytes_of(rng, 4, *picture.shape)
     assert gains(noise, picture).tolist() == [1, 1, 1, 1]
     assert gains(noise, np.zeros_like(picture)).tolist() == [1, 1, 1, 1]  # nor in the dark
+
+
+@pytest.mark.parametrize("factor", [0.15, 0.25, 0.45, 2.0])
+def test_gains_are_found_far_off(factor, rng):
+    scene = wall(3, channels=3).seen(box(3, 10, height=40, width=25))
+    frames = scene.lit(np.array([1, factor, 1])[:, None, None, None]).clip(noise=1.5)
+    found = gains(frames, scene.background.astype(np.float32))
+    np.testing.assert_allclose(found, [1, factor, 1], rtol=0.04)
+
+
+def test_something_large_of_another_colour_is_no_gain():
+    """It covers most of a plain wall, and is evenly darker than that, but not in all colours."""
+    picture = np.full((60, 80, 3), (180.0, 170.0, 160.0), np.float32)
+    picture += 10 * (np.arange(80) % 8 < 4)[:, None]
+    frame = picture.copy()
+    frame[:, :64] *= (0.75, 0.5, 0.3)
+    alike = picture.copy()
+    alike[:, :64] *= 0.5
+    assert gains(frame[None], picture).tolist() == [1]
+    np.testing.assert_allclose(gains(alike[None], picture), [0.5], rtol=0.02)
+
+
+def test_light_is_followed_from_frame_to_frame():
+    people = walking(FRAMES)
+    light = np.geomspace(1, 0.2, FRAMES)
+    scene = wall(FRAMES).seen(people).lit(light[:, None, None, None])
+    found = gains_of(scene.clip().astype(np.float32))
+    np.testing.assert_allclose(found / found[0], light, rtol=0.04)
+    assert 0.95 < found[0] < 1.15  # over a bright frame
+
+
+def test_what_is_white_in_bright_frames_is_told_by_the_others():
+    scene = wall(FRAMES)
+    bright = scene.background.copy()
+    bright[:20, :30] = 200
+    light = np.where(np.arange(FRAMES) < FRAMES // 2, 1.0, 1.5)
+    frames = np.clip(light[:, None, None, None] * bright, 0, 255).astype(np.uint8)
+    picture = bare_picture(frames)
+    expected = 1.5 * bright if picture[40:].mean() > 1.2 * bright[40:].mean() else bright
+    np.testing.assert_allclose(picture[:20, :30], expected[:20, :30], rtol=0.05)
+
+
+def test_the_cut_follows_the_gain():
+    """Somebody is as much darker than the wall by night as by day, in proportion."""
+    people = walking(FRAMES)
+    scene = wall(FRAMES).seen(people)
+    light = np.where(np.arange(FRAMES) < FRAMES // 2, 1.0, 0.25)
+    result = separate(scene.lit(light[:, None, None, None]).clip(noise=1))
+    found = np.concatenate([batch.mask for batch in result])
+    night = light < 1
+    assert f1(found[night], people[night]) > 0.8
+    assert f1(found[~night], people[~night]) > 0.8
 
 
 # ---------------------------------------------------------------- alternation

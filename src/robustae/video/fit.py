@@ -11,7 +11,7 @@ from robustae.video.grid import grid_for, loudest
 from robustae.video.light import gains
 from robustae.video.maps import CUT, MaskSettings, upper
 from robustae.video.pixels import blurred
-from robustae.video.scene import FAINT, Scene, View
+from robustae.video.scene import FAINT, LOUD, Scene, View
 from robustae.video.start import bare_picture
 
 __all__ = ["Progress", "scene_of"]
@@ -26,7 +26,6 @@ CHANGE, MOST_OFTEN = (
     12.0,
     0.5,
 )  # grey levels; share of the frames that a value's components must explain within
-LOUD = 20.0  # grey levels of noise at most: beyond, the picture does not fit
 OFTEN = 0.4  # of the pairs of frames, in which a pixel must be inlying to be restless
 MOST_RESTLESS = 3.0
 
