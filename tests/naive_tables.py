@@ -30,3 +30,29 @@ def left_out(Z, row, shrinkage, target):
     B = others - others.mean(0)
     S = (1 - shrinkage) * B.T @ B / (n - 1) + np.diag(target) * n / (n - 1)
     return regressed(S, others.mean(0), Z[row], np.ones(Z.shape[1], bool))
+
+
+def level_probabilities(S, m, z, part, there, zero, one):
+    """Probabilities of the levels of a group from the other cells there: Gaussians of one scatter.
+
+    The level k lies at c_k; given it the other cells o are normal about m_o + S_og S_gg^-1 (c_k - m_g) with
+    covariance S_oo - S_og S_gg^-1 S_go.
+    """
+    o = [j for j in range(len(z)) if j not in part and there[j]]
+    points = [np.full(len(part), zero)]
+    for k in range(len(part)):
+        points.append(np.where(np.arange(len(part)) == k, one, zero))
+    shares = (m[part] - zero) / (one - zero)
+    shares = np.append(1 - shares.sum(), shares)
+    towards = S[np.ix_(o, part)] @ np.linalg.inv(S[np.ix_(part, part)])
+    within = S[np.ix_(o, o)] - towards @ S[np.ix_(part, o)]
+    logs = []
+    for share, point in zip(shares, points, strict=True):
+        off = z[o] - m[o] - towards @ (point - m[part])
+        logs.append(np.log(share) - off @ np.linalg.solve(within, off) / 2 if o else np.log(share))
+    p = np.exp(np.array(logs) - max(logs))
+    return p / p.sum()
+
+
+def distances(S, B):
+    return np.array([b @ np.linalg.solve(S, b) for b in B])

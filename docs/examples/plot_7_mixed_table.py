@@ -47,7 +47,7 @@ visits.head()
 # Kinds are decided from the cells. The running number carries no information and is left out, with a warning.
 
 with warnings.catch_warnings(record=True) as warned:
-    model = RobustAutoencoder(predictor="linear", random_state=0).fit(visits)
+    model = RobustAutoencoder(random_state=0).fit(visits)
 print(warned[0].message)
 for column in model.columns_:
     print(f"{column.name}: {column.why or column.kind}")

@@ -247,7 +247,7 @@ def test_a_model_saved_without_rows_ranks_by_cells_and_keeps_its_rate(tmp_path):
     assert again.energy_ == "log" and called(again, new) < 0.03
     assert spearmanr(again.score_samples(new), fitted(X, energy="log").score_samples(new))[0] > 0.999
     held = again.models_[0]
-    assert held.known is None and not held.energy.arrays()
+    assert held.known is None and "references" not in held.energy.arrays()
 
 
 def test_a_fit_that_goes_on_follows_rows_that_change():
@@ -259,3 +259,21 @@ def test_a_fit_that_goes_on_follows_rows_that_change():
     for _ in range(80):
         model.partial_fit(draw(200, new))
     assert called(model, later) < 0.08 and called(model, draw(500, old)) > 0.5
+
+
+def test_what_makes_a_row_odd_is_shared_among_its_cells_and_its_neighbours():
+    rng = np.random.default_rng(46)
+    X = rng.normal(size=(500, 5))
+    X[0, 2] = 25.0
+    model = fitted(X)
+    account = model.explain(X, cut=0)
+    for row in (0, 100, 200):
+        mine = account["row"] == row
+        neighbours = account["neighbours"][mine]
+        assert np.ptp(neighbours) == 0 and 0 <= neighbours[0] < 1
+        assert account["share"][mine].sum() + neighbours[0] == pytest.approx(1)
+    first = account["row"] == 0
+    assert account["share"][first].max() == account["share"][first & (account["column"] == 2)][0]
+    assert account["neighbours"][first][0] > 0.2, "it is far from all others, too"
+    assert not fitted(X, energy="log").explain(X)["neighbours"].any()
+    assert (fitted(X, energy="neighbours").explain(X)["share"] == 0).all()

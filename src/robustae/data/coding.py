@@ -11,6 +11,7 @@ from robustae.data.values import is_level_missing, numbers_in, plain
 
 __all__ = [
     "UNSEEN",
+    "class_values",
     "classes_of",
     "decoded",
     "encoded",

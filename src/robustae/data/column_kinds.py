@@ -55,8 +55,9 @@ class Column:
     form : str
         How numbers and dates are written: digits after the point (0 for whole numbers), "date" or
         "datetime"; may be empty.
-    trust : float
-        Weight of the prediction against `shares` in the probabilities of levels.
+    unseen : float
+        Share of the rows that hold a level of their own: as many of other rows will hold one never met
+        (Good 1953).
     spelling : Spelling or None
         How the cells are written, where the fit met texts.
     """
@@ -68,7 +69,7 @@ class Column:
     shares: tuple[float, ...] = ()
     own: int = 0
     form: str = ""
-    trust: float = 0.9
+    unseen: float = 0.0
     spelling: Spelling | None = None
 
     @property
@@ -205,7 +206,9 @@ def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -
     own = max(1, min(often, MOST_LEVELS))
     if sum(counts[level] for level in levels[:own]) < COVERED * present and not category:
         return Column(name, "text", text_usable and _many(levels, text_usable))
-    return Column(name, "category", "", levels, tuple(counts[level] / present for level in levels), own)
+    shares = tuple(counts[level] / present for level in levels)
+    unseen = sum(count == 1 for count in counts.values()) / present
+    return Column(name, "category", "", levels, shares, own, unseen=unseen)
 
 
 def _many(levels: tuple[Any, ...], text_usable: str) -> str:

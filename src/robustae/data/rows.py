@@ -38,7 +38,7 @@ class NumberRows:
     image_shape: tuple[int, ...] | None = None
 
     plan = None  # how encoded columns came about, where they are
-    groups = None  # source column of each encoded one, where some have several
+    sources = None  # source columns, where some are encoded as several
 
     @cached_property
     def kind(self) -> Kind:

@@ -25,7 +25,7 @@ from robustae.estimators.shown import Pictures
 from robustae.fit.auto import Settings, settings_of, valid_members
 from robustae.fit.learning import Learner, continued, fading, valid_forget
 from robustae.fit.members import Fitted, fit_models, one_thread_for
-from robustae.fit.mixed import rows_of, with_trusted_levels
+from robustae.fit.mixed import rows_of
 from robustae.fit.path import path_over_lam
 from robustae.fit.ranking import calibrated
 from robustae.predictors import PREDICTORS, encoder_of, traits_of
@@ -260,18 +260,8 @@ class RobustAutoencoder(
         with fit_shown(self.verbose, callback) as report, one_thread_for(settings.predictor):
             settings = replace(settings, budget=replace(settings.budget, callback=report))
             fitted = fit_models(rows.values, weight, settings, self._seeds())
-        if rows.groups is not None:
-            fitted = self._with_trusted_levels(fitted, rows if weight is None else rows.of(weight > 0))
         self._keep(fitted)
         return self
-
-    def _with_trusted_levels(self, fitted: Fitted, rows: Any) -> Fitted:
-        """Give levels their probabilities, and the rows the energies that follow."""
-        self.plan_, models, energies = with_trusted_levels(
-            rows, fitted.models, fitted.energies, fitted.weight
-        )
-        calibration = calibrated(models[0], energies, fitted.weight)
-        return replace(fitted, models=models, energies=energies, calibration=calibration)
 
     def partial_fit(self, X, y=None, sample_weight=None, forget=0.1):
         """Go on from the fit so far with one more batch of rows.
@@ -331,7 +321,7 @@ class RobustAutoencoder(
 
     def _settings(self, rows: NumberRows, kind: Kind | None = None) -> Settings:
         settings = settings_of(self.get_params(deep=False), kind or rows.kind)
-        return settings if rows.groups is None else settings.for_source(rows.groups)
+        return settings if rows.sources is None else settings.of_sources(rows.sources)
 
     def _seeds(self) -> np.ndarray:
         members = valid_members(self.n_estimators, self.predictor)

@@ -121,7 +121,8 @@ class CellMethods:
         dict of arrays, or DataFrame where X is one
             row (of a pandas frame its index, else its number), column (name or number), observed,
             expected (Xhat), outlier_part (N; all in X's units), deviations (signed, in noise
-            deviations), share (of the row's energy); of images also y, x and channel.
+            deviations), share (of what makes the row odd), neighbours (what its distance to the nearest
+            rows of the fit adds to that); of images also y, x and channel.
             Of a mixed table observed and expected are values as written, in polars their texts.
         """
         rows = self._rows(X)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robustae.estimators.exported_pairs import Pairs
 from robustae.fit.energies import Cells
 from robustae.fit.model import Model
 from robustae.predictors import predicted, traits_of
@@ -43,6 +44,7 @@ class _Graph(nn.Module):
         self.predictor = _exact(model.predictor)
         self.dtype = next((p.dtype for p in self.predictor.parameters()), torch.float64)
         self.clip, self.unit, self.energy = model.clip, model.unit, model.energy.graph()
+        self.pairs = None if model.sources is None else Pairs(model.sources, scaling)
         self.kept = model.penalty.kept
         self.cutoff = model.penalty.cutoff if model.penalty.drops_rows else None
         constants: dict[str, Any] = {"location": scaling.location, "scale": scaling.scale}
@@ -64,7 +66,8 @@ class _Graph(nn.Module):
         pull = torch.minimum(torch.maximum(R, -self.bound), self.bound)
         full = torch.where(missing, Zhat, Z)
         whole = torch.where(missing.any(1), torch.nan, 0.0).to(R.dtype)
-        energy = whole + self.energy(Cells(R, full, ~missing, self.noise, self.kept, self.lam))
+        pairs = None if self.pairs is None else self.pairs(full, R, self.noise)
+        energy = whole + self.energy(Cells(R, full, ~missing, self.noise, self.kept, self.lam, pairs))
         if self.whole_rows:
             hole = missing.any(1)
             energy, Zhat = torch.where(hole, torch.nan, energy), torch.where(hole[:, None], torch.nan, Zhat)

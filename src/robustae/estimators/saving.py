@@ -11,7 +11,6 @@ from robustae.data.columns import Columns
 from robustae.data.kinds import Kind
 from robustae.estimators.vetting import vetted
 from robustae.fit import artifact
-from robustae.fit.energies import ENERGIES
 from robustae.stats.thresholds import Calibration
 from robustae.utils.checks import InputError
 
@@ -59,9 +58,10 @@ def without_rows(estimator: Any) -> Any:
     found.models_ = [model.having(known=None) for model in estimator.models_]
     if any(model.energy.needs_rows for model in found.models_):
         alone = found.models_[0].alone
-        log = ENERGIES["log"]()
-        found.models_ = [model.having(energy=log, alone=None, unit=1.0) for model in found.models_]
-        found.energy_, found.calibration_ = log.name, Calibration(alone.clean)
+        cells = [model.energy.without_rows() for model in found.models_]
+        pairs = zip(found.models_, cells, strict=True)
+        found.models_ = [model.having(energy=energy, alone=None, unit=1.0) for model, energy in pairs]
+        found.energy_, found.calibration_ = cells[0].name, Calibration(alone.clean)
         found._set_threshold(alone.quantiles, None, estimator.contamination)
     return found
 

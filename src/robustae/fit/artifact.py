@@ -24,6 +24,7 @@ from robustae import penalties, solvers
 from robustae.fit.energies import ENERGIES
 from robustae.fit.known import KnownRows
 from robustae.fit.model import CellsAlone, Model
+from robustae.fit.sources import Sources
 from robustae.predictors import build, named
 from robustae.stats.scaling import ColumnScaling
 from robustae.utils.checks import InputError, NotFound, one_of
@@ -152,6 +153,8 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
         arrays |= {f"known.{name}": values for name, values in vars(model.known).items()}
     if model.alone is not None:
         arrays |= {f"alone.{name}": values for name, values in vars(model.alone).items()}
+    if model.sources is not None:
+        arrays |= {f"sources.{name}": values for name, values in model.sources.arrays().items()}
     return {name: np.asarray(values, order="C") for name, values in arrays.items()}
 
 
@@ -337,9 +340,7 @@ def _model(
 ) -> Model:
     _check_columns(arrays)
     lam = arrays["lam"] if len(arrays["lam"]) > 1 else float(arrays["lam"][0])
-    parts = {
-        name.removeprefix("energy."): array for name, array in arrays.items() if name.startswith("energy.")
-    }
+    parts = _parts(arrays, "energy.")
     energy = ENERGIES[one_of("energy", member["energy"], ENERGIES)]
     return Model(
         _module(arrays, state, predictor),
@@ -354,7 +355,21 @@ def _model(
         arrays.get("widening", 1.0),
         _known_rows(arrays),
         _cells_alone(arrays),
+        _sources(arrays),
     )
+
+
+def _parts(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _sources(arrays: dict[str, np.ndarray]) -> Sources | None:
+    parts = _parts(arrays, "sources.")
+    if not parts:
+        return None
+    if parts["index"].shape != arrays["location"].shape:
+        raise ValueError("source columns are not those of the model")
+    return Sources.of_arrays(parts)
 
 
 def _cells_alone(arrays: dict[str, np.ndarray]) -> CellsAlone | None:

@@ -14,6 +14,7 @@ import torch
 from robustae.data.kinds import Kind
 from robustae.fit.energies import ENERGIES
 from robustae.fit.lambdas import valid_lam
+from robustae.fit.sources import Sources
 from robustae.penalties import L1, Penalty, Trimmed, resolve
 from robustae.predictors import named, traits_of, valid_widths
 from robustae.solvers import SOLVERS, Budget
@@ -27,7 +28,7 @@ __all__ = ["Settings", "choices", "closed_choices", "settings_of", "sized", "val
 
 
 # Predictors by kind, "kernel" for wide rows of one unit; for others a linear one, as wide as predicts best.
-AUTOMATIC = {"numbers": "shallow", "one unit": "shallow"}
+AUTOMATIC = {"numbers": "shallow", "one unit": "shallow", "mixed": "shallow"}
 BY_KIND = {"images": "squared", "mixed": "log"}  # energies, "combined" for others
 CLOSED = "closed form"
 WHOLE = 4096  # columns of images that are ranked as wholes, at most
@@ -51,7 +52,7 @@ class Settings:
     clean: bool
     dtype: torch.dtype
     device: str
-    groups: np.ndarray | None = None  # source column of each encoded one, where columns are encoded
+    sources: Sources | None = None  # of a mixed table
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:
@@ -81,9 +82,9 @@ class Settings:
         """True where lam follows the noise."""
         return isinstance(self.lam, str)
 
-    def for_source(self, groups: np.ndarray) -> "Settings":
-        """Return the settings for encoded columns whose source columns are `groups`."""
-        return replace(self, penalty=self.penalty.by_source(groups), groups=groups)
+    def of_sources(self, sources: Sources) -> "Settings":
+        """Return the settings for encoded columns."""
+        return replace(self, penalty=self.penalty.by_source(sources.index), sources=sources)
 
 
 def settings_of(params: dict[str, Any], kind: Kind) -> Settings:

@@ -11,10 +11,12 @@ from robustae.fit.energies import ENERGIES, Cells
 from robustae.fit.lambdas import K_NOISE
 from robustae.fit.model import Block, Model
 from robustae.fit.ranking import ROWS, RowsOfFit, ranked
+from robustae.fit.sources import Sources, plain
 from robustae.predictors import build
 from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing
 from robustae.stats.conditional import given
+from robustae.stats.groups import Groups
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
 from robustae.stats.shallow import Shallow, fit_shallow
 from robustae.stats.thresholds import Calibration
@@ -54,14 +56,16 @@ def fit_closed(
     Z = preprocessing.scaling.transform(np.ascontiguousarray(X, dtype=np.float64))
     there = ~np.isnan(Z)
     Z = np.where(there, Z, preprocessing.fill)
-    fit = fit_shallow(Z, there, weight, settings.clean)
-    block, R, noise = _left_out(fit, Z, there, floor)
+    sources = _sources(X, weight, settings)
+    groups = None if sources is None else sources.groups(preprocessing.scaling)
+    fit = fit_shallow(Z, there, weight, settings.clean, groups)
+    block, noise = _left_out(fit, Z, there, groups), np.maximum(fit.scale, floor)
     module: Any = build(settings.predictor, Z.shape[1], (), None, torch.Generator())
-    module.set(fit.scatter)
+    module.set(fit.scatter, groups)
     lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
     if not settings.penalty.lam_by_column and settings.auto_lam:
         lam = float(np.median(lam))
-    widening = _widening(R / block.wider, Z, there, weight, noise) if settings.by_column else 1.0
+    widening = _widening(block.R / block.wider, Z, there, weight, noise) if settings.by_column else 1.0
     model = Model(
         module.eval().requires_grad_(False),
         settings.penalty,
@@ -72,21 +76,27 @@ def fit_closed(
         preprocessing.fill,
         ENERGIES["log"](),
         widening=widening,
+        sources=sources,
     )
-    rows = RowsOfFit(X, weight, model.cells(block, R), fit.nearest)
+    rows = RowsOfFit(X, weight, model.cells(block), fit.nearest)
     model, calibration = ranked(model, rows, settings)
     return ClosedFit(model, Result([_objective(rows.cells, weight)], STATUS), calibration)
 
 
-def _left_out(
-    fit: Shallow, Z: np.ndarray, there: np.ndarray, floor: np.ndarray
-) -> tuple[Block, np.ndarray, np.ndarray]:
-    """The rows of the fit, their residuals as if each had been left out, and the noise."""
+def _sources(X: np.ndarray, weight: Weight, settings: Settings) -> Sources | None:
+    """Source columns, those of two values among them: in tables, where columns have units of their own."""
+    if not settings.by_column:
+        return settings.sources
+    return (settings.sources or plain(X.shape[1])).with_pairs(X, weight)
+
+
+def _left_out(fit: Shallow, Z: np.ndarray, there: np.ndarray, groups: Groups | None) -> Block:
+    """The rows of the fit as if each had been left out."""
     found = given(fit.scatter, Z, there)
-    R = found.left_out(fit.scatter, fit.kept)
-    full = found.B + fit.scatter.location
-    block = Block(slice(0, len(Z)), full, there, full - found.residuals(), R, found.wider)
-    return block, R, np.maximum(fit.scale, floor)
+    full, R = found.B + fit.scatter.location, found.left_out(fit.scatter, fit.kept)
+    if groups is not None:
+        R = groups.residuals(R, found, fit.scatter, there, fit.kept)
+    return Block(slice(0, len(Z)), full, there, full - R, np.where(there, R, 0.0), found.wider)
 
 
 def _widening(

@@ -16,15 +16,33 @@ from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourhood, neighbourhood
-from robustae.stats.scales import Weight, mad_scale
+from robustae.stats.scales import Weight, mad_scale, quantile
 from robustae.utils.checks import InputError
 
-__all__ = ["ENERGIES", "Cells", "Energy", "Fit"]
+__all__ = ["ENERGIES", "Cells", "Energy", "Fit", "SourceCells"]
 
 Array = Any  # a NumPy array or a torch tensor
 FLOOR = 1e-3  # of a squared deviation in each column: distances below are rounding
 LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
 SHARE_OF_NEAR = 0.5  # of neighbours, against cells
+
+
+@dataclass(frozen=True)
+class SourceCells:
+    """Cells of a mixed table by source column.
+
+    Attributes
+    ----------
+    off : array, shape (b, s)
+        How far off they are, in noise deviations; 0 where missing.
+    observed : array of bool, shape (b, s)
+    encoded : array of int, shape (s,)
+        The encoded column of each that is one number, -1 for others.
+    """
+
+    off: Array
+    observed: Array
+    encoded: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,8 @@ class Cells:
     penalty : Penalty
         Of the rows kept.
     lam : float or array, shape (d,)
+    sources : SourceCells or None
+        Of a mixed table.
     """
 
     R: Array
@@ -51,6 +71,17 @@ class Cells:
     noise: Array
     penalty: Penalty
     lam: Any
+    sources: SourceCells | None = None
+
+    @property
+    def off(self) -> Array:
+        """Residuals in noise deviations; by source column in a mixed table."""
+        return self.R / self.noise if self.sources is None else self.sources.off
+
+    @property
+    def counted(self) -> Array:
+        """Which of these are observed."""
+        return self.observed if self.sources is None else self.sources.observed
 
 
 @dataclass(frozen=True)
@@ -115,13 +146,21 @@ class Energy:
         """Energies of rows whose cells are drawn independently from those of the fit."""
         return draw.sums(self.cells(cells), cells.observed)
 
+    def near_share(self, cells: Cells) -> np.ndarray:
+        """What part of being odd comes from the row as a whole, not from its cells, shape (b,)."""
+        return np.zeros(len(cells.R))
+
+    def without_rows(self) -> "Energy":
+        """Return one of the cells alone, that holds no row of the fit."""
+        return ENERGIES["log"]()
+
     def shares(self, cells: Cells) -> np.ndarray:
         """Each cell's part of what the residuals bring, adding up to 1 over a row.
 
         The cells of a group share its part by their squares.
         """
         found = self.cells(cells)
-        if found.shape != cells.R.shape:
+        if found.shape not in (cells.R.shape, cells.counted.shape):
             found = cells.R**2
         return found / np.maximum(found.sum(1, keepdims=True), np.finfo(float).tiny)
 
@@ -167,15 +206,66 @@ class Envelope(Energy):
         return cells.penalty.envelope(cells.R, cells.lam)
 
 
+@dataclass(frozen=True)
 class Log(Energy):
-    """sum log(1 + (r / noise)^2)."""
+    """A = sum log(1 + (r / noise)^2), over source columns.
 
+    Where cells are missing it is that of whole rows of the same deviation, (A - m) / sqrt(v) with m and v the
+    sums over the observed columns of the mean and the variance of their cells; not fitted, in proportion.
+
+    Attributes
+    ----------
+    mean, variance : array, shape (s,), or None
+        Of the cells' parts of A.
+    """
+
+    mean: np.ndarray | None = None
+    variance: np.ndarray | None = None
     name = "log"
     power = 1.0
     by_source = True
 
+    @classmethod
+    def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
+        energy = Log(*_moments(Log().cells(cells), cells.counted, weight))
+        return Fit(energy, energy.rows(cells))
+
     def cells(self, cells: Cells) -> Array:
-        return _log1p(((cells.R / cells.noise) ** 2).clip(max=FARTHEST**2))
+        return _log1p((cells.off**2).clip(max=FARTHEST**2))
+
+    def rows(self, cells: Cells) -> Array:
+        return self._sums(self.cells(cells), cells.counted)
+
+    def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
+        return draw.sums(self.cells(cells), cells.counted)
+
+    def _sums(self, found: Array, observed: Array) -> Array:
+        total = found.sum(1)
+        if observed.all():
+            return total
+        if self.mean is None or self.variance is None:
+            return _scaled_sum(found, observed)
+        mean, variance = observed @ self.mean, observed @ self.variance
+        scaled = (total - mean) * np.sqrt(self.variance.sum() / np.maximum(variance, 1e-12))
+        return np.maximum(self.mean.sum() + scaled, 0.0)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {} if self.mean is None else {"mean": self.mean, "variance": np.asarray(self.variance)}
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Log":
+        return cls(arrays.get("mean"), arrays.get("variance"))
+
+    def graph(self) -> Any:
+        return lambda cells: self.cells(cells).sum(1)
+
+
+def _moments(found: np.ndarray, observed: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the cells observed, by column."""
+    w = np.ones(len(found)) if weight is None else weight
+    count = np.maximum(w @ observed, 1e-9)
+    mean = w @ (found * observed) / count
+    return mean, np.maximum(w @ (found**2 * observed) / count - mean**2, 1e-9)
 
 
 @dataclass(frozen=True)
@@ -198,8 +288,11 @@ class Neighbours(Energy):
     def rows(self, cells: Cells) -> Array:
         return _floored(self.near, self.near(cells.Z))
 
+    def near_share(self, cells: Cells) -> np.ndarray:
+        return np.ones(len(cells.R))
+
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
-        return _floored(self.near, self.near(_drawn_rows(cells, cells.R, draw)[1]))
+        return _floored(self.near, self.near(_drawn_rows(cells, cells.off, draw)[1]))
 
     def continued(self, Z: np.ndarray, share: float) -> "Neighbours":
         return replace(self, near=self.near.continued(Z, share))
@@ -218,71 +311,67 @@ class Neighbours(Energy):
 
 @dataclass(frozen=True)
 class Combined(Log):
-    """A B^k: A = sum log(1 + (r / noise)^2), B the `Neighbours` of the row.
+    """A B^k: A the energy `Log`, B the `Neighbours` of the row.
 
-    k makes the logarithm of A, in robust deviations over the rows of the fit, weigh twice that of B. Where
-    cells are missing A is that of whole rows of the same deviation, (A - m) / sqrt(v) with m and
-    v the sums over the observed columns of the mean and the variance of their cells.
+    k makes the logarithm of A, in robust deviations over the rows of the fit, weigh twice that of B.
 
     Attributes
     ----------
-    near : Neighbourhood
-    mean, variance : array, shape (d,)
-        Of the cells' part of A.
+    near : Neighbourhood or None
     power_of_near : float
         k.
+    usual : array, shape (2,)
+        Medians of log A and log B over the rows of the fit.
     """
 
-    near: Neighbourhood
-    mean: np.ndarray
-    variance: np.ndarray
-    power_of_near: float
+    near: Neighbourhood | None = None
+    power_of_near: float = 0.0
+    usual: Any = (0.0, 0.0)
     name = "combined"
-    by_source = False
     needs_rows = True
 
     @classmethod
     def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
-        found, observed = Log().cells(cells), cells.observed
-        w = np.ones(len(found)) if weight is None else weight
-        count = np.maximum(w @ observed, 1e-9)
-        mean = w @ (found * observed) / count
-        variance = np.maximum(w @ (found**2 * observed) / count - mean**2, 1e-9)
         near = neighbourhood(cells.Z, weight, kept)
-        B = _floored(near, near(cells.Z))
-        energy = cls(near, mean, variance, 0.0)
-        A = energy._sums(found, observed)
-        energy = replace(energy, power_of_near=SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight))
-        return Fit(energy, A * B**energy.power_of_near)
+        alone = Log.fit(cells, weight, kept)
+        A, B = alone.energies + LEAST, _floored(near, near(cells.Z))
+        power = SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight)
+        usual = np.array([float(quantile(np.log(part), 0.5, weight)) for part in (A, B)])
+        return Fit(cls(**vars(alone.energy), near=near, power_of_near=power, usual=usual), A * B**power)
 
     def rows(self, cells: Cells) -> Array:
-        near = _floored(self.near, self.near(cells.Z))
-        return self._sums(self.cells(cells), cells.observed) * near**self.power_of_near
+        return (super().rows(cells) + LEAST) * self._near(cells.Z)
 
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
         A, Z = _drawn_rows(cells, self.cells(cells), draw)
-        return (A + LEAST) * _floored(self.near, self.near(Z)) ** self.power_of_near
+        return (A + LEAST) * self._near(Z)
+
+    def near_share(self, cells: Cells) -> np.ndarray:
+        """Of what log A + k log B has above the usual."""
+        A, B = super().rows(cells) + LEAST, self._near(cells.Z)
+        over_A = np.maximum(np.log(A) - self.usual[0], 0.0)
+        over_B = np.maximum(np.log(B) - self.power_of_near * self.usual[1], 0.0)
+        return over_B / np.maximum(over_A + over_B, LEAST)
+
+    def _near(self, Z: np.ndarray) -> np.ndarray:
+        assert self.near is not None
+        return _floored(self.near, self.near(Z)) ** self.power_of_near
 
     def continued(self, Z: np.ndarray, share: float) -> "Combined":
+        assert self.near is not None
         return replace(self, near=self.near.continued(Z, share))
 
-    def _sums(self, found: Array, observed: Array) -> Array:
-        """A, standardised for what is observed."""
-        total = found.sum(1)
-        if observed.all():
-            return total + LEAST
-        mean, variance = observed @ self.mean, observed @ self.variance
-        scaled = (total - mean) * np.sqrt(self.variance.sum() / np.maximum(variance, 1e-12))
-        return np.maximum(self.mean.sum() + scaled, 0.0) + LEAST
+    def without_rows(self) -> Energy:
+        return Log(self.mean, self.variance)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        own = {"mean": self.mean, "variance": self.variance, "power_of_near": np.array(self.power_of_near)}
-        return vars(self.near) | own
+        own = {"power_of_near": np.array(self.power_of_near), "usual": np.asarray(self.usual)}
+        return vars(self.near) | super().arrays() | own
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Combined":
         near = Neighbourhood(*(arrays[name] for name in ("location", "scale", "references")))
-        return cls(near, arrays["mean"], arrays["variance"], float(arrays["power_of_near"]))
+        return cls(arrays["mean"], arrays["variance"], near, float(arrays["power_of_near"]), arrays["usual"])
 
     def graph(self) -> Any:
         return _CombinedGraph(self)
@@ -366,12 +455,19 @@ def _spread(energies: np.ndarray, weight: Weight) -> float:
 
 
 def _drawn_rows(cells: Cells, found: np.ndarray, draw: Drawn) -> tuple[np.ndarray, np.ndarray]:
-    """Return sums of `found` drawn independently, and reconstructions with the residuals drawn alike."""
-    Z = (cells.Z - cells.R)[draw.rows()]
+    """Return sums of `found` drawn independently, and reconstructions with the residuals drawn alike.
+
+    Levels and texts have no residuals to be added: they stay those of the row that is reconstructed.
+    """
+    encoded = range(cells.R.shape[1]) if cells.sources is None else cells.sources.encoded
+    moved = np.zeros(cells.R.shape[1], bool)
+    moved[[j for j in encoded if j >= 0]] = True
+    Z = (cells.Z - np.where(moved, cells.R, 0.0))[draw.rows()]
     total = np.zeros(len(Z))
-    for j, rows in enumerate(draw.columns(cells.observed)):
-        Z[:, j] += cells.R[rows, j]
-        total += found[rows, j]
+    for k, (j, rows) in enumerate(zip(encoded, draw.columns(cells.counted), strict=True)):
+        if j >= 0:
+            Z[:, j] += cells.R[rows, j]
+        total += found[rows, k]
     return total, Z
 
 

@@ -53,7 +53,8 @@ def explanation(model: Model, rows: NumberRows, names: Any, cut: float = FLAG_AT
 
 
 def _account(model: Model, rows: NumberRows, block: Block, names: Any, cut: float) -> dict[str, np.ndarray]:
-    shares = rows.shares(model, block)
+    near = model.near_share(block)
+    shares = rows.shares(model, block) * (1 - near[:, None])
     block = judged(model, rows, block, cut)
     deviations = rows.deviations(model, block)
     row, column = at = np.nonzero(np.abs(deviations) > cut)
@@ -66,4 +67,5 @@ def _account(model: Model, rows: NumberRows, block: Block, names: Any, cut: floa
         "outlier_part": rows.norms(outlier_part)[at],
         "deviations": deviations[at],
         "share": shares[at],
+        "neighbours": near[row],
     }

@@ -150,6 +150,8 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
     """Fit one member for each seed to X, shape (n, d), NaN for missing."""
     if weight is not None:
         X, weight = X[weight > 0], weight[weight > 0]
+    if settings.sources is not None:
+        settings = replace(settings, sources=settings.sources.counted(X, weight))
     if traits_of(settings.predictor).closed_form:
         return _closed(X, weight, settings)
     problem, preprocessing, floor = _posed(X, weight, settings)
@@ -272,6 +274,7 @@ def _model(trained: Trained, noise: NoiseRule, preprocessing: Preprocessing, set
         preprocessing.fill,
         ENERGIES["log"](),  # until the rows have been looked at
         widening=widening,
+        sources=settings.sources,
     )
 
 

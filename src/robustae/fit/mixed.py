@@ -14,12 +14,11 @@ from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, r
 from robustae.data.kinds import Kind, kind_of
 from robustae.data.rows import NumberRows, checked, dense, read_rows
 from robustae.data.unreadable import numbers_by
-from robustae.fit.levels import deviations, log_cells, trusting
 from robustae.fit.model import Block, Model
-from robustae.stats.scales import Weight, quantile
+from robustae.fit.sources import Sources
 from robustae.utils.checks import InputError, suggestion
 
-__all__ = ["MixedRows", "encoded", "missing_of", "rows_of", "with_trusted_levels"]
+__all__ = ["MixedRows", "encoded", "missing_of", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,23 @@ class MixedRows(NumberRows):
         """That of the numbers, where the columns used are nothing else."""
         return kind_of(self.values, mixed=not self.plan.only_numbers)
 
-    @property
-    def groups(self) -> np.ndarray | None:
-        """Source column of each encoded one."""
-        return None if self.plan.only_numbers else self.plan.groups
+    @cached_property
+    def sources(self) -> Sources | None:
+        """Source columns, where they are not all numbers."""
+        return Sources.of(self.plan)
 
     def shaped(self, values: np.ndarray) -> np.ndarray:
         """Results by source or encoded column have no other shape."""
         return values
 
     def deviations(self, model: Model, block: Block) -> np.ndarray:
-        """How far off the cells are, by source column."""
-        return deviations(self.plan, self.table, model, block)
+        """How far off the cells are, by source column, 0 for those left out."""
+        return self._wide(model.deviations_of(block))
+
+    def _wide(self, found: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(found), len(self.plan.columns)))
+        out[:, self.plan.used] = found
+        return out
 
     def by_cell(self, flags: np.ndarray) -> np.ndarray:
         """Results by source column, repeated for its encoded ones."""
@@ -113,26 +117,7 @@ class MixedRows(NumberRows):
 
     def shares(self, model: Model, block: Block) -> np.ndarray:
         """Each source cell's part of its row's energy."""
-        if not model.energy.by_source or self.plan.only_numbers:
-            return np.column_stack([part.sum(1) for part in self.plan.parts(model.cell_shares(block))])
-        logs = log_cells(self.plan, self.table, model, block)
-        return logs / np.maximum(logs.sum(1, keepdims=True), np.finfo(float).tiny)
-
-    def energies(self, model: Model) -> np.ndarray:
-        """Energies of the rows, shape (n,): the log energy is summed over source columns."""
-        if not model.energy.by_source or self.plan.only_numbers:
-            return model.energies(self.values)
-        return np.concatenate([self._log_energies(model, block) for block in model.blocks(self.values)])
-
-    def _log_energies(self, model: Model, block: Block) -> np.ndarray:
-        """Scaled by the root of columns / observed cells.
-
-        By the ratio itself, rows of few cells would be ranked high by what is but their noise; without any
-        scaling, rows of many. Measured on tables with missing cells, as found and made at random.
-        """
-        logs = log_cells(self.plan, self.table, model, block)
-        first = np.flatnonzero(np.diff(self.plan.index, prepend=-1))  # encoded columns, of each source column
-        return logs.sum(1) * np.sqrt(len(first) / np.maximum(block.observed[:, first].sum(1), 1))
+        return self._wide(model.cell_shares(block))
 
 
 def _size(N: np.ndarray, left_out: bool) -> np.ndarray:
@@ -195,26 +180,6 @@ def _as_numbers(estimator: Any, table: MixedTable) -> np.ndarray:
     plan = Columns(tuple(Column(str(name), "number") for name in names)).read_as(table.hints)
     table = _matched(table, plan)
     return numbers_by(plan, table)
-
-
-def with_trusted_levels(
-    rows: MixedRows, models: list[Model], energies: np.ndarray, weight: Weight
-) -> tuple[Columns, list[Model], np.ndarray]:
-    """Learn from a fit how far to trust its predictions of levels; return what that changes.
-
-    The plan, the models with the units of an ensemble, and the energies of the rows that weigh
-    anything, given as the fit knows them.
-    """
-    plan = trusting(rows.plan, rows.table, models[0], rows.values)
-    if not models[0].energy.by_source or plan.only_numbers:
-        return plan, models, energies
-    rows = replace(rows, plan=plan)
-    each = [rows.energies(model) for model in models]
-    if len(models) > 1:
-        units = [max(float(quantile(found, 0.5, weight)), np.finfo(float).tiny) for found in each]
-        models = [model.having(unit=unit) for model, unit in zip(models, units, strict=True)]
-    found = np.mean([part / model.unit for part, model in zip(each, models, strict=True)], axis=0)
-    return plan, models, found
 
 
 def encoded(X: Any) -> np.ndarray:

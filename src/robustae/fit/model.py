@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from robustae.fit.energies import Cells, Energy
+from robustae.fit.energies import Cells, Energy, SourceCells
 from robustae.fit.known import KnownRows
+from robustae.fit.sources import Sources
 from robustae.penalties import Penalty
 from robustae.predictors import encoder_of, predicted, traits_of
 from robustae.solvers.objective import row_blocks, soft_clip
+from robustae.stats.scales import Weight
 from robustae.stats.scaling import Scaling
 from robustae.utils.checks import InputError
 
@@ -84,6 +86,8 @@ class Model:
         Rows of the fit, and their energies as if each had been left out.
     alone : CellsAlone or None
         For a copy that holds no row of the fit.
+    sources : Sources or None
+        Source columns, where some are encoded as several.
     """
 
     predictor: nn.Module
@@ -98,6 +102,7 @@ class Model:
     widening: Any = 1.0
     known: KnownRows | None = None
     alone: CellsAlone | None = None
+    sources: Sources | None = None
 
     def having(self, **changes: Any) -> "Model":
         """Return a copy with some attributes replaced."""
@@ -113,7 +118,8 @@ class Model:
         complete = observed.all()
         if not complete:
             Z = np.where(observed, Z, self.fill)
-        Zhat, wider = self.reconstruct_scaled(Z, None if complete else observed)
+        there = observed if self.sources is None else observed & ~self.sources.unknown(X[rows])
+        Zhat, wider = self.reconstruct_scaled(Z, None if there.all() else there)
         R = Z - Zhat
         if not complete:
             R[~observed] = 0.0
@@ -144,14 +150,36 @@ class Model:
         return block.R / (self.noise * block.wider)
 
     def deviations_of(self, block: Block) -> np.ndarray:
-        """Residuals in the deviations by which cells are judged, 0 where missing."""
-        return (block.R / (self.noise * self.widening * block.wider)).clip(-FARTHEST, FARTHEST)
+        """Residuals in the deviations by which cells are judged, by source column; 0 where missing."""
+        found = (block.R / (self.noise * self.widening * block.wider)).clip(-FARTHEST, FARTHEST)
+        if self.sources is None:
+            return found
+        return self.sources.judged(self._by_source(found, block.observed, block.Z, block.Zhat))
 
-    def cells(self, block: Block, R: np.ndarray | None = None) -> Cells:
-        """Return what energies are computed from, with other residuals where some are given."""
+    def cells(self, block: Block) -> Cells:
+        """Return what energies are computed from."""
         full = np.where(block.observed, block.Z, block.Zhat) if not block.observed.all() else block.Z
-        R = block.R if R is None else R
-        return Cells(R, full, block.observed, self.noise * block.wider, self.penalty.kept, self.lam)
+        return self._cells(block.R, full, block.observed, self.noise * block.wider)
+
+    def _cells(self, R: np.ndarray, Z: np.ndarray, observed: np.ndarray, noise: np.ndarray) -> Cells:
+        by_source = None
+        if self.sources is not None:
+            by_source = self._by_source(R / noise, observed, Z, Z - R)
+        return Cells(R, Z, observed, noise, self.penalty.kept, self.lam, by_source)
+
+    def _by_source(
+        self, off: np.ndarray, observed: np.ndarray, Z: np.ndarray, Zhat: np.ndarray
+    ) -> SourceCells:
+        assert self.sources is not None
+        return self.sources.cells(off, observed, self.scaling.inverse(Z), self.scaling.inverse(Zhat))
+
+    def trusting(self, cells: Cells, weight: Weight) -> tuple["Model", Cells]:
+        """Learn from rows of the fit how far to trust predictions of levels; return what that changes."""
+        if self.sources is None:
+            return self, cells
+        seen, expected = self.scaling.inverse(cells.Z), self.scaling.inverse(cells.Z - cells.R)
+        model = self.having(sources=self.sources.trusting(seen, cells.observed, expected, weight))
+        return model, model._cells(cells.R, cells.Z, cells.observed, cells.noise)
 
     def all_cells(self, X: np.ndarray) -> Cells:
         """Return the cells of all rows of X, shape (n, d)."""
@@ -162,7 +190,7 @@ class Model:
         noise = parts[0].noise
         if any(part.noise.ndim > 1 for part in parts):
             noise = np.concatenate([np.broadcast_to(part.noise, part.R.shape) for part in parts])
-        return Cells(R, Z, observed, noise, self.penalty.kept, self.lam)
+        return self._cells(R, Z, observed, noise)
 
     def energies_of(self, block: Block) -> np.ndarray:
         """Energies of the rows, shape (b,), lower = more normal."""
@@ -185,9 +213,17 @@ class Model:
             raise InputError("the model gives a row no energy: it is damaged, or a cell is too large for it.")
         return found.clip(-LARGEST, LARGEST)
 
+    def near_share(self, block: Block) -> np.ndarray:
+        """What part of being odd comes from the distance to the rows of the fit, shape (b,)."""
+        return self.energy.near_share(self.cells(block))
+
     def cell_shares(self, block: Block) -> np.ndarray:
-        """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row."""
-        return self.energy.shares(self.cells(block))
+        """Each cell's part of what the residuals bring to its row's energy, adding up to 1 over the row.
+
+        By source column where they are held.
+        """
+        found = self.energy.shares(self.cells(block))
+        return found if self.sources is None or self.energy.by_source else self.sources.summed(found)
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Codes of the rows of X, shape (n, K)."""

@@ -1,6 +1,6 @@
 """From a model and rows of its fit to the energy that ranks, and to what clean unseen rows have of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,12 +53,14 @@ def rows_of_fit(model: Model, X: np.ndarray, weight: Weight, clean: bool) -> Row
 
 def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Calibration]:
     """Fit the energy, and return it in the model, with the energies of clean unseen rows."""
+    model, cells = model.trusting(rows.cells, rows.weight)
+    rows = replace(rows, cells=cells)
     found = ENERGIES[settings.energy].fit(rows.cells, rows.weight, rows.nearest)
     model = model.having(energy=found.energy, known=KnownRows.of(rows.X, found.energies, rows.weight))
     by_cells = settings.by_column or traits_of(settings.predictor).closed_form
     if not (by_cells and model.energy.of_cells):
         return model, calibrated(model, found.energies, rows.weight)
-    model = model.having(alone=cells_alone(rows) if model.energy.needs_rows else None)
+    model = model.having(alone=_cells_alone(model.energy, rows) if model.energy.needs_rows else None)
     calibration = _drawn(model.energy, found.energies, rows)
     copies = len(rows.X) if rows.weight is None else rows.weight.sum()
     if copies >= REPEATED * len(rows.X):
@@ -74,9 +76,8 @@ def _drawn(energy: Energy, energies: np.ndarray, rows: RowsOfFit) -> Calibration
     return Calibration.of_rows(widened(drawn, energies, rows.weight))
 
 
-def cells_alone(rows: RowsOfFit) -> CellsAlone:
-    """Return what the log energy of the cells would give."""
-    energy = ENERGIES["log"]()
+def _cells_alone(energy: Energy, rows: RowsOfFit) -> CellsAlone:
+    energy = energy.without_rows()
     energies = energy.rows(rows.cells)
     quantiles = quantile(energies, np.linspace(0, 1, QUANTILES), rows.weight)
     return CellsAlone(quantiles, _drawn(energy, energies, rows).energies)

@@ -49,6 +49,7 @@ def fit_whole_rows(
         noise,
         preprocessing.fill,
         ENERGIES["log"](),
+        sources=settings.sources,
     )
     cells = model.cells(Block(slice(0, len(Z)), Z, there, Zhat, R))
     energies = components.energies(Z)

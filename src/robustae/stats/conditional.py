@@ -1,8 +1,8 @@
 """Rows of which some cells are missing or set aside: every cell predicted from the others that are there.
 
 With o the cells of a row that are there and m the others, the inverse of S restricted to o is
-P_oo - P_om P_mm^-1 P_mo, so a pattern of missing cells costs a factorisation of P_mm (or, where P is
-With o the cells of a row that are there and m the others, the inverse of S_oo is
+P_oo - P_om P_mm^-1 P_mo, so a pattern of missing cells costs a factorisation of P_mm (or, where P is diagonal
+less a product of few rows, of a matrix of that many rows). Where the patterns are too many for that,
 the missing cells are found by conjugate gradients instead, all rows at once, and the scales are interpolated.
 """
 
@@ -14,7 +14,7 @@ from scipy.linalg import solve_triangular
 
 from robustae.stats.scatter import OWN, Scatter, left_out, spreads_of
 
-__all__ = ["Given", "given"]
+__all__ = ["Given", "given", "precision_given"]
 
 MOST_WORK = 2e10  # multiplications for exact patterns
 BLOCK = 2**22  # cells of a batch of factorisations
@@ -88,6 +88,24 @@ def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarray
     wider = np.ones(Z.shape)
     wider[holes] = spreads / scatter.spreads
     return Given(B, products, every, wider, spread)
+
+
+def precision_given(scatter: Scatter, there: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Inverse covariance of some columns in each row, given the others that are `there`, shape (n, g, g).
+
+    P_gg - P_gm P_mm^-1 P_mg; that of complete rows where the patterns are too many, or P is not held whole.
+    """
+    patterns, of_row = _patterns(there)
+    found = np.repeat(scatter.inner(part)[None], len(patterns), axis=0)
+    if scatter.precision is None or _work(scatter, patterns) > MOST_WORK:
+        return found[of_row]
+    P, counts = scatter.precision, (~patterns).sum(1)
+    for count in np.unique(counts[counts > 0]):
+        same = np.flatnonzero(counts == count)
+        m = np.nonzero(~patterns[same])[1].reshape(len(same), count)
+        across = P[m[:, :, None], part]
+        found[same] -= np.swapaxes(across, 1, 2) @ np.linalg.solve(P[m[:, :, None], m[:, None, :]], across)
+    return found[of_row]
 
 
 def _patterns(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -104,6 +104,36 @@ class Scatter:
         scores = B @ self.factor.T
         return B**2 @ (1 / self.ridge) - np.einsum("ij,ij->i", scores, scores)
 
+    def inner(self, part: np.ndarray) -> np.ndarray:
+        """Return P between some columns, shape (g, g)."""
+        if self.precision is not None:
+            return self.precision[part][:, part]
+        M = self.factor[:, part]
+        return np.diag(1 / self.ridge[part]) - M.T @ M
+
+    def covariance(self, part: np.ndarray) -> np.ndarray:
+        """Return S between some columns, shape (g, g)."""
+        if self.precision is not None:
+            return self._whole[part][:, part]
+        M = self.factor[:, part] * self.ridge[part]
+        return np.diag(self.ridge[part]) + M.T @ self._whole @ M
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        """S, or (I - M T M')^-1: S = T + T M' (I - M T M')^-1 M T."""
+        if self.precision is not None:
+            return inverse(self.precision)
+        return inverse(np.eye(len(self.factor)) - (self.factor * self.ridge) @ self.factor.T)
+
+    def room(self, B: np.ndarray, products: np.ndarray) -> np.ndarray:
+        """1 - part b' P b of rows in S, shape (n,): what is left of S in their direction without them."""
+        return np.maximum(1 - self.part * np.einsum("ij,ij->i", B, products), 1e-6)
+
+    @property
+    def moved_by_one(self) -> float:
+        """How much farther from the location a row lies that has been left out of it."""
+        return self.copies / (self.copies - 1) if np.isfinite(self.copies) else 1.0
+
     def residuals(self, Z: np.ndarray) -> np.ndarray:
         """Each cell less its prediction from all others, (P b)_j / P_jj, shape (n, d)."""
         return self.times(Z - self.location) / self.pivots
@@ -172,9 +202,8 @@ def left_out(
     if not inside.any() or not scatter.part > 0:
         return R
     Pb, at = products[inside], pivots if pivots.ndim == 1 else pivots[inside]
-    room = np.maximum(1 - scatter.part * np.einsum("ij,ij->i", B[inside], Pb), 1e-6)[:, None]
-    moved = scatter.copies / (scatter.copies - 1) if np.isfinite(scatter.copies) else 1.0
-    R[inside] = moved * (Pb / room) / (at + scatter.part * Pb * Pb / room)
+    room = scatter.room(B[inside], Pb)[:, None]
+    R[inside] = scatter.moved_by_one * (Pb / room) / (at + scatter.part * Pb * Pb / room)
     return R
 
 

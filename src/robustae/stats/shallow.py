@@ -4,10 +4,12 @@ Cells are in robust deviations of their columns, 0 the location.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from robustae.stats.conditional import Given, given
+from robustae.stats.groups import Groups
 from robustae.stats.scales import Weight, mad_scale, mean_sd, quantile, some_rows, winsorised_sd
 from robustae.stats.scatter import Scatter, scatter_of, shrinkage_at_least
 from robustae.stats.thresholds import clean_part
@@ -54,7 +56,13 @@ class Shallow:
         return found.left_out(self.scatter, self.kept) / (self.scale * found.wider)
 
 
-def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: bool = False) -> Shallow:
+def fit_shallow(
+    Z: np.ndarray,
+    there: np.ndarray,
+    weight: Weight = None,
+    clean: bool = False,
+    groups: Groups | None = None,
+) -> Shallow:
     """Fit to rows, anomalies among them or not.
 
     Parameters
@@ -67,10 +75,13 @@ def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: 
         A weight w counts as w copies.
     clean : bool
         Whether all rows are to be kept.
+    groups : Groups, optional
+        Columns that belong together. Rows are kept by the others, given those, all where there are none: a
+        rare level is far off in units of its own deviation, and no row with one would be kept.
     """
-    rows = _Rows(Z, there, weight)
+    rows = _Rows(Z, there, weight, groups)
     asked = rows.narrowed()
-    if clean:
+    if clean or groups is not None and not groups.alone.any():
         nearest = kept = np.ones(len(Z), bool)
     else:
         nearest, distances = _concentrated(asked)
@@ -86,8 +97,8 @@ def fit_shallow(Z: np.ndarray, there: np.ndarray, weight: Weight = None, clean: 
 class _Rows:
     """The rows of a fit, their missing cells filled by the scatter so far."""
 
-    def __init__(self, Z: np.ndarray, there: np.ndarray, weight: Weight):
-        self.there, self.weight = there, weight
+    def __init__(self, Z: np.ndarray, there: np.ndarray, weight: Weight, groups: Groups | None = None):
+        self.there, self.weight, self.groups = there, weight, groups
         self.whole = bool(there.all())
         self.Z = Z if self.whole else np.where(there, Z, 0.0)
         # What is filled with the location has lost its variance, about 1.
@@ -117,12 +128,19 @@ class _Rows:
     def some(self) -> "_Rows":
         """Some of the rows, evenly spread."""
         step = len(self) // SOME
-        return _Rows(self.Z[::step], self.there[::step], None if self.weight is None else self.weight[::step])
+        every = np.arange(0, len(self), step)
+        return _Rows(self.Z[every], self.there[every], self.weights(every), self.groups)
+
+    @property
+    def asked(self) -> Any:
+        """Columns by which rows are kept."""
+        alone = None if self.groups is None else np.flatnonzero(self.groups.alone)
+        return slice(None) if alone is None or not len(alone) else alone
 
     def narrowed(self) -> "_Rows":
         """Some of the columns, evenly spread, where they are many: enough to tell which rows to keep."""
         d = self.Z.shape[1]
-        if d <= WIDE:
+        if d <= WIDE or self.groups is not None:
             return self
         columns = np.linspace(0, d - 1, WIDE).astype(int)
         return _Rows(self.Z[:, columns], self.there[:, columns], self.weight)
@@ -137,10 +155,11 @@ class _Rows:
 
     def distances(self, scatter: Scatter) -> np.ndarray:
         """Squared distances, those of rows with missing cells as for whole rows of their probability."""
-        if self.whole:
+        if self.whole and self.groups is None:
             return scatter.distances(self.Z)
-        d, observed = self.Z.shape[1], self.there.sum(1)
-        d2 = self.given(scatter).distances()
+        found, there = self.given(scatter), self.there[:, self.asked]
+        d, observed = there.shape[1], there.sum(1)
+        d2 = found.distances() if self.groups is None else self.groups.distances(scatter, found.products)
         return np.maximum(d + (d2 - observed) * np.sqrt(d / np.maximum(observed, 1)), 0.0)
 
 
@@ -153,8 +172,9 @@ def _concentrated(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
         few = rows.some()
         distances = rows.distances(few.scatter(_concentrated(few)[0]))
         return _nearest(distances, rows.weight), distances
-    there = np.maximum(rows.there.sum(1), 1)
-    distances = (np.log1p(rows.Z**2) * rows.there).sum(1) * (rows.Z.shape[1] / there)
+    there = rows.there[:, rows.asked]
+    logs = np.log1p(rows.Z[:, rows.asked] ** 2) * there
+    distances = logs.sum(1) * (there.shape[1] / np.maximum(there.sum(1), 1))
     kept = np.zeros(len(rows), bool)
     for _ in range(STEPS):
         before, kept = kept, _nearest(distances, rows.weight)
@@ -193,7 +213,7 @@ def _shrinkage(rows: _Rows, kept: np.ndarray) -> float:
     d = rows.Z.shape[1]
     chosen = np.flatnonzero(kept)
     chosen = chosen[:: max(1, len(chosen) // ASKED)]
-    few = _Rows(rows.Z[chosen], rows.there[chosen], rows.weights(chosen))
+    few = _Rows(rows.Z[chosen], rows.there[chosen], rows.weights(chosen), rows.groups)
     few.extra = rows.extra
     least = shrinkage_at_least(rows.copies(kept), d)
     tried = [a for a in SHRINKAGES if a > least] or [least]
@@ -205,7 +225,7 @@ def _error(rows: _Rows, shrinkage: float) -> float:
     every = np.ones(len(rows), bool)
     scatter = scatter_of(rows.Z, rows.weight, shrinkage, rows.extra)
     R = given(scatter, rows.Z, rows.there).left_out(scatter, every)
-    sizes = np.where(rows.there, np.abs(R), np.nan)
+    sizes = np.where(rows.there, np.abs(R), np.nan)[:, rows.asked]
     return float(np.log(np.maximum(np.nan_to_num(quantile(sizes, 0.5, rows.weight)), 1e-9)).mean())
 
 
@@ -213,6 +233,8 @@ def _scales(rows: _Rows, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
     """MAD of the residuals of the rows kept, and at least a share of the winsorised deviation of all."""
     found = rows.given(scatter)
     R = found.left_out(scatter, kept)
+    if rows.groups is not None:
+        R = rows.groups.residuals(R, found, scatter, rows.there, kept)
     if not rows.whole:
         R = np.where(rows.there, R / found.wider, np.nan)
     some, weight = some_rows(R, rows.weight, SOME)
