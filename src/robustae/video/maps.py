@@ -21,7 +21,7 @@ CUT = 4.5  # noise deviations from which a pixel is foreground
 ROOTS = np.sqrt(np.arange(256, dtype=np.float32))
 LEAST_SMOOTH, MOST_SMOOTH, SMOOTH_SHARE = 1.5, 4.0, 1 / 200  # pixels; of the longest side
 BLOB_SHARE = 3e-4  # of the picture
-DARKEST, EVEN = 0.55, 0.11  # of shadows: how dark at most, and how different the channels' ratios may be
+DARKEST, EVEN = 0.35, 0.11  # of shadows: how dark at most, and how different the channels' ratios may be
 SHADOW = 0.36  # what a shadow's residual is multiplied by
 FROM = 2.0  # noise deviations: a shadow that is fainter decides nothing
 ABOVE, BINS = 6.0, 160  # deviations of the roots of background's scores
