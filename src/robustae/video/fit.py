@@ -11,7 +11,7 @@ from robustae.video.grid import grid_for, loudest
 from robustae.video.light import gains
 from robustae.video.maps import CUT, MaskSettings, upper
 from robustae.video.pixels import blurred
-from robustae.video.scene import FAINT, LOUD, Scene, View
+from robustae.video.scene import FAINT, Scene, View
 from robustae.video.start import bare_picture
 
 __all__ = ["Progress", "scene_of"]
@@ -85,7 +85,7 @@ def _with_noise(picture: np.ndarray, components: np.ndarray, camera: Camera, fra
     settings = MaskSettings(shadows=False).at(*picture.shape[:2])
     views = list(inner.views(frames))
     roots = np.stack([view.root(settings)[::2, ::2] for view in views])
-    noise = float(np.clip(upper(roots) ** 2 / CUT, FAINT, LOUD))
+    noise = max(FAINT, upper(roots) ** 2 / CUT)
     picture, components = camera.plain(picture), components / np.float32(camera.stretch)
     return Scene(picture, components, noise / camera.stretch, _restless(views, noise), camera)
 

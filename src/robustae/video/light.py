@@ -108,6 +108,8 @@ def gains_of(frames: np.ndarray) -> np.ndarray:
     pairs = zip(frames[:-1], frames[1:], strict=True)
     steps = [Light(before, FEWER).gains(after[None])[0] for before, after in pairs]
     followed = _over_usual(np.cumprod([1.0, *steps]).astype(np.float32))
+    if followed.max() < FAR_APART * followed.min():
+        followed = np.ones_like(followed)  # no more than errors that add up
     even = frames / followed[:, None, None, None]
     return _over_usual(followed * gains(even, np.median(even[:: -(-len(even) // ENOUGH)], axis=0)))
 

@@ -26,7 +26,7 @@ __all__ = ["FAINT", "LOUD", "Scene", "View"]
 
 DIM = 0.9  # gain, below which the noise of a frame is its own
 FAINT = 5.0  # grey levels: the noise is taken for no less, as less is not seen
-LOUD = 20.0  # and for no more: beyond, most of the picture is not background
+LOUD = 20.0  # grey levels, beyond which most of the picture is not background
 COLOURLESS = 4.0  # grey levels between the channels of all but a hundredth of the picture
 LARGEST, LEAST_NOISE = 1e6, 1e-2  # grey levels, of what a file may hold
 
