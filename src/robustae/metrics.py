@@ -6,7 +6,7 @@ import numpy as np
 
 from robustae.utils.checks import InputError
 
-__all__ = ["auprc", "auroc", "best_f1", "precision_at"]
+__all__ = ["auprc", "auroc", "best_f1", "of_calls", "precision_at"]
 
 
 def auprc(y: Any, anomaly_score: Any) -> float:
@@ -79,6 +79,37 @@ def best_f1(y: Any, anomaly_score: Any) -> float:
 
     precision, recall, _ = precision_recall_curve(*_checked(y, anomaly_score))
     return float(np.max(2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)))
+
+
+def of_calls(y: Any, called: Any) -> dict[str, float]:
+    """How well rows are called anomalies, at a threshold that is set.
+
+    Parameters
+    ----------
+    y, called : array-like, shape (n,)
+        1 (or True) = anomaly, and called one; 0 = normal, and not called.
+
+    Returns
+    -------
+    dict
+        called (rows), found (anomalies among them), recall, precision (0 where nothing is called), f1, and
+        false_alarms: the share of the normal rows that are called.
+
+    Raises
+    ------
+    InputError
+        As `auprc`.
+    """
+    labels, marks = _checked(y, called)
+    rows, found = int(marks.sum()), int((marks * labels).sum())
+    return {
+        "called": rows,
+        "found": found,
+        "recall": found / labels.sum(),
+        "precision": found / max(rows, 1),
+        "f1": 2 * found / (rows + labels.sum()),
+        "false_alarms": (rows - found) / (len(labels) - labels.sum()),
+    }
 
 
 def _checked(y: Any, anomaly_score: Any) -> tuple[np.ndarray, np.ndarray]:

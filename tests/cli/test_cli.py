@@ -308,6 +308,10 @@ def test_evaluate_says_how_well_and_what_chance_would_do(folder):
     assert ours["auprc"] == ours["auroc"] == 1
     assert ours["p_at_10"] == pytest.approx(0.3)
     assert told["chance"]["auprc"] == pytest.approx(3 / 60)
+    called = told["called"]
+    assert called["found"] == 3 == round(3 * called["recall"])
+    assert called["false_alarms"] == pytest.approx((called["called"] - 3) / 57)
+    assert called["f1"] == pytest.approx(2 * 3 / (called["called"] + 3))
 
 
 def test_evaluate_a_model(folder):

@@ -122,3 +122,42 @@ def test_a_folder_with_dates_is_one_table(folder):
         )
     one, two = ((folder / f"{name}.csv.csv").read_text() for name in ("of", "plain"))
     assert one == two
+
+
+@pytest.fixture(scope="module")
+def related(folder):
+    """Columns that go together in a form that no program writes, with one wrong cell in each."""
+    rng = np.random.default_rng(6)
+    z = rng.normal(size=90)
+    price, share = 2000 + 500 * z + rng.normal(0, 5, 90), 40 + 9 * z + rng.normal(0, 0.1, 90)
+    days = np.datetime64("2024-06-01") + (30 * z + rng.normal(0, 0.3, 90)).astype(int)
+    price[11], share[22], days[33] = 1.0, 900.0, np.datetime64("2019-01-01")
+    rows = [
+        f"{german(a)} €;{german(b)} %;{d.item():%d.%m.%Y}" for a, b, d in zip(price, share, days, strict=True)
+    ]
+    (folder / "related.csv").write_text("preis;anteil;tag\n" + "".join(row + "\n" for row in rows))
+    run("fit", folder / "related.csv", "--model", folder / "related.rae")
+    return folder / "related.csv"
+
+
+def test_what_is_expected_is_written_as_the_column_is(folder, related):
+    told = run("split", related, "--model", folder / "related.rae", "--out", folder / "related").stdout
+    with (folder / "related" / "explain.csv").open(newline="") as file:
+        wrong = {(row["line"], row["column"]): row for row in csv.DictReader(file)}
+    with (folder / "related" / "repaired.csv").open(newline="") as file:
+        repaired = list(csv.DictReader(file, delimiter=";"))
+    for at, (line, column) in {11: ("13", "preis"), 22: ("24", "anteil"), 33: ("35", "tag")}.items():
+        row = wrong[line, column]
+        assert row["expected"] == repaired[at][column] and row["expected"] in told
+        assert len(row["deviations"]) < 12
+
+
+def test_a_report_has_the_label_where_it_has_two_values(folder, related):
+    rows = related.read_text().splitlines()
+    marked = [f"{row};{int(i in (12, 23, 34))};{i % 5}" for i, row in enumerate(rows)]
+    (folder / "marked.csv").write_text("\n".join([rows[0] + ";wrong;five", *marked[1:]]) + "\n")
+    page = folder / "marked.html"
+    run("report", folder / "marked.csv", "--label", "wrong", "--drop", "five", "--out", page)
+    assert "false alarms" in page.read_text()
+    run("report", folder / "marked.csv", "--label", "five", "--drop", "wrong", "--out", page)
+    assert "false alarms" not in page.read_text()

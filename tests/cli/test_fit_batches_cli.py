@@ -58,6 +58,39 @@ def test_what_does_not_fit_into_memory_is_read_in_batches(folder, monkeypatch):
     assert "epochs" in facts(folder, *small)
 
 
+def test_a_process_that_lacks_the_file_says_so_itself(folder, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    said = refused(folder, "fit", "gone.npy", "--model", "m.rae", *QUICK)
+    assert "Process 1 on" in said and "no file 'gone.npy'" in said
+
+
+def test_what_a_fit_without_epochs_has_no_use_for_is_said(folder):
+    said = run(folder, "fit", "t.npy", "--model", "m.rae", "--checkpoint", "ck", "--resume").stderr
+    assert "Note: --checkpoint and --resume are not used" in said
+    assert "not used" not in run(folder, "fit", "t.npy", "--model", "m.rae", *QUICK).stderr
+
+
+def test_many_rows_in_several_files_may_hold_texts_where_they_fit_into_memory(folder, monkeypatch):
+    from robustae import RobustAutoencoder
+    from robustae.cli import fit as command
+
+    rng = np.random.default_rng(0)
+    (folder / "mixed").mkdir()
+    for name in "ab":
+        rows = [
+            f"{x:.2f},{word}\n"
+            for x, word in zip(rng.normal(size=10_400), rng.choice(["r", "s"], 10_400), strict=True)
+        ]
+        (folder / "mixed" / f"{name}.csv").write_text("x,word\n" + "".join(rows))
+    fit = ("fit", "mixed", "--model", "m.rae", "--predictor", "constant")
+    assert facts(folder, *fit)["kinds"] == {"number": 1, "category": 1}
+    model = RobustAutoencoder(predictor="constant", random_state=0).fit(folder / "mixed")
+    assert model.offset_ == pytest.approx(load(folder / "m.rae").offset_)
+    monkeypatch.setattr(command, "_free", lambda: 100_000)
+    assert "a part of the rows that fits into memory" in refused(folder, *fit)
+
+
 def test_a_checkpoint_goes_on_only_when_asked(folder):
     fit = ("fit", "t.npy", "--model", "m.rae", *QUICK, "--checkpoint", "ck")
     first = facts(folder, *fit)

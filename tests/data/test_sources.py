@@ -154,7 +154,7 @@ def test_decimal_commas_are_read_between_semicolons_and_named_elsewhere(write):
         ("", ["empty"]),
         ("\n\n \n", ["empty"]),
         ("a,b\n", ["no rows"]),
-        ("a,b\n1,2\n3\n", ["line 3", "1 cells", "line 1", "2"]),
+        ("a,b\n1,2\n3\n", ["line 3", "1 cell", "line 1", "2"]),
         (b"\x00\x01\x02\x03" * 50, ["not text", "CSV"]),
         (b"a,b\n1,\x81\xfe\n", ["UTF-8", "0x81", "--encoding"]),
         ("a\n" + "9" * 200_000 + "\n", ["field larger"]),

@@ -267,7 +267,7 @@ def test_a_column_that_turns_into_text_is_refused(tmp_path, reader):
 def test_a_line_too_short_is_named_however_late(tmp_path, reader):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "1,2\n" * 5000 + "3\n")
-    assert "line 5002 has 1 cells" in refusal(path)
+    assert "line 5002 has 1 cell" in refusal(path)
 
 
 def test_the_number_of_lines_is_guessed(tmp_path, rng):

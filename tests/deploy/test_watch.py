@@ -326,6 +326,7 @@ def test_a_reader_that_goes_away_ends_it_politely(saved):
     said = process.stderr.read()
     assert process.wait(timeout=90) == 0
     assert "rows scored" in said and "Traceback" not in said and "Exception" not in said
+    assert "the output was closed before all was written" in said
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-"])

@@ -438,7 +438,7 @@ def file(tmp_path_factory):
     """The people as CSV, their numbers written in several ways."""
     path = tmp_path_factory.mktemp("mixed") / "people.csv"
     columns = people()
-    columns["weight"] = np.array([f"{weight:04d}" for weight in columns["weight"]], dtype=object)
+    columns["weight"] = np.array([f"{weight:03d}" for weight in columns["weight"]], dtype=object)
     lines = [
         ",".join("" if cell != cell else str(cell) for cell in row)
         for row in zip(*columns.values(), strict=True)

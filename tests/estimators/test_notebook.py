@@ -210,3 +210,19 @@ def test_pictures(frame, model):
         assert draw(frame) is not own
     assert model.plot_cells(frame).get_yticklabels()[0].get_text() in {"('x', 4)", "('x', 9)"}
     pyplot.close("all")
+
+
+def test_a_page_of_what_is_not_at_hand_as_rows():
+    polars = pytest.importorskip("polars")
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(60, 3)).round(3)
+    lazy = polars.DataFrame(X, schema=list("abc")).lazy()
+    for given in (lazy, pytest.importorskip("scipy.sparse").csr_array(X)):
+        page = RobustAutoencoder(**QUICK).fit(given).report(given)
+        assert "The oddest rows" in page.html
+
+
+def test_columns_of_one_name_are_refused_in_a_sentence():
+    twins = pd.DataFrame(np.ones((4, 2)), columns=["a", "a"])
+    with pytest.raises(InputError, match="several columns called 'a'"):
+        RobustAutoencoder(**QUICK).fit(twins)

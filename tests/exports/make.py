@@ -206,6 +206,128 @@ def main():
         dates=["day"],
         options={"date_format": "dmy"},
     )
+    write(
+        "packed_dates.csv",
+        table({"day": [f"{d:%Y%m%d}" for d in DAYS], "b": SMALL}),
+        {"day": days(DAYS), "b": SMALL},
+        dates=["day"],
+    )
+    write(
+        "packed_german_dates.csv",
+        table({"tag": [f"{d:%d%m%Y}" for d in DAYS], "b": SMALL}, ";"),
+        {"tag": days(DAYS), "b": SMALL},
+        dates=["tag"],
+    )
+    write(
+        "packed_times.csv",
+        table(
+            {
+                "when": [f"{d:%Y%m%d}{h:02d}{m:02d}30" for d, (h, m) in zip(DAYS, TIMES, strict=True)],
+                "b": SMALL,
+            }
+        ),
+        {
+            "when": [
+                d + (3600 * h + 60 * m + 30) / 86400 for d, (h, m) in zip(days(DAYS), TIMES, strict=True)
+            ],
+            "b": SMALL,
+        },
+        dates=["when"],
+    )
+    births = [dt.date(1943 + x % 41, 1 + x % 12, 13 + x % 15) for x in DRAWN]
+    write(
+        "births.csv",
+        table({"geboren": [f"{d:%d.%m.%y}" for d in births], "b": SMALL}, ";"),
+        {"geboren": days(births), "b": SMALL},
+        dates=["geboren"],
+    )
+    logged = [f"{d:%d/%b/%Y}:{h:02d}:{m:02d}:00 +0200" for d, (h, m) in zip(DAYS, TIMES, strict=True)]
+    in_utc = [d + (60 * (h - 2) + m) / 1440 for d, (h, m) in zip(days(DAYS), TIMES, strict=True)]
+    write("log_times.csv", table({"when": logged, "b": SMALL}), {"when": in_utc, "b": SMALL}, dates=["when"])
+    called = [f"{d:%a %b %d} {h:02d}:{m:02d}:00 CEST {d:%Y}" for d, (h, m) in zip(DAYS, TIMES, strict=True)]
+    write("ctime.csv", table({"when": called, "b": SMALL}), {"when": in_utc, "b": SMALL}, dates=["when"])
+    zoned = [f"{d} {h:02d}:{m:02d}:00 CEST" for d, (h, m) in zip(DAYS, TIMES, strict=True)]
+    write("zone_names.csv", table({"when": zoned, "b": SMALL}), {"when": in_utc, "b": SMALL}, dates=["when"])
+    spoken = [f"{h}h {m:02d}m" if m else f"{h}h" for h, m in TIMES]
+    write(
+        "hours_and_minutes.csv",
+        table({"took": spoken, "b": SMALL}),
+        {"took": [h + m / 60 for h, m in TIMES], "b": SMALL},
+    )
+    write(
+        "iso_lengths.csv",
+        table({"took": [f"PT{h}H{m}M" for h, m in TIMES], "b": SMALL}),
+        {"took": [h + m / 60 for h, m in TIMES], "b": SMALL},
+    )
+    # Digits that are no amounts
+    postcodes = [f"{x % 5 * 1200 + 501:05d}" for x in DRAWN]
+    write("postcodes.csv", table({"zip": postcodes, "b": SMALL}), {"zip": postcodes, "b": SMALL})
+    bins = [f"{12 + x % 4}E{x % 3 + 1}" for x in DRAWN]
+    write("e_codes.csv", table({"bin": bins, "b": SMALL}), {"bin": bins, "b": SMALL})
+    accounts = [str(4_000_123_400_000_017 + 3 * (x % 5)) for x in DRAWN]
+    write("long_codes.csv", table({"account": accounts, "b": SMALL}), {"account": accounts, "b": SMALL})
+    padded = {"n": [f"{x % 40:02d}" for x in DRAWN], "b": SMALL}
+    write("padded_numbers.csv", table(padded), {"n": [x % 40 for x in DRAWN], "b": SMALL})
+    days_of_year = [f"{d:%d.%m.}" for d in [dt.date(2023, 1 + x % 3, 1 + x % 4) for x in DRAWN]]
+    write(
+        "days_of_year.csv", table({"tag": days_of_year, "b": SMALL}, ";"), {"tag": days_of_year, "b": SMALL}
+    )
+    # Amounts in other forms
+    write(
+        "no_cents.csv",
+        table({"preis": [f"{x},-" if x % 3 else f"{x},--" for x in WHOLE], "b": SMALL}, ";"),
+        {"preis": WHOLE, "b": SMALL},
+    )
+    write(
+        "ledger.csv",
+        table({"sum": [f"$({-x})" if x < 0 else f"$ {x}" if x else "$ -" for x in SMALL], "a": NUMBERS}),
+        {"sum": SMALL, "a": NUMBERS},
+    )
+    write(
+        "metres.csv",
+        table({"length": [f"{x} m" if x % 3 else x for x in WHOLE], "b": SMALL}),
+        {"length": WHOLE, "b": SMALL},
+    )
+    units = [f"{x} {('g', 'kg')[i % 2]}" for i, x in enumerate(SHARES)]
+    several = {"weight": "numbers in several units (g, kg)"}
+    write(
+        "several_units.csv",
+        table({"weight": units, "b": SMALL}),
+        {"weight": units, "b": SMALL},
+        left_out=several,
+    )
+    below = [f"<{x}" if i % 4 == 0 else str(x) for i, x in enumerate(SHARES)]
+    write(
+        "limits.csv",
+        table({"x": below, "b": SMALL}),
+        {"x": below, "b": SMALL},
+        left_out={"x": "numbers in most rows"},
+    )
+    both = [english(x) if i % 2 else german(x) for i, x in enumerate(LARGE)]
+    write(
+        "both_marks.csv",
+        table({"x": both, "b": SMALL}, ";"),
+        {"x": both, "b": SMALL},
+        left_out={"x": "numbers with '.' and with ',' as the decimal mark"},
+    )
+    orders = [f"{d:%d/%m/%Y}" if i % 2 else f"{d:%m/%d/%Y}" for i, d in enumerate(births)]
+    write(
+        "both_orders.csv",
+        table({"x": orders, "b": SMALL}),
+        {"x": orders, "b": SMALL},
+        left_out={"x": "dates in several orders"},
+    )
+    # What stands around the rows
+    write("notes_above.csv", "Sales report\nmade 2024-01-05 at 8:30\n\n" + table(plain), plain)
+    write("titles_in_cells.csv", "Report;\n;\nmade 5.1.2024;\n" + table(plain, ";"), plain)
+    write("comments_above.csv", "# a, b and c\n# more\n" + table(plain), plain)
+    aligned = "".join(f"{a:>9} {b:>9}\n" for a, b in zip(NUMBERS, SMALL, strict=True))
+    write("blanks.txt", "        a         b\n" + aligned, plain)
+    write("one_column_of_commas.csv", table({"preis": NUMBERS}).replace(".", ","), {"preis": NUMBERS})
+    years = {"2021": NUMBERS, "2022": SHARES}
+    write("years_above.csv", table(years), years)
+    counted = {"0": NUMBERS, "1": SMALL, "2": WHOLE, "3": SHARES}
+    write("counted_columns.csv", table(counted), counted)
     # Kinds
     write(
         "mixed_kinds.csv",
@@ -267,27 +389,45 @@ def main():
     # What is refused, in a sentence that says what to do
     refused("nothing.csv", "", "is empty")
     refused("ragged.csv", table(plain) + "1,2,3\n", "line 26")
+    refused("names_too_few.csv", "name\nA,B\nC,D\n", "line 2 has 2 cells where line 1 has 1")
+    refused("note_below.csv", table(plain) + "exported by hand\n", "a note below the table is no row")
     refused("infinite.csv", table({"a": [*NUMBERS[:-1], "inf"], "b": SMALL}), "line 25")
     refused("pickle.csv", b"\x80\x04\x95\x00\x00\x81\x8d" + bytes(range(256)), "not text")
     (FOLDER.parent / "expected.json").write_text(json.dumps(EXPECTED, indent=1, ensure_ascii=False) + "\n")
 
 
 def sheet(expected, plain):
-    """A spreadsheet; written only where openpyxl is installed, and else left as it is."""
+    """Spreadsheets; written only where openpyxl is installed, and else left as they are."""
     columns = plain | {"colour": WORDS, "day": DAYS, "preis": [german(x) for x in LARGE]}
-    expected["sheet.xlsx"] = {
-        "columns": plain | {"colour": WORDS, "day": days(DAYS), "preis": LARGE},
-        "dates": ["day"],
-        "needs": "python_calamine",
-    }
+    read = {"columns": plain | {"colour": WORDS, "day": days(DAYS), "preis": LARGE}, "dates": ["day"]}
+    years = {"2021": NUMBERS, "2022": SHARES}
+    noted = {"a": [*NUMBERS, None], "b": [*SMALL, None], "c": [*SHARES, 1.5]}
+    needs = {"needs": "python_calamine"}
+    expected["sheet.xlsx"] = read | needs
+    expected["sheet_titled.xlsx"] = read | needs
+    expected["sheet_years.xlsx"] = {"columns": years} | needs
+    expected["sheet_without_a_name.xlsx"] = {"columns": plain | {"column 2": SHARES}} | needs
+    expected["sheet_with_a_word.xlsx"] = {"columns": noted, "unreadable": {"a": "line 26"}} | needs
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    save_sheet("sheet.xlsx", rows)
+    save_sheet("sheet_titled.xlsx", [["Report"], [], ["made", None], *rows])
+    save_sheet("sheet_years.xlsx", [[2021, 2022], *zip(*years.values(), strict=True)])
+    save_sheet("sheet_without_a_name.xlsx", [["a", "b", None], *zip(NUMBERS, SMALL, SHARES, strict=True)])
+    save_sheet(
+        "sheet_with_a_word.xlsx",
+        [list(noted), *zip(NUMBERS, SMALL, SHARES, strict=True), ["by hand", None, 1.5]],
+    )
+
+
+def save_sheet(name, rows):
     try:
         import openpyxl
     except ImportError:
         return
     book = openpyxl.Workbook()
-    for row in [list(columns), *zip(*columns.values(), strict=True)]:
+    for row in rows:
         book.active.append(list(row))
-    book.save(FOLDER / "sheet.xlsx")
+    book.save(FOLDER / name)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,18 @@ from robustae.deploy.watch import Feed, watch
 FOLDER = Path(__file__).parent / "files"
 EXPECTED = json.loads((FOLDER.parent / "expected.json").read_text())
 READ = [name for name, about in EXPECTED.items() if "refused" not in about]
+WHOLE_ONLY = (
+    "newline",
+    "packed.csv",
+    "sep_line",
+    "blank",
+    "ends_in",
+    "end_in",
+    "notes",
+    "titles",
+    "comments_above",
+)
+WHOLE_ONLY += ("one_column",)  # that lines one by one are not enough for
 QUICK = {"predictor": "constant", "random_state": 0}
 EPOCH = "datetime64[D]"
 
@@ -91,6 +103,9 @@ def test_each_is_read_as_what_it_means(name):
             found = measured(column, as_read(values.columns[column.name]))[0]
             np.testing.assert_allclose(found, np.array(expected, dtype=float), rtol=1e-12)
             assert (column.kind_of_values == "date") == (column.name in about.get("dates", ()))
+    left_out = about.get("left_out", {})
+    assert plan.left_out.keys() - {c.name for c in plan.columns if c.kind == "constant"} == left_out.keys()
+    assert all(plan.left_out[column].startswith(why) for column, why in left_out.items())
     for column, where in about.get("unreadable", {}).items():
         assert where in table.slips[column]
 
@@ -138,7 +153,7 @@ def lines_of(name):
     model, table = fitted(name)
     if table.suffix != ".csv" or name.endswith(".xlsx") or table.dialect.encoding == "utf-16":
         pytest.skip("no lines of CSV")
-    if any(about in name for about in ("newline", "packed", "sep_line", "blank_lines", "ends_in", "end_in")):
+    if any(about in name for about in WHOLE_ONLY):
         pytest.skip("not line by line, or with lines that are no rows")
     text = (FOLDER / name).read_bytes().decode("utf-8-sig" if "latin" not in name else "cp1252")
     return model, table, text.strip("\r\n") + "\n"

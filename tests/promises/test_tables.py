@@ -277,3 +277,11 @@ def test_what_makes_a_row_odd_is_shared_among_its_cells_and_its_neighbours():
     assert account["neighbours"][first][0] > 0.2, "it is far from all others, too"
     assert not fitted(X, energy="log").explain(X)["neighbours"].any()
     assert (fitted(X, energy="neighbours").explain(X)["share"] == 0).all()
+
+
+@pytest.mark.parametrize("predictor", ["auto", "kernel"])
+def test_lam_has_a_path_where_the_fit_is_in_closed_form(predictor):
+    path = RobustAutoencoder(predictor=predictor).lam_path(np.random.default_rng(47).normal(size=(120, 6)))
+    assert path["lam"][0] == np.inf and path["share_nonzero"][0] == 0
+    assert np.all(np.diff(path["share_nonzero"]) >= 0) and np.all(np.diff(path["objective"]) <= 0)
+    assert np.ptp(path["residual_scale"]) == 0

@@ -113,6 +113,48 @@ def test_rows_are_called_by_the_column_that_identifies_them(mixed, facts):
     assert facts["labels"] == [mixed[1]["key"][top["row"]] for top in facts["top"]]
 
 
+def test_rows_are_found_in_their_file(numbers):
+    from robustae.data import Table
+
+    model, X = numbers
+    lines = np.arange(len(X)) + 7
+    facts = facts_of(model, X, source=Table(X, list("abcdef"), lines=lines))
+    assert facts["lines"] == [lines[top["row"]] for top in facts["top"]]
+    assert "line </span>" in html_of([facts]) and facts_of(model, X)["lines"] is None
+
+
+def test_a_row_is_called_for_its_cells_or_for_their_combination():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(400, 12))
+    X[9] = 2.0 * np.sign(X[9])  # far off as a whole, no cell by itself
+    facts = facts_of(fitted(X, predictor="constant"), X)
+    at = [top["row"] for top in facts["top"]].index(9)
+    assert facts["top"][at]["anomalous"] and not facts["causes"][at]
+    heaviest = facts["wholes"][at]
+    shares = [cell["share"] for cell in heaviest]
+    assert len(heaviest) == 3 and shares == sorted(shares, reverse=True)
+    assert [cell["observed"] for cell in heaviest] == [X[9, int(cell["column"])] for cell in heaviest]
+    assert not any(whole and cells for whole, cells in zip(facts["wholes"], facts["causes"], strict=True))
+    assert "the combination is unusual" in html_of([facts])
+
+
+def test_the_label_says_how_well_rows_are_called(numbers):
+    from robustae.data import Table
+
+    model, X = numbers
+    labels = (np.arange(len(X)) < 20).astype(int)
+    called = model.predict(X) < 0
+    facts = facts_of(model, X, source=Table(X, list("abcdef"), labels))
+    assert facts["truth"]["found"] == called[:20].sum()
+    assert facts["truth"]["false_alarms"] == pytest.approx(called[20:].mean())
+    assert "false alarms" in html_of([facts]) and facts_of(model, X)["truth"] is None
+
+
+def test_columns_say_what_they_were_taken_for(mixed, facts):
+    told = {column["name"]: column["taken_for"] for column in facts["columns"]}
+    assert told == {c.name: c.taken_for for c in mixed[0].columns_ if not c.why}
+
+
 # Cells ------------------------------------------------------------------------------------------
 
 
@@ -356,11 +398,23 @@ def test_download_holds_the_rows_that_are_marked(page, facts, tmp_path):
         assert list(csv.DictReader(file)) == exported(facts)[:k]
 
 
+UNFOLD = "document.querySelector('.parted').open = true"  # what is about lambda and N
+
+
+def test_what_is_about_lambda_is_folded_away_at_first(page):
+    dots = "[...document.querySelectorAll('.outlying')].map(c => getComputedStyle(c, '::after').display)"
+    page.value("document.querySelector('.parted').open = false")
+    assert set(page.value(dots)) == {"none"}
+    page.value(UNFOLD)
+    assert "none" not in page.value(dots)
+
+
 def test_lam_slider_marks_the_cells_with_outliers(page, facts):
     def dots():
         return page.value("document.querySelectorAll('.map .outlying').length")
 
     shown = by_hand(facts)[:, facts["map"]["index"]]
+    page.value(UNFOLD)
     assert dots() == np.count_nonzero(shown)
     page.choose(".lam", 1000)
     assert dots() == 0
@@ -374,6 +428,7 @@ def test_trim_slider_takes_whole_rows(browser, tmp_path, numbers):
     X = numbers[1]
     facts = facts_of(fitted(X, predictor="linear", hidden=2, penalty=Trimmed(0.01, L1()), lam=0.3), X)
     opened(browser, tmp_path, facts)
+    browser.value(UNFOLD)
     R = unpack(facts["slider"]["residuals"])
 
     def whole():

@@ -46,6 +46,17 @@ Label = Annotated[
         "COLUMN", "--label", help="Column (name or position) that marks known anomalies; not used in the fit."
     ),
 ]
+Positive = Annotated[
+    str | None, option("VALUE", "--positive", help="Value of the label that marks anomalies, if not 1.")
+]
+Normal = Annotated[
+    str | None,
+    option(
+        "VALUE",
+        "--normal",
+        help="Value of the label that marks normal rows; all other values mark anomalies.",
+    ),
+]
 Drop = Annotated[
     list[str] | None,
     option("COLUMN", "--drop", help="Column to leave out, such as an identifier; may be repeated."),

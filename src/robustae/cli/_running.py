@@ -99,6 +99,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
+def line_of_calls(calls: Mapping[str, Any], anomalies: int) -> str:
+    """How well rows are called anomalies, in words."""
+    called, false = counted(calls["called"], "row"), percent(calls["false_alarms"])
+    are = "is" if calls["called"] == 1 else "are"
+    return (
+        f"At its threshold {called} {are} called: {calls['found']} of the {anomalies} anomalies, and "
+        f"{false} of the normal rows (false alarms); F1 {calls['f1']:.3f}."
+    )
+
+
 def short(value: float) -> str:
     """Return a number in five digits, or all of those before the point."""
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.5g}"

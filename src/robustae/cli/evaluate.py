@@ -33,18 +33,8 @@ def evaluate(
         ),
     ],
     model: options.MaybeModel = None,
-    positive: Annotated[
-        str | None,
-        options.option("VALUE", "--positive", help="Value of the label that marks anomalies, if not 1."),
-    ] = None,
-    normal: Annotated[
-        str | None,
-        options.option(
-            "VALUE",
-            "--normal",
-            help="Value of the label that marks normal rows; all other values mark anomalies.",
-        ),
-    ] = None,
+    positive: options.Positive = None,
+    normal: options.Normal = None,
     compare: Annotated[
         bool,
         typer.Option(
@@ -64,7 +54,9 @@ def evaluate(
 ) -> None:
     """Measure how well known anomalies are found.
 
-    No method is given the label. Without --model each method is fitted to the rows that it then ranks.
+    No method is given the label. Without --model each method is fitted to the rows that it then ranks. The
+    last line is about the rows that our threshold calls anomalous; false alarms are the share of the normal
+    rows among them.
     """
     given = options.chosen(predictor, lam, image_shape, contamination)
     options.refuse_with_model(model, set_, given)
@@ -74,18 +66,38 @@ def evaluate(
     if estimator is not None:
         table = reading.rows_for(estimator, table)
     running.show_left_out(table)
-    methods = _methods(table, options.settings_of(set_, random_state=seed, **given), estimator, compare)
+    settings = options.settings_of(set_, random_state=seed, **given)
+    ours = _Ours(table, settings, estimator)
+    methods = _methods(ours, settings, compare)
     results = [{"method": name} | _measured(score, table) for name, score in methods.items()]
     share = float(table.labels.mean()) if table.labels is not None else 0.0
     facts = {"rows": len(table.values), "anomalies": share, "chance": _chance(share), "methods": results}
+    facts["called"] = ours.calls()
     running.show(facts, json, _lines(facts, data.name))
 
 
-def _methods(table: "Table", settings: dict[str, Any], model: Any, compare: bool) -> dict[str, Scorer]:
+class _Ours:
+    """Our own method: a model that is given, or fitted to the rows that it scores."""
+
+    def __init__(self, table: "Table", settings: dict[str, Any], model: Any = None):
+        self.table, self.settings, self.model = table, settings, model
+
+    def __call__(self, X: Any) -> Any:
+        self.model = self.model or running.fitted(self.table, self.settings)
+        return self.model.score_samples(X)
+
+    def calls(self) -> dict[str, float]:
+        """How well its threshold calls rows."""
+        from robustae.metrics import of_calls
+
+        return of_calls(self.table.labels, self.model.predict(self.table.values) < 0)
+
+
+def _methods(ours: _Ours, settings: dict[str, Any], compare: bool) -> dict[str, Scorer]:
     """Return by name what scores rows, higher being more normal; ours last."""
-    ours = {OURS: partial(_autoencoder, table, settings) if model is None else model.score_samples}
     if not compare:
-        return ours
+        return {OURS: ours}
+    table = ours.table
     from robustae.baselines import comparison_methods
 
     images = not table.mixed and (
@@ -93,12 +105,7 @@ def _methods(table: "Table", settings: dict[str, Any], model: Any, compare: bool
     )
     others = comparison_methods(settings["random_state"], scale_columns=not images)
     scorers = {name: partial(_fit_and_score, make()) for name, make in others.items()}
-    plain = partial(_autoencoder, table, settings | {"lam": float("inf")})
-    return {**scorers, PLAIN: plain, **ours}
-
-
-def _autoencoder(table: "Table", settings: dict[str, Any], X: Any) -> Any:
-    return running.fitted(table, settings).score_samples(X)
+    return {**scorers, PLAIN: _Ours(table, settings | {"lam": float("inf")}), OURS: ours}
 
 
 def _fit_and_score(method: Any, X: Any) -> Any:
@@ -138,4 +145,5 @@ def _lines(facts: dict[str, Any], name: str) -> list[str]:
     return [
         f"{name}: {facts['rows']} rows, {share} anomalies.",
         *running.show_table(("method", *MEASURES.values(), "seconds"), [*rows, chance]),
+        running.line_of_calls(facts["called"], round(facts["anomalies"] * facts["rows"])),
     ]

@@ -1,6 +1,7 @@
 """robustae fit: a model of rows, in memory or in batches."""
 
 import os
+import socket
 import sys
 import time
 import warnings
@@ -91,9 +92,10 @@ def fit(
     settings = {"verbose": int(verbose or sys.stderr.isatty())} | settings
     rate = None if false_alarms is None else options.valid_alarms(false_alarms, contamination)
     course = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
-    if _in_batches_wanted(data, stream or epochs is not None or any(course.values())):
-        left_out = [name for name in (label, how.identifier, *(drop or [])) if name is not None]
-        return _in_batches(data, model, (left_out, how), settings, course, rate, json)
+    left_out = [name for name in (label, how.identifier, *(drop or [])) if name is not None]
+    asked = [f"--{name}" for name, given in ({"epochs": epochs is not None} | course).items() if given]
+    if _in_batches_wanted(data, stream or bool(asked), left_out, how):
+        return _in_batches(data, model, (left_out, how), settings, (course, asked), rate, json)
     _in_memory(data, model, (label, drop, how), settings, rate, verbose, json)
 
 
@@ -102,15 +104,16 @@ def _in_batches(
     model: Path,
     columns: tuple[list[str], Any],
     settings: dict[str, Any],
-    course: dict[str, Any],
+    course: tuple[dict[str, Any], list[str]],
     rate: float | None,
     json: bool,
 ) -> None:
     first = _first_process()
     for path in data if first else ():
         running.place_for(model, path)
-    estimator, seconds, speed = _fitted(data, columns, settings, course)
+    estimator, seconds, speed = _fitted(data, columns, settings, course[0])
     if first:
+        _note_unused(estimator, course[1])
         _at_rate(estimator, rate).save(model)
         _note_rows_held(estimator)
         _show_batches(_facts_of_batches(estimator, seconds, speed, model), json, data)
@@ -139,6 +142,19 @@ def _in_memory(
     unused = {"left_out": table.dropped | left_out, "taken_as_missing": table.slips}
     facts = _facts(estimator, table.values, seconds) | {"model": str(model)} | unused
     running.show(facts, json, _lines(facts, running.name_of(data), estimator.get_params() if verbose else {}))
+
+
+def _note_unused(estimator: Any, asked: list[str]) -> None:
+    """Say what a fit without epochs has no use for."""
+    from robustae.fit.closed import STATUS
+
+    unused = [name for name in asked if name != "--spill"]
+    if unused and estimator.status_ == STATUS:
+        verb = "is" if len(unused) == 1 else "are"
+        typer.echo(
+            f"Note: {' and '.join(unused)} {verb} not used: this model has no epochs, it is {STATUS}",
+            err=True,
+        )
 
 
 def _note_rows_held(estimator: Any) -> None:
@@ -201,9 +217,14 @@ def _first_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _in_batches_wanted(data: Sequence[Path], asked: bool) -> bool:
+def _in_batches_wanted(data: Sequence[Path], asked: bool, left_out: list[str], how: Any) -> bool:
     """Whether data are read in batches: asked for, many rows in several files, or more than memory."""
-    return asked or int(os.environ.get("WORLD_SIZE", "1")) > 1 or not reading.small(data, _free() // SHARE)
+    from robustae.data.files import files_of, read_whole_only
+
+    if asked or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return True
+    most = _free() // SHARE
+    return not reading.small(data, most) and not read_whole_only(files_of(data), most, how, left_out)
 
 
 def _free() -> int:
@@ -257,11 +278,17 @@ class _Steps:
         return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
 
 
+def _say_where() -> None:
+    """Say which of several processes has no such file."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        typer.echo(f"Process {os.environ.get('RANK', '0')} on {socket.gethostname()}:", err=True)
+
+
 @contextmanager
 def _one_message() -> Iterator[None]:
     """Ctrl-C keeps the fit so far; what all processes would report alike the first one reports."""
     from robustae.fit.distributed import PeerLost
-    from robustae.utils.checks import InputError
+    from robustae.utils.checks import InputError, NotFound
 
     try:
         with warnings.catch_warnings(), interrupting():
@@ -271,6 +298,9 @@ def _one_message() -> Iterator[None]:
     except PeerLost as error:
         typer.echo(f"Failed: {error}", err=True)
         raise typer.Exit(FAILED) from None
+    except NotFound:  # which the other processes may have
+        _say_where()
+        raise
     except InputError:
         if _first_process():
             raise

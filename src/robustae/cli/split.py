@@ -1,6 +1,7 @@
 """robustae split: rows into what is normal in them and what is not."""
 
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 WORST = 5  # cells named on the terminal
 MOST_CELLS = 100_000  # in explain.csv: a film has millions
 EXPLAIN = "explain.csv"
+ESTIMATED = ("outlier_part", "deviations", "share", "neighbours")
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 
@@ -82,7 +84,7 @@ def _write_parts(folder: Path, table: "Table", parts: tuple[Any, ...], account: 
     for name, values in zip(names, parts, strict=True):
         _write_part(folder / name, values, table)
     dialect = reading.dialect_like(None, table.dialect is None or table.dialect.guard)
-    write_table(folder / EXPLAIN, _with_lines(account, table), dialect)
+    write_table(folder / EXPLAIN, _with_lines(_rounded(account), table), dialect)
     return [*names, EXPLAIN]
 
 
@@ -96,6 +98,12 @@ def _write_part(path: Path, values: Any, table: "Table") -> None:
         write_table(path, dict(zip(table.columns, values.T, strict=True)), table.dialect)
     else:
         write_matrix(path, values, table.columns if table.named else None, table.dialect)
+
+
+def _rounded(account: dict[str, Any]) -> dict[str, Any]:
+    """What is estimated, in six digits."""
+    rounded = {name: [float(f"{value:.6g}") for value in account[name]] for name in ESTIMATED}
+    return account | rounded
 
 
 def _with_lines(account: dict[str, Any], table: "Table") -> dict[str, Any]:
@@ -144,4 +152,4 @@ def _lines(facts: dict[str, Any], account: dict[str, Any], data: Path) -> list[s
 
 
 def _shown(value: Any) -> str:
-    return str(value) if value is None or isinstance(value, str) else running.short(float(value))
+    return running.short(float(value)) if isinstance(value, Real) else str(value)

@@ -9,7 +9,7 @@ from robustae.data.table import position
 from robustae.data.values import days_of, hours_of
 from robustae.utils.checks import InputError, need, suggestion
 
-__all__ = ["after", "chosen", "is_numeric", "of_about", "of_arrow", "places", "refuse_kind"]
+__all__ = ["NoNumbers", "after", "chosen", "is_numeric", "of_about", "of_arrow", "places", "refuse_kind"]
 
 
 def is_numeric(types: Any, kind: Any) -> bool:
@@ -19,11 +19,16 @@ def is_numeric(types: Any, kind: Any) -> bool:
     return any(is_kind(kind) for is_kind in (*kinds, *times))
 
 
+class NoNumbers(InputError):
+    """A column that cannot be read in batches."""
+
+
 def refuse_kind(name: str, kind: str, where: str) -> None:
     """Refuse a column of anything but numbers."""
-    raise InputError(
+    raise NoNumbers(
         f"column {name!r} of {where} holds {kind}: rows read in batches must be numbers, truth values or "
-        f"dates; leave it out (drop=[{name!r}], on the command line --drop {name!r})."
+        f"dates; leave it out (drop=[{name!r}], on the command line --drop {name!r}), or fit a part of the "
+        "rows that fits into memory, where texts can be used."
     )
 
 

@@ -10,19 +10,11 @@ RARE = 0.1  # share of a column's cells that may be unreadable: they count as mi
 
 MISSING = ("", "na", "n/a", "#n/a", "#na", "nan", "<na>", "nat", "?", "null", "-", ".", "--", "---", "n.a.")
 MISSING += ("\u2013", "\u2014")  # dashes
-# What spreadsheets write where a formula failed.
-_ERRORS = (
-    "#div/0!",
-    "#value!",
-    "#ref!",
-    "#name?",
-    "#num!",
-    "#null!",
-    "#n/a n/a",
-    "#wert!",
-    "#bezug!",
-    "#zahl!",
-)
+MISSING += ("n/d", "n.d.", "k.a.", "k. a.", "<null>", "(null)", "[null]", r"\n")  # the last is of MySQL
+# What spreadsheets write where a formula failed, in English, German, French, Spanish and Italian.
+_ERRORS = ("#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "#n/a n/a", "#spill!", "#calc!")
+_ERRORS += ("#wert!", "#bezug!", "#zahl!", "#nv", "#überlauf!", "#valeur!", "#nom?", "#nombre!", "#nul!")
+_ERRORS += ("#¡div/0!", "#¡valor!", "#¡ref!", "#¿nombre?", "#¡num!", "#valore!", "#rif!", "#nome?", "#n/d")
 _WORDS = dict.fromkeys((*MISSING, *_ERRORS), float("nan")) | {"true": 1.0, "false": 0.0}
 _MINUS = str.maketrans(
     dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-") | dict.fromkeys("\u00a0\u202f\u2009", " ")

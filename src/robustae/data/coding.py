@@ -11,6 +11,7 @@ from robustae.data.values import is_level_missing, numbers_in, plain
 
 __all__ = [
     "UNSEEN",
+    "as_shown",
     "class_values",
     "classes_of",
     "decoded",
@@ -145,6 +146,14 @@ def written(column: Column, values: np.ndarray, like: np.ndarray) -> np.ndarray:
     if like.dtype.kind != "O" or not column.measured or column.kind == "boolean":
         return values
     return np.array([_spelt(column, *pair) for pair in zip(values, like, strict=True)], dtype=object)
+
+
+def as_shown(column: Column, values: np.ndarray) -> np.ndarray:
+    """Return decoded cells as people read them: in their column's digits, and in its form if not plain."""
+    spelling = column.spelling
+    if not column.measured or spelling is None or spelling.as_programs_write:
+        return column.in_digits(values)
+    return written(column, values, np.full(len(values), None, dtype=object))
 
 
 def _spelt(column: Column, value: Any, like: Any) -> Any:

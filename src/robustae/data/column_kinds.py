@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.deciding import unsettled
 from robustae.data.identifiers import index_reason
 from robustae.data.spelling import MS_PER_DAY, Spelling
 from robustae.data.values import blank, foreign, is_level_missing, numbers_in
@@ -17,6 +18,7 @@ MOST_LEVELS = 50  # of a category that get a column of their own
 RARE_LEVEL = 0.005  # share of the rows below which levels are pooled
 COVERED = 0.5  # of the rows must hold levels that recur, else the column is text
 FEW_ROWS = 20  # rows from which texts that differ in each are no accident
+CODES = "codes"
 TEXT_PARTS = 8  # numbers that stand for a text
 # Words for 0 and 1, in this order.
 TRUTHS = (
@@ -54,7 +56,7 @@ class Column:
         How many of the levels of a category have columns of their own; the rarer ones share one.
     form : str
         How numbers and dates are written: digits after the point (0 for whole numbers), "date" or
-        "datetime"; may be empty.
+        "datetime"; "codes" of categories of digits that mean no amount; may be empty.
     unseen : float
         Share of the rows that hold a level of their own: as many of other rows will hold one never met
         (Good 1953).
@@ -85,7 +87,7 @@ class Column:
     @property
     def taken_for(self) -> str:
         """What it was taken for, in words."""
-        form = self.spelling.form if self.spelling else ""
+        form = self.spelling.form if self.spelling else self.form * (self.form == CODES)
         return f"{self.kind} ({form})" if form else self.kind
 
     @property
@@ -198,17 +200,32 @@ def _levelled(name: str, values: np.ndarray, category: bool, text_usable: str) -
     if not counts:
         return Column(name, "empty", "every cell is missing")
     if len(counts) < 2:
-        return Column(name, "constant", "one value only", tuple(counts))
+        return Column(name, "constant", f"one value only{_beside(missing, counts)}", tuple(counts))
+    form = CODES if all(isinstance(cell, str) and cell.strip().isdecimal() for cell in counts) else ""
     if len(counts) == len(values) >= FEW_ROWS:
-        return Column(name, "identifier", "another text in every row")
+        why = "" if category else unsettled(counts)
+        return Column(name, "other" if why else "identifier", why or _of_its_own(cells[0], form))
     levels = tuple(sorted(counts, key=lambda level: (-counts[level], str(level))))
     often = sum(counts[level] >= max(2, math.ceil(RARE_LEVEL * present)) for level in levels)
     own = max(1, min(often, MOST_LEVELS))
     if sum(counts[level] for level in levels[:own]) < COVERED * present and not category:
-        return Column(name, "text", text_usable and _many(levels, text_usable))
+        if why := unsettled(counts):
+            return Column(name, "other", why)
+        return Column(name, "text", text_usable and _many(levels, text_usable), form=form)
     shares = tuple(counts[level] / present for level in levels)
     unseen = sum(count == 1 for count in counts.values()) / present
-    return Column(name, "category", "", levels, shares, own, unseen=unseen)
+    return Column(name, "category", "", levels, shares, own, form, unseen)
+
+
+def _of_its_own(cell: Any, form: str) -> str:
+    digits = "; digits that are no amount (--types reads them as numbers)" if form == CODES else ""
+    return f"another text in every row, as {str(cell)[:20]!r}{digits}"
+
+
+def _beside(missing: np.ndarray, counts: Counter[Any]) -> str:
+    return (
+        f" ({str(next(iter(counts)))[:20]!r}, and missing in {missing.mean():.0%})" if missing.any() else ""
+    )
 
 
 def _many(levels: tuple[Any, ...], text_usable: str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 
 from robustae.data.coding import decoded, encoded, measured, unreadable
 from robustae.data.column_kinds import Column, LeftOut, as_measured, column_of
+from robustae.data.deciding import decided, refuse_either
 from robustae.data.mixed import MixedTable
-from robustae.data.spelling import Hints, Spelling, decided, refuse_either
+from robustae.data.spelling import Hints, Spelling
 from robustae.data.texts import unusable
 from robustae.data.values import blank, is_text, plain
 from robustae.utils.checks import InputError
@@ -190,7 +191,9 @@ def spellings_of(table: MixedTable, cells: dict[str, np.ndarray]) -> Mapping[str
 
 def _respelled(column: Column, hints: Hints) -> Column:
     old = column.spelling or Spelling("date" if column.kind == "date" else "number")
-    new = replace(old, decimal=hints.decimal or old.decimal, order=hints.date_order or old.order)
+    decimal = hints.decimal or old.decimal
+    thousands = "" if old.thousands == decimal else old.thousands
+    new = replace(old, decimal=decimal, thousands=thousands, order=hints.date_order or old.order)
     return replace(column, spelling=new)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from robustae.data.identifiers import index_reason
 from robustae.data.mixed import MixedTable
+from robustae.utils.checks import InputError
 
-__all__ = ["cells_of", "frame_of", "is_mixed", "of_frame", "replaced"]
+__all__ = ["cells_of", "collected", "frame_of", "is_mixed", "of_frame", "replaced"]
 
 
 def frame_of(X: Any) -> Any:
@@ -17,12 +18,26 @@ def frame_of(X: Any) -> Any:
         return None
     import narwhals as nw
 
+    _refuse_doubled(X)
     frame = nw.from_native(X, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
     if not isinstance(frame, nw.DataFrame):
         return None
     return nw.from_native(_dense(frame.to_native()), eager_only=True)
+
+
+def collected(X: Any) -> Any:
+    """A frame whose rows are at hand, where X is a plan for one (LazyFrame); all else as it is."""
+    return frame_of(X).to_native() if hasattr(X, "collect") and hasattr(X, "collect_schema") else X
+
+
+def _refuse_doubled(X: Any) -> None:
+    """Refuse a frame of pandas with two columns of one name, which would not decide which is meant."""
+    twins = getattr(getattr(X, "columns", None), "duplicated", None)
+    found = [] if twins is None else [name for name, twin in zip(X.columns, twins(), strict=True) if twin]
+    if found:
+        raise InputError(f"X has several columns called {found[0]!r}: give each a name of its own.")
 
 
 def _dense(frame: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from robustae.data.dialect import Dialect
 from robustae.data.options import ReadOptions
-from robustae.data.text import Block, distinct
+from robustae.data.text import Block, counts_up, distinct, skipped
 from robustae.utils.checks import InputError, need
 
 __all__ = ["SheetFile"]
@@ -25,11 +25,14 @@ class SheetFile:
     def __init__(self, path: Path, options: ReadOptions):
         self.path = path
         self.note, first, rows = _sheet(path)
-        width = max((j + 1 for row in rows[:1] for j, cell in enumerate(row) if cell != ""), default=0)
-        if not rows or not width:
+        width = max((j + 1 for row in rows for j, cell in enumerate(row) if cell != ""), default=0)
+        if not width:
             raise InputError(f"{str(path)!r} is empty.")
-        self.named = all(isinstance(cell, str) for cell in rows[0][:width])
-        names = [str(cell) for cell in rows[0][:width]] if self.named else list(map(str, range(width)))
+        if above := _titles(rows):
+            self.note = "; ".join(filter(None, [self.note, skipped(above)]))
+            first, rows = first + above, rows[above:]
+        self.named = all(isinstance(cell, str) for cell in rows[0][:width]) or _counted(rows, width)
+        names = [_name(cell) for cell in rows[0][:width]] if self.named else list(map(str, range(width)))
         self.columns = distinct(names)
         rows = rows[1:] if self.named else rows
         # Rows of nothing but empty cells are no rows.
@@ -51,6 +54,23 @@ class SheetFile:
         while block := list(islice(rows, _BLOCK)):
             lines, cells = zip(*block, strict=True)
             yield lines, list(zip(*cells, strict=True))
+
+
+def _name(cell: Any) -> str:
+    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
+
+
+def _counted(rows: list[list[Any]], width: int) -> bool:
+    """Whether the first row counts the columns, or names years."""
+    return counts_up([[_name(cell) for cell in row[:width]] for row in rows[:_SAMPLE]])
+
+
+def _titles(rows: list[list[Any]]) -> int:
+    """How many rows with one cell at most are above one of names."""
+    filled = [sum(cell != "" for cell in row) for row in rows[:_SAMPLE]]
+    above = next((k for k, count in enumerate(filled) if count > 1), 0)
+    named = above and all(isinstance(cell, str) for cell in rows[above])
+    return above if named and filled[above] == max(filled) else 0
 
 
 def _sheet(path: Path) -> tuple[str, int, list[list[Any]]]:

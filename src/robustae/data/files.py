@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robustae.data.batches import after, chosen, of_about, places
+from robustae.data.batches import NoNumbers, after, chosen, of_about, places
 from robustae.data.column_kinds import Column
 from robustae.data.formats import ENDINGS, ending_of, format_of
 from robustae.data.options import ReadOptions
@@ -16,7 +16,7 @@ from robustae.data.refusals import readable, similar
 from robustae.data.table import unused_reason
 from robustae.utils.checks import InputError, NotFound
 
-__all__ = ["FileSource", "decoded_bytes", "files_of", "rows_of_files"]
+__all__ = ["FileSource", "decoded_bytes", "files_of", "read_whole_only", "rows_of_files"]
 
 HEAD = 65_536  # rows read to find the columns that only number the rows
 PathLike = str | os.PathLike[str]
@@ -108,6 +108,21 @@ def rows_of_files(files: Sequence[Path]) -> int:
     """Rows of these files, estimated for text; those that are read whole only count as few."""
     options = ReadOptions()
     return sum(rows_of(_part(file, options)) for file in files if format_of(file).part is not None)
+
+
+def read_whole_only(
+    files: Sequence[Path], most_bytes: int, options: ReadOptions | None = None, drop: Sequence[str] = ()
+) -> bool:
+    """Whether files of at most `most_bytes` in float64 have columns of texts, which batches cannot have."""
+    if decoded_bytes(files) > most_bytes:
+        return False
+    try:
+        FileSource(files, drop=drop, options=options)
+    except NoNumbers:
+        return True
+    except InputError:
+        return False  # said when they are read
+    return False
 
 
 def rows_of(part: Part) -> int:

@@ -13,10 +13,10 @@ from robustae.data.batches import of_arrow, places, refuse_kind
 from robustae.data.cells import MISSING, RARE, numbers_of
 from robustae.data.coding import measured
 from robustae.data.column_kinds import Column, as_measured
+from robustae.data.deciding import decided, refuse_either
 from robustae.data.mixed import MixedTable
 from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable
-from robustae.data.spelling import decided, refuse_either
 from robustae.data.table import slipped
 from robustae.data.tabular import CellFile
 from robustae.data.text import TextFile

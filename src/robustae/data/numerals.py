@@ -6,19 +6,29 @@ A column is read in one form. Its decimal mark follows from cells that can be re
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from robustae.data.cells import plain_minus
 
-__all__ = ["Numeral", "Unit", "is_either", "marks_of", "number_in", "parts_of_cell", "spelled", "unit_of"]
+__all__ = [
+    "Numeral",
+    "Unit",
+    "is_either",
+    "marks_of",
+    "number_in",
+    "parts_of_cell",
+    "reader_of",
+    "spelled",
+    "unit_of",
+]
 
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|BRL|MXN|ZAR|TRY|KRW|RUB"
 _LEAD = rf"(?:US|CA?|AU?|NZ|HK|R)?\$|[€£¥₹₽₩₺]|(?:{_CODES})|Rs\.?|kr\.?|Fr\.?"
 _TAIL = r"[^\W\d_](?:[^\W\d_]|[/²³.°%µ*^ ])*?[23]?|[%‰°€$£¥₹₽₩₺]+(?:\s?[^\W\d_]{1,4})?|[µ²³]\S{0,6}"
 _CELL = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[+-]?)\s*(?P<lead>{_LEAD})?\s*(?P<sign2>[+-]?)\s*"
+    rf"(?P<open>\()?\s*(?P<sign>[+-]?)\s*(?P<lead>{_LEAD})?\s*(?P<open2>\()?\s*(?P<sign2>[+-]?)\s*"
     rf"(?P<body>\d[\d.,'’ ]*|[.,]\d+)(?P<exp>[eE][+-]?\d+)?"
     rf"\s*(?P<tail>{_TAIL})?\s*(?P<sign3>-?)(?P<close>\))?"
 )
@@ -30,20 +40,13 @@ _GROUPS = {
 }
 _EITHER = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")  # 1.325: a decimal mark, or one of thousands
 LONGEST_UNIT = 16
-# Multiples that a column may mix, as 950, 1.2K and 3M.
-_MULTIPLES = {
-    "": 0,
-    "k": 3,
-    "K": 3,
-    "M": 6,
-    "Mio": 6,
-    "Mio.": 6,
-    "m": 6,
-    "mn": 6,
-    "B": 9,
-    "bn": 9,
-}  # powers of 10
+# No cents, as in 59,- and 59,--; nothing at all beside a currency, as in "$ -".
+_NO_CENTS = re.compile(r"(?<=\d)[.,]-{1,2}(?!\d)")
+_NOTHING = re.compile(rf"(?P<lead>{_LEAD})?\s*-{{1,2}}\s*(?P<tail>[€$£¥₹₽₩₺])?")
+# Powers of ten that a column may mix, as 950, 1.2K and 3M.
+_MULTIPLES = {"": 0, "k": 3, "K": 3, "M": 6, "Mio": 6, "Mio.": 6, "m": 6, "mn": 6, "B": 9, "bn": 9}
 _MULTIPLES |= {"Mrd": 9, "Mrd.": 9, "T": 12}
+_UNITS_TOO = {"", "m", "B", "T", "M", "K"}  # metres, bytes, tonnes, kelvin: alone they are no multiples
 OTHER = {".": ",", ",": "."}
 
 
@@ -116,31 +119,42 @@ def is_either(cell: str) -> bool:
 def parts_of_cell(cell: str) -> Numeral | None:
     """Take a cell of text apart; None where it is no number with or without a unit."""
     text = plain_minus(cell).strip().removeprefix("'").replace("’", "'")
-    found = _CELL.fullmatch(text) if text[-1:] and len(text) <= 64 else None
-    if found is None or bool(found["open"]) != bool(found["close"]):
+    if not text or len(text) > 64:
         return None
+    text = _NO_CENTS.sub("", text)
+    found = _CELL.fullmatch(text)
+    if found is None:
+        return _nothing(text)
+    brackets = bool(found["open"]) + bool(found["open2"])
     signs = [sign for sign in (found["sign"], found["sign2"], found["sign3"]) if sign]
     tail = (found["tail"] or "").strip()
-    if (
-        len(signs) + bool(found["open"]) > 1
-        or len(tail) > LONGEST_UNIT
-        or found["lead"]
-        and tail not in _MULTIPLES
-    ):
+    if brackets != bool(found["close"]) or len(signs) + brackets > 1:
+        return None
+    if len(tail) > LONGEST_UNIT or found["lead"] and tail not in _MULTIPLES:
         return None
     body = found["body"].rstrip()
-    if body[-1] in ".,'" and len(body) > 1:
+    if body[-1] in ".,'" and body[:-1].isdigit():  # 5. is 5, and 19.09. is a day
         body = body[:-1]
     unit = Unit(found["lead"] or "", tail)
-    return Numeral("-" in signs or bool(found["open"]), body, found["exp"] or "", unit)
+    return Numeral("-" in signs or brackets > 0, body, found["exp"] or "", unit)
 
 
-def unit_of(found: Iterable[Numeral], rare: float) -> Unit | None:
-    """The unit of a column; None where its cells have several."""
-    counts = Counter(one.unit for one in found)
+def _nothing(text: str) -> Numeral | None:
+    """A zero as spreadsheets write amounts: a dash beside the currency."""
+    found = _NOTHING.fullmatch(text)
+    if found is None or bool(found["lead"]) == bool(found["tail"]):
+        return None
+    return Numeral(False, "0", "", Unit(found["lead"] or "", found["tail"] or ""))
+
+
+def unit_of(found: Mapping[Numeral, int], rare: float) -> Unit | None:
+    """The unit of a column of so many different cells of each form; None where its cells have several."""
+    counts: Counter[Unit] = Counter()
+    for one, count in found.items():
+        counts[one.unit] += count
     total = sum(counts.values())
     leads, tails = {unit.lead for unit in counts}, {unit.tail for unit in counts}
-    if len(tails) > 1 and tails <= _MULTIPLES.keys() and len(leads - {""}) <= 1:
+    if _are_multiples(tails, max(leads)) and len(leads - {""}) <= 1:
         return Unit(max(leads), "", True)
     merged: Counter[Unit] = Counter()
     for unit, count in counts.items():
@@ -154,6 +168,13 @@ def unit_of(found: Iterable[Numeral], rare: float) -> Unit | None:
     )
     understood = count + (0 if "%" in best.tail else bare)
     return written if understood >= (1 - rare) * total else None
+
+
+def _are_multiples(tails: set[str], lead: str) -> bool:
+    """Whether tails that differ are multiples: 863 m beside 437 are metres, and 863 k beside 437 are not."""
+    if len(tails) < 2 or not tails <= _MULTIPLES.keys():
+        return False
+    return bool(lead) or not tails <= _UNITS_TOO or tails in ({"", "K"}, {"", "M"}) or {"K", "M"} <= tails
 
 
 def number_in(cell: str, decimal: str, unit: Unit) -> float | None:
@@ -172,14 +193,23 @@ def number_in(cell: str, decimal: str, unit: Unit) -> float | None:
     return value if bare or alike else None
 
 
-def marks_of(found: Iterable[Numeral]) -> tuple[int, int, int]:
+def marks_of(found: Mapping[Numeral, int]) -> tuple[int, int, int]:
     """How many cells can be read with a decimal point, how many with a comma, and how many differ by that."""
     point = comma = differ = 0
-    for one in found:
+    for one, count in found.items():
         by_point, by_comma = one.value("."), one.value(",")
-        point, comma = point + (by_point is not None), comma + (by_comma is not None)
-        differ += by_point != by_comma
+        point, comma = point + count * (by_point is not None), comma + count * (by_comma is not None)
+        differ += count * (by_point != by_comma)
     return point, comma, differ
+
+
+def reader_of(decimal: str, thousands: str, unit: Unit) -> re.Pattern[str]:
+    """A pattern of the commonest cells of a column; its groups: their signs, their digits with marks."""
+    mark, point = re.escape(thousands), re.escape(decimal)
+    whole = rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|\d+" if thousands else r"\d+"
+    lead, tail = (re.escape(part) for part in (unit.lead, unit.tail))
+    before, behind = lead + "[ \u00a0]?" * bool(lead), "[ \u00a0]?" * bool(tail) + tail
+    return re.compile(rf"(-?){before}((?:{whole})(?:{point}\d+)?){behind}", re.ASCII)
 
 
 def spelled(value: float, decimal: str, thousands: str, digits: int, unit: Unit, gap: str = "") -> str:

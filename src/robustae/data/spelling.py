@@ -1,25 +1,23 @@
-"""How the cells of a text column are written, decided once for each column of a table, from all its cells."""
+"""How the cells of a text column are written: one spelling reads them and writes them."""
 
 import datetime as dt
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from robustae.data.cells import RARE, is_missing, number, numbers_of, plain_minus
-from robustae.data.dates import ORDERS, date_in, hours_in, spelled_date, spelled_hours
-from robustae.data.numerals import OTHER, Numeral, Unit, marks_of, number_in, parts_of_cell, spelled, unit_of
-from robustae.utils.checks import InputError
+from robustae.data.cells import is_missing, number, numbers_of, plain_minus
+from robustae.data.dates import SINCE, date_in, hours_in, spelled_date, spelled_hours
+from robustae.data.numerals import Unit, number_in, parts_of_cell, reader_of, spelled
 
-__all__ = ["KINDS", "MS_PER_DAY", "Hints", "Spelling", "decided", "in_utc", "plainly", "refuse_either"]
+__all__ = ["KINDS", "MS_PER_DAY", "Hints", "Spelling", "in_utc", "moment_in", "plainly"]
 
 KINDS = ("number", "category", "date", "text")  # that a user may name
 MS_PER_DAY = 86_400_000
-ENOUGH = 50_000  # different cells of a column that are read
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,8 @@ class Spelling:
         After the decimal mark, at most.
     order : str
         Of dates: "dmy", "mdy" or "ymd", or a format with %.
+    since : int
+        Of dates: the first of the hundred years that are written with two digits.
     like : str
         A cell as it is written.
     certain : bool
@@ -80,6 +80,7 @@ class Spelling:
     gap: str = ""
     digits: int = 0
     order: str = ""
+    since: int = SINCE
     like: str = ""
     certain: bool = True
     note: str = ""
@@ -116,7 +117,7 @@ class Spelling:
         if not isinstance(cell, str):
             return _typed(cell, self.kind)
         if self.kind == "date":
-            return np.nan if is_missing(cell) else _days(_moment(cell, self.order))
+            return np.nan if is_missing(cell) else _days(moment_in(cell, self.order, self.since))
         if self.kind == "time":
             return np.nan if is_missing(cell) else hours_in(cell)
         value = number_in(cell, self.decimal, self.unit)
@@ -129,9 +130,25 @@ class Spelling:
             numbers, others = numbers_of(cells)
             if not others:
                 return numbers, np.zeros(len(cells), dtype=bool)
-        known = {cell: self.read(cell) for cell in set(cells)}
+        known: dict[Any, float | None] = self._usual({*cells}) if self.kind == "number" else {}
+        known |= {cell: self.read(cell) for cell in {*cells} - known.keys()}
         found = [known[cell] for cell in cells]
         return np.array(found, dtype=float), np.array([value is None for value in found], dtype=bool)
+
+    def _usual(self, cells: set[Any]) -> dict[Any, float | None]:
+        """Those cells that are written as most of the column are: read at once, and as `read` does."""
+        if self.mixed:
+            return {}
+        matched = map(self._pattern.fullmatch, (cell if isinstance(cell, str) else "" for cell in cells))
+        found = {cell: f"{match[1]}{match[2]}" for cell, match in zip(cells, matched, strict=True) if match}
+        text = "\n".join(found.values())
+        text = text.replace(self.thousands, "") if self.thousands else text
+        numbers = map(float, text.replace(self.decimal, ".").split("\n")) if found else ()
+        return dict(zip(found, numbers, strict=True))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return reader_of(self.decimal, self.thousands, self.unit)
 
     def write(self, value: Any) -> Any:
         """Write a number, or a date, as the column's cells are written."""
@@ -187,233 +204,10 @@ def _days(moment: dt.datetime | None) -> float | None:
     )
 
 
-def _moment(cell: str, order: str) -> dt.datetime | None:
+def moment_in(cell: str, order: str, since: int = SINCE) -> dt.datetime | None:
     if "%" not in order:
-        return date_in(cell, order or "ymd")
+        return date_in(cell, order or "ymd", since)
     try:
         return in_utc(dt.datetime.strptime(cell.strip(), order))
     except ValueError:
         return None
-
-
-# Deciding ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What a column's cells could be: numerals with a unit, and how many cells each reading takes."""
-
-    counts: Counter[str]  # of the cells that are not missing
-    others: int  # cells that are typed numbers
-    numerals: list[Numeral]
-    unit: Unit | None
-    marks: tuple[int, int, int]
-
-    @property
-    def decisive(self) -> str:
-        """The decimal mark that alone reads most of the cells; empty where both do or none."""
-        point, comma, _ = self.marks
-        return "" if point == comma else "." if point > comma else ","
-
-    @property
-    def needed(self) -> float:
-        """Cells that must be readable."""
-        return (1 - RARE) * sum(self.counts.values())
-
-
-@dataclass(frozen=True)
-class _Usual:
-    """The decimal mark of the table's other columns, whether there is one, and whether they agree."""
-
-    hints: Hints
-    voted: str
-    any: bool
-    agreed: bool
-
-    def mark(self, one: _Found) -> tuple[str, bool]:
-        """The decimal mark of a column, and whether its cells, the user or the other columns decide it."""
-        given = self.hints.decimal or one.decisive
-        if given or not one.marks[2]:
-            return given or ".", True
-        if self.any:
-            return self.voted, self.agreed
-        commas = any("," in part.body for part in one.numerals if part.either)
-        return "," if commas and self.hints.delimiter in ";\t" else ".", False
-
-    def plain(self, mark: str) -> bool:
-        """Whether a decimal point is what everybody expects."""
-        return mark == "." and self.hints.delimiter == "," and not self.any
-
-
-def decided(columns: Mapping[str, Iterable[Any]], hints: Hints | None = None) -> dict[str, Spelling | None]:
-    """Decide how the columns of a table are written; None for text.
-
-    Parameters
-    ----------
-    columns : mapping of str to cells
-        Texts; None where missing; typed cells among them count as readable.
-    hints : Hints, optional
-    """
-    hints = hints or Hints()
-    found = {name: _found(cells) for name, cells in columns.items()}
-    order = hints.date_order or _only(_orders_voted(found.values()))
-    kinds = {name: hints.types.get(name, "") for name in found}
-    votes = Counter(one.decisive for one in found.values() if one.decisive and _is_number(one))
-    votes["."] += hints.points
-    usual = _Usual(
-        hints,
-        "," if votes[","] > votes["."] else ".",
-        votes[","] != votes["."],
-        not (votes[","] and votes["."]),
-    )
-    return {name: _of(one, kinds[name], usual, order) for name, one in found.items()}
-
-
-def _only(options: Iterable[str]) -> str:
-    """The one option there is; empty where there are none or several."""
-    options = set(options)
-    return options.pop() if len(options) == 1 else ""
-
-
-def _found(cells: Iterable[Any]) -> _Found:
-    every = Counter(cells)
-    counts = Counter(
-        {cell: count for cell, count in every.items() if isinstance(cell, str) and not is_missing(cell)}
-    )
-    others = sum(count for cell, count in every.items() if not isinstance(cell, str) and cell is not None)
-    parts = [(parts_of_cell(cell), count) for cell, count in counts.most_common(ENOUGH)]
-    numerals = [part for part, _ in parts if part is not None]
-    unit = unit_of(numerals, RARE) if numerals else Unit()
-    return _Found(counts, others, numerals, unit, marks_of(numerals))
-
-
-def _is_number(one: _Found) -> bool:
-    readable = sum(one.counts[cell] for cell in one.counts if parts_of_cell(cell) or _plain(cell))
-    return one.unit is not None and bool(one.numerals) and readable >= one.needed
-
-
-def _plain(cell: str) -> bool:
-    return number(cell) is not None
-
-
-def _of(one: _Found, kind: str, usual: "_Usual", order: str) -> Spelling | None:
-    if kind in ("category", "text") or not one.counts:
-        return None
-    options = [_as_number(one, usual, bool(kind))] if kind != "date" else []
-    options += [_as_time(one)] if kind != "date" else []
-    options += [_as_date(one, order, bool(kind))] if kind != "number" else []
-    return next((option for option in options if option is not None), None)
-
-
-def _as_number(one: _Found, usual: "_Usual", forced: bool) -> Spelling | None:
-    if not one.numerals or not (forced or _is_number(one)):
-        return None
-    mark, certain = usual.mark(one)
-    made = Spelling(decimal=mark, certain=certain, **_unit_parts(one))
-    read = sum(one.counts[cell] for cell in one.counts if made.read(cell) is not None)
-    if not forced and read < one.needed:
-        return None
-    note = "" if certain or usual.plain(mark) else _either(one, mark)
-    return replace(made, note=note, thousands=_thousands(one, mark), digits=_digits(one, mark), gap=_gap(one))
-
-
-def _unit_parts(one: _Found) -> dict[str, Any]:
-    unit = one.unit or Unit()
-    return {"lead": unit.lead, "tail": unit.tail, "mixed": unit.mixed}
-
-
-def _either(one: _Found, mark: str) -> str:
-    """Both readings of a cell that may be one or the other."""
-    part = next(part for part in one.numerals if part.either)
-    taken, other = part.value(mark), part.value(OTHER[mark])
-    return (
-        f"{part.body} is read as {taken:g}, and would be {other:g} with {OTHER[mark]!r} as the decimal mark"
-    )
-
-
-def _thousands(one: _Found, mark: str) -> str:
-    marks = Counter(
-        sign
-        for part in one.numerals
-        if part.value(mark) is not None
-        for sign in set(part.body.partition(mark)[0])
-        if not sign.isdigit()
-    )
-    return marks.most_common(1)[0][0] if marks else ""
-
-
-def _digits(one: _Found, mark: str) -> int:
-    return max(
-        (len(part.body.partition(mark)[2]) for part in one.numerals if part.value(mark) is not None),
-        default=0,
-    )
-
-
-def _gap(one: _Found) -> str:
-    tails = [cell for cell in one.counts if (found := parts_of_cell(cell)) and found.unit.tail]
-    return " " if tails and " " in tails[0].strip() else ""
-
-
-def _as_time(one: _Found) -> Spelling | None:
-    read = sum(count for cell, count in one.counts.items() if hours_in(cell) is not None)
-    return Spelling("time", like=max(one.counts, key=len)) if read and read >= one.needed else None
-
-
-def _orders_voted(found: Iterable[_Found]) -> list[str]:
-    return [orders[0] for one in found if len(orders := _orders(one)) == 1 and orders[0] != "ymd"]
-
-
-def _orders(one: _Found, forced: bool = False) -> list[str]:
-    """The orders of dates that read as many cells as any other, and enough; one of those that read alike."""
-    if not any(sign.isdigit() for cell in list(one.counts)[:1] for sign in cell):
-        return []
-    read = {order: [date_in(cell, order) for cell in one.counts] for order in ORDERS}
-    sizes = {order: _weight(one, moments) for order, moments in read.items()}
-    most = max(sizes.values())
-    if not most or most < one.needed and not forced:
-        return []
-    best = [order for order in ORDERS if sizes[order] == most]
-    if all(read[order] == read[best[0]] for order in best):
-        return ["ymd" if "ymd" in best else best[0]]
-    return best
-
-
-def _weight(one: _Found, moments: list[Any]) -> int:
-    return sum(
-        count for count, moment in zip(one.counts.values(), moments, strict=True) if moment is not None
-    )
-
-
-def _as_date(one: _Found, order: str, forced: bool) -> Spelling | None:
-    like = next(iter(one.counts))
-    if "%" in order:
-        moments = [_moment(cell, order) for cell in one.counts]
-        return Spelling("date", order=order, like=like) if _weight(one, moments) >= one.needed else None
-    orders = _orders(one, forced)
-    if not orders:
-        return None
-    if len(orders) == 1:
-        return Spelling("date", order=orders[0], like=like)
-    if order in orders:
-        return Spelling("date", order=order, like=like)
-    if "dmy" in orders and all(
-        "." in cell for cell in one.counts
-    ):  # with points nobody writes the month first
-        return Spelling("date", order="dmy", like=like)
-    cell = next(cell for cell in one.counts if len({date_in(cell, each) for each in orders}) > 1)
-    return Spelling("date", order=orders[0], like=like, certain=False, note=_both(cell, orders))
-
-
-def _both(cell: str, orders: list[str]) -> str:
-    names = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, month, day"}
-    readings = [f"{moment.date()} ({names[order]})" for order in orders if (moment := date_in(cell, order))]
-    return f"{cell} may be {' or '.join(readings)}"
-
-
-def refuse_either(name: str, spelling: Spelling) -> None:
-    """Ask which of two readings of a column of dates is meant."""
-    if spelling.kind == "date" and not spelling.certain:
-        raise InputError(
-            f"column {name!r}: {spelling.note}: name the order (--date-format dmy, mdy or ymd; in a frame "
-            "pandas.to_datetime with dayfirst), or leave the column out."
-        )

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from robustae.data.cells import numbers_of
+from robustae.data.deciding import decided, may_be_no_amount
 from robustae.data.dialect import Dialect, unguarded
 from robustae.data.joining import same_columns
 from robustae.data.mixed import MixedTable
 from robustae.data.numerals import is_either
 from robustae.data.options import ReadOptions
-from robustae.data.spelling import Hints, decided, plainly
+from robustae.data.spelling import Hints, plainly
 from robustae.data.table import Raw, Request, Table, slipped
 from robustae.data.text import Block
 from robustae.data.values import is_text, plain
@@ -79,6 +80,7 @@ class _Column:
         self.parts: list[np.ndarray] = []
         self.cells: list[Any] | None = [] if keep else None
         self.point = self.pointed = False  # whether a cell has a point, and one that can only be decimal
+        self.digits = False  # whether a cell is digits that may be a code or a date
 
     def add(self, cells: Sequence[Any]) -> None:
         if self.cells is not None:
@@ -93,6 +95,7 @@ class _Column:
         numbers, others = numbers_of(texts)
         self.plain = not others
         self.parts.append(numbers)
+        self.digits = self.digits or may_be_no_amount(texts)
         if not self.point and "." in "".join(texts):
             self.pointed, self.point = True, any("." in cell and not is_either(cell) for cell in texts)
         return None
@@ -173,7 +176,9 @@ def _values(file: CellFile, columns: dict[str, _Column], options: ReadOptions) -
         name for name, column in columns.items() if column.plain and column.pointed and not column.point
     ]
     as_written = {*options.types, *options.texts}
-    texts = [name for name, column in columns.items() if not column.plain or name in as_written]
+    texts = [
+        name for name, column in columns.items() if not column.plain or column.digits or name in as_written
+    ]
     if texts or hints.decimal == "," or unsure and hints.delimiter != ",":
         texts += [name for name, c in columns.items() if name not in texts and c.plain and c.pointed]
     if not texts:

@@ -18,11 +18,21 @@ from robustae.data.numerals import parts_of_cell
 from robustae.data.options import ReadOptions
 from robustae.utils.checks import InputError
 
-__all__ = ["Block", "TextFile", "delimiter_of", "distinct", "opened_bytes", "with_points"]
+__all__ = [
+    "Block",
+    "TextFile",
+    "counts_up",
+    "delimiter_of",
+    "distinct",
+    "opened_bytes",
+    "skipped",
+    "with_points",
+]
 
 _DELIMITERS = "\t;|,"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*')
+_YEARS = range(1900, 2100)
 _BLOCK = 4096  # rows at a time
 _HEAD = 1 << 20  # characters of the first lines, at most, from which the layout follows
 _SAMPLE = 50  # lines
@@ -64,8 +74,12 @@ class TextFile:
         self.path = path
         encoding, self.note = _encoding(path, options)
         with _opened(path, encoding) as text:
-            given, lines = _first_lines(text, path)
-        self.preamble = int(given is not None)
+            given, numbers, lines = _first_lines(text, path)
+        above = _notes_above(lines, options.delimiter or given)
+        numbers, lines = numbers[above:], lines[above:]
+        self.preamble = numbers[0] if above or given else 0
+        if above:
+            self.note = "; ".join(filter(None, [self.note, skipped(above)]))
         delimiter = options.delimiter or given or delimiter_of(lines)
         self.dialect = Dialect(delimiter, encoding)
         rows = [row for row in _reader(lines, delimiter) if row]
@@ -141,29 +155,81 @@ def _western(path: Path, error: UnicodeDecodeError) -> tuple[str, str]:
     return "cp1252", f"{path.name} is not UTF-8 and is read as Windows-1252 (--encoding names another)"
 
 
-def _first_lines(text: IO[str], path: Path) -> tuple[str | None, list[str]]:
-    """Return the separator that a first line sep=; gives, and the first lines that are not blank."""
+def _first_lines(text: IO[str], path: Path) -> tuple[str | None, list[int], list[str]]:
+    """Return the separator that a first line sep=; gives, and the first lines that are not blank.
+
+    With each line goes how many are above it.
+    """
+    numbers: list[int] = []
     lines: list[str] = []
-    size = 0
+    size = above = 0
     while len(lines) < _SAMPLE and size < _HEAD and (line := text.readline(_LONGEST)):
         size += len(line)
         if line.strip():
+            numbers.append(above)
             lines.append(line)
+        above += 1
     given = _SEP_LINE.fullmatch(lines[0]) if lines else None
-    lines = lines[1:] if given else lines
-    if not lines:
+    start = int(given is not None)
+    if not lines[start:]:
         raise InputError(f"{str(path)!r} is empty.")
-    return given and given[1], lines
+    return given and given[1], numbers[start:], lines[start:]
+
+
+def _notes_above(lines: list[str], given: str | None = None) -> int:
+    """How many of the first lines are notes, as a title or comments, above those of names."""
+    comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)
+    found = max((_titles(lines, delimiter) for delimiter in given or _DELIMITERS), default=0)
+    return next((n for n in (found, comments) if n and _named_from(lines[n:], given)), 0)
+
+
+def _titles(lines: list[str], delimiter: str) -> int:
+    """How many lines with nothing but a first cell are above one that is as wide as any."""
+    widths = [_width(line, delimiter) for line in lines]
+    widest = max(widths)
+    return widths.index(widest) if widest > 1 and max(widths[: widths.index(widest)], default=9) <= 1 else 0
+
+
+def _width(line: str, delimiter: str) -> int:
+    """Cells of a line up to the last that is not empty."""
+    cells = next(_reader([line], delimiter), [])
+    return max((j for j, cell in enumerate(cells, 1) if cell.strip()), default=0)
+
+
+def _named_from(lines: list[str], given: str | None) -> bool:
+    """Whether the first of some lines has names above values."""
+    rows = [row for row in _reader(lines, given or delimiter_of(lines)) if row]
+    valued = any(_is_value(cell) for row in rows[1:] for cell in row)
+    return valued and len(rows[0]) > 1 and _is_header(rows)
+
+
+def skipped(above: int) -> str:
+    """Say how many lines are notes."""
+    return "the first line is a note" if above == 1 else f"the first {above} lines with text are notes"
 
 
 def delimiter_of(lines: list[str]) -> str:
-    """Return what sets the cells of lines apart: tab, semicolon, bar or comma."""
+    """Return what sets the cells of lines apart: tab, semicolon, bar, comma, or blanks."""
     for delimiter in _DELIMITERS:
         widths = {len(row) for row in _reader(lines, delimiter) if row}
         if len(widths) == 1 and widths != {1}:
             return delimiter
+    if len(lines) > 1 and "," not in lines[0] and all(_DECIMAL_COMMA.fullmatch(line) for line in lines[1:]):
+        return ";"  # one column
+    if _in_blanks(lines):
+        return " "
     # None fits every line: the likeliest one is kept, so that the odd line can be named.
     return max(reversed(_DELIMITERS), key=lambda delimiter: sum(line.count(delimiter) for line in lines))
+
+
+def _in_blanks(lines: list[str]) -> bool:
+    """Whether blanks set values apart, in three columns or more, or in columns that are aligned by blanks."""
+    rows = [line.split() for line in lines]
+    width = len(rows[0])
+    if len(rows) < 2 or any(len(row) != width for row in rows):
+        return False
+    several = width > 2 or width > 1 and any("  " in line.strip() for line in lines)
+    return several and all(is_missing(cell) or _is_value(cell) for row in rows[1:] for cell in row)
 
 
 def _reader(lines: IO[str] | list[str], delimiter: str) -> Any:
@@ -184,9 +250,11 @@ def _rows(text: IO[str], delimiter: str, width: int, before: int) -> Iterator[tu
         if len(row) > width and not any(map(str.strip, row[width:])):
             row = row[:width]
         if len(row) != width:
+            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
             raise InputError(
-                f"line {reader.line_num + before} has {len(row)} cells where line {first} has {width} "
-                f"(set apart by {delimiter!r}): every line needs the same number."
+                f"line {reader.line_num + before} has {cells} where line {first} has {width} "
+                f"(set apart by {delimiter!r}): every line needs the same number"
+                f"{'; a note below the table is no row' if len(row) == 1 else ''}."
             )
         yield reader.line_num + before, row
 
@@ -199,12 +267,25 @@ def with_points(row: list[str], delimiter: str) -> list[str]:
 
 
 def _is_header(sample: list[list[str]]) -> bool:
-    """Whether the first row has text above values, or text and no value at all."""
+    """Whether the first row has text above values, text and no value at all, or numbers in steps of 1."""
+    if counts_up(sample):
+        return True
     texts = [j for j, cell in enumerate(sample[0]) if not is_missing(cell) and not _is_value(cell)]
     if texts and not any(map(_is_value, sample[0])):
         return True
     below = [row for row in sample[1:] if len(row) == len(sample[0])]
     return any(_is_value(row[j]) for j in texts for row in below)
+
+
+def counts_up(sample: list[list[str]]) -> bool:
+    """Whether the first row counts columns (0, 1, 2 as data frames do) or years, above other values."""
+    first, below = sample[0], [row for row in sample[1:] if len(row) == len(sample[0])]
+    if len(first) < 2 or not below or not all(cell.strip().isdecimal() for cell in first):
+        return False
+    numbers = [int(cell) for cell in first]
+    if numbers[0] not in (0, 1, *_YEARS) or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return False
+    return len(first) > 3 or all(any("." in row[j] for row in below) for j in range(len(first)))
 
 
 def _is_value(cell: str) -> bool:

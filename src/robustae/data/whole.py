@@ -8,7 +8,7 @@ import numpy as np
 
 from robustae.data import ReadOptions, Table, read_table
 from robustae.data.dataframes import frame_of, is_mixed, of_frame
-from robustae.data.files import files_of, rows_of_files
+from robustae.data.files import files_of, read_whole_only, rows_of_files
 from robustae.data.joining import joined
 from robustae.data.streams import is_path_like, row_source
 from robustae.data.table import without_index
@@ -16,6 +16,7 @@ from robustae.utils.checks import InputError, need
 
 __all__ = ["MOST_ROWS", "image_shape_of", "in_memory"]
 
+MOST_BYTES = 2**29  # in float64, up to which files with columns of texts are read whole
 MOST_ROWS = 20_000  # up to which rows that could be read in batches are fitted as if in memory
 
 
@@ -35,10 +36,12 @@ def in_memory(
     """
     if is_path_like(data):
         files = files_of(data)
-        if rows_of_files(files) > 2 * most:  # rows of text are estimated
+        rows = rows_of_files(files)  # of text they are estimated
+        texts = rows > most / 2 and read_whole_only(files, MOST_BYTES, options, [*map(str, drop)])
+        if rows > 2 * most and not texts:
             return None, data
         table = read_table(files, drop=drop, options=options)
-        return (table, None) if len(table.values) <= most else (None, data)
+        return (table, None) if len(table.values) <= most or texts else (None, data)
     first, rest = _head(data, most)
     if rest is not None:
         return None, rest

@@ -253,6 +253,7 @@ def prepared(X: np.ndarray, settings: Settings, seed: int) -> tuple[Problem, tor
     with own_seed(seed):
         module = _module(problem, hidden, settings, seed)
     start(module, problem.inputs.cpu().numpy(), weight, robust=True)
+    module.to(problem.target)
     return problem, module, choose(settings.solver, module, problem)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robustae.data import MixedTable
-from robustae.data.coding import written
+from robustae.data.coding import as_shown, written
 from robustae.data.column_kinds import Column
 from robustae.data.columns import Columns
 from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, replaced
@@ -112,7 +112,7 @@ class MixedRows(NumberRows):
     def expected(self, cells: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return cells of a block's encoded reconstruction as values, in the digits of their columns."""
         table = self.plan.decode(cells)
-        decoded = [column.in_digits(table.columns[column.name]) for column in self.plan.columns]
+        decoded = [as_shown(column, table.columns[column.name]) for column in self.plan.columns]
         return _objects([decoded[j][i] for i, j in zip(rows, columns, strict=True)])
 
     def shares(self, model: Model, block: Block) -> np.ndarray:

@@ -6,6 +6,7 @@ from torch import nn
 from robustae.fit.auto import Settings
 from robustae.fit.lambdas import geometric
 from robustae.fit.members import prepared
+from robustae.predictors import traits_of
 from robustae.solvers.objective import Problem
 from robustae.stats.scales import scale_of_cells
 from robustae.utils.checks import InputError
@@ -16,7 +17,10 @@ __all__ = ["path_over_lam"]
 def path_over_lam(
     X: np.ndarray, settings: Settings, seed: int, n_lams: int, ratio: float
 ) -> dict[str, np.ndarray]:
-    """Fit for lam = inf, then from lam_max (the least with N = 0 there) down, warm-started."""
+    """Fit for lam = inf, then from lam_max (the least with N = 0 there) down, warm-started.
+
+    A predictor in closed form is the same at every lam.
+    """
     if not settings.penalty.uses_lam:
         raise InputError(
             "lam_path needs a penalty that lam acts on: 'l1', 'rows', 'channels', 'patches' or Groups."
@@ -28,7 +32,8 @@ def path_over_lam(
     lams = [np.inf]
     while lams:
         problem = problem.having(lam=lams.pop(0))
-        solver.solve(problem, module, settings.budget, seed)
+        if not traits_of(settings.predictor).closed_form:
+            solver.solve(problem, module, settings.budget, seed)
         points.append(_point(problem, module))
         if len(points) == 1:
             R = np.nan_to_num(problem.residuals(module)[0])

@@ -59,14 +59,17 @@ class Tally:
     flagged: int = 0
     bad: int = 0
     learnt: int = 0
+    closed: bool = False  # whether the output was, before all was written
     start: float = field(default_factory=time.monotonic)
 
     def sentence(self) -> str:
         """Return it in words."""
         seconds = time.monotonic() - self.start
         learnt = f", learnt from {self.learnt}" if self.learnt else ""
+        closed = "; the output was closed before all was written" if self.closed else ""
         return (
-            f"{self.rows} rows scored, {self.flagged} flagged, {self.bad} bad lines{learnt}, {seconds:.1f} s."
+            f"{self.rows} rows scored, {self.flagged} flagged, {self.bad} bad lines{learnt}, {seconds:.1f} s"
+            f"{closed}."
         )
 
 
@@ -110,7 +113,7 @@ def watch(
         for batch in feed.batches():
             watcher.take(batch)
     except BrokenPipeError:
-        pass
+        watcher.tally.closed = True
     return watcher.row_reader.named()
 
 
@@ -190,9 +193,9 @@ class _Watcher:
                 self._score([row])
             return None
         assert self.writer is not None
-        self.writer.write(scored)
         self.tally.rows += len(rows)
         self.tally.flagged += sum(one.anomaly for one in scored)
+        self.writer.write(scored)
         return self._learn(rows)
 
     def _scored(self, rows: list[_Row]) -> list[ScoredRow]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from robustae.data.dataframes import collected
+from robustae.data.rows import dense
 from robustae.estimators.facts.cells import matrix, runs, spread, take
 from robustae.estimators.facts.sliders import film_slider, lam_slider
 from robustae.estimators.facts.tables import table_facts
@@ -76,7 +78,7 @@ def facts_of(
         raise InputError(
             f"kind={kind!r} needs a model fitted to images: give it image_shape=(height, width)."
         )
-    X = np.asarray(X) if isinstance(X, list) else X
+    X = np.asarray(X) if isinstance(X, list) else collected(dense(X))
     energy, threshold = -np.asarray(model.score_samples(X)), -float(model.offset_)
     facts = {
         "title": title or {"table": "Table", "images": "Images", "film": "Video"}[kind],

@@ -72,19 +72,21 @@ def cells_of(model: Any, X: Any, rows: np.ndarray) -> TableCells:
     return TableCells(
         rows,
         by_column(model, part),
-        _in_digits(model, by_column(model, model.reconstruct(part))),
+        _as_shown(model, by_column(model, model.reconstruct(part))),
         matrix(model.cell_scores(part)),
         np.asarray(model.flags(part), dtype=bool).reshape(len(rows), -1),
         np.asarray(missing_of(model, part)).reshape(len(rows), -1),
     )
 
 
-def _in_digits(model: Any, expected: list[np.ndarray]) -> list[np.ndarray]:
-    """Numbers with a digit more than their columns are written with."""
+def _as_shown(model: Any, expected: list[np.ndarray]) -> list[np.ndarray]:
+    """As people read them: with a digit more than the column is written with, or in its form."""
+    from robustae.data.coding import as_shown
+
     plan = getattr(model, "plan_", None)
     if plan is None:
         return expected
-    return [column.in_digits(cells) for column, cells in zip(plan.columns, expected, strict=True)]
+    return [as_shown(column, cells) for column, cells in zip(plan.columns, expected, strict=True)]
 
 
 def residuals(model: Any, X: Any) -> Residuals:

@@ -61,6 +61,11 @@ class ScoredTable:
         return np.arange(len(self.names)) if self.plan is None else np.array(self.plan.used)
 
     @property
+    def taken_for(self) -> list[str]:
+        """What every column was taken for, in words."""
+        return self.kinds if self.plan is None else [column.taken_for for column in self.plan.columns]
+
+    @property
     def kinds(self) -> list[str]:
         """Kind of every column."""
         return (
@@ -87,7 +92,10 @@ def table_facts(model: Any, X: Any, energy: np.ndarray, names: Any, source: Any,
         "sources": _sources(table, source),
         "flagged": _share(cells.flagged.sum(), len(energy) * len(table.used)),
         "labels": [table.label(row) for row in shown],
+        "lines": _lines(source, shown),
         "causes": _causes(table, worst_rows),
+        "wholes": _wholes(table, worst_rows),
+        "truth": _truth(table, source),
         "columns": _columns(table, cells),
         "map": _map(table, worst_rows),
         "cells": cell_map(cells, table.names, _row_labels(table)),
@@ -161,6 +169,7 @@ def _columns(table: ScoredTable, cells: CellTally) -> list[Facts]:
         {
             "name": table.names[j],
             "kind": kinds[j],
+            "taken_for": table.taken_for[j],
             "missing": cells.missing[j] / n,
             "flagged": cells.flagged[j] / max(n - cells.missing[j], 1),
             "differs": _differs(sampled, j) if kinds[j] in ("boolean", "category") else None,
@@ -226,13 +235,50 @@ def _by_row(columns: list[np.ndarray], missing: np.ndarray, shown: np.ndarray) -
 def _causes(table: ScoredTable, cells: TableCells) -> list[list[Facts]]:
     """For each worst row the flagged cells that weigh most in its score."""
     part = take(table.X, cells.rows)
-    account = table.model.explain(part.reset_index(drop=True) if hasattr(part, "reset_index") else part)
+    account = table.model.explain(_numbered(part))
     places = {name: j for j, name in enumerate(table.names)}
     found: list[list[Facts]] = [[] for _ in cells.rows]
     for i, column, share in zip(*(account[key] for key in ("row", "column", "share")), strict=True):
         j = places[column] if isinstance(column, str) else int(column)
         found[i].append({"share": float(share)} | _cell(table, cells, i, j))
     return [sorted(cells, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for cells in found]
+
+
+def _wholes(table: ScoredTable, cells: TableCells) -> list[list[Facts]]:
+    """For each worst row none of whose cells is flagged: the cells that weigh most in its score."""
+    found: list[list[Facts]] = [[] for _ in cells.rows]
+    whole = np.flatnonzero(~cells.flagged.any(axis=1))
+    if not len(whole):
+        return found
+    part = take(table.X, cells.rows[whole])
+    account = table.model.explain(_numbered(part), cut=0.0)
+    places = {name: j for j, name in enumerate(table.names)}
+    keys = ("row", "column", "share", "neighbours")
+    for i, column, share, near in zip(*(account[key] for key in keys), strict=True):
+        j, at = places[column] if isinstance(column, str) else int(column), int(whole[i])
+        found[at].append({"share": float(share), "near": float(near)} | _cell(table, cells, at, j))
+    return [sorted(row, key=lambda cell: -cell["share"])[:CELLS_PER_ROW] for row in found]
+
+
+def _numbered(part: Any) -> Any:
+    """A frame whose rows are called by their numbers."""
+    return part.reset_index(drop=True) if hasattr(part, "reset_index") else part
+
+
+def _lines(source: Any, rows: np.ndarray) -> list[int] | None:
+    """Where rows stand in the file that they were read from."""
+    lines = getattr(source, "lines", None)
+    return None if lines is None else lines[rows].tolist()
+
+
+def _truth(table: ScoredTable, source: Any) -> Facts | None:
+    """How well the threshold calls the rows that a label marks."""
+    from robustae.metrics import of_calls
+
+    labels = getattr(source, "labels", None)
+    if labels is None or len(np.unique(labels)) < 2:
+        return None
+    return of_calls(labels, table.energy > -table.model.offset_) | {"anomalies": int(labels.sum())}
 
 
 def _cell(table: ScoredTable, cells: TableCells, i: int, j: int) -> Facts:
