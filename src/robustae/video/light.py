@@ -11,7 +11,7 @@ import numpy as np
 
 from robustae.video.grid import some_of
 
-__all__ = ["Light", "gains", "gains_of"]
+__all__ = ["Light", "gains", "gains_of", "goes_far"]
 
 OFFSET = 4.0  # grey levels: dark pixels say little about gain
 RANGE, BIN = 0.4, 0.01  # of log gains
@@ -103,15 +103,21 @@ def gains(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
 def gains_of(frames: np.ndarray) -> np.ndarray:
     """Return the gains of frames in order, over what most of them show, shape (n,).
 
-    From each to the next most of the picture is the same; so light is followed where it goes far.
+    From each to the next most of the picture is the same; so light is followed where it goes far. Where
+    it does not, that is no more than errors that add up.
     """
     pairs = zip(frames[:-1], frames[1:], strict=True)
     steps = [Light(before, FEWER).gains(after[None])[0] for before, after in pairs]
     followed = _over_usual(np.cumprod([1.0, *steps]).astype(np.float32))
-    if followed.max() < FAR_APART * followed.min():
-        followed = np.ones_like(followed)  # no more than errors that add up
+    if not goes_far(followed):
+        return gains(frames, np.median(frames, axis=0))
     even = frames / followed[:, None, None, None]
     return _over_usual(followed * gains(even, np.median(even[:: -(-len(even) // ENOUGH)], axis=0)))
+
+
+def goes_far(light: np.ndarray) -> bool:
+    """Whether gains are so different that what is white in some frames is not in others."""
+    return bool(light.max() >= FAR_APART * light.min())
 
 
 def _over_usual(light: np.ndarray) -> np.ndarray:
