@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,35 @@ from robustae import RobustAutoencoder, load
 from robustae.datasets.synthetic import planted_rows
 from robustae.fit import artifact
 
-SETTINGS = ("--predictor", "linear", "--set", "hidden=3", "--epochs", "20")
+LINEAR = ("--predictor", "linear", "--set", "hidden=3", "--epochs", "20")
+
+
+class Work(NamedTuple):
+    """A fit to be killed.
+
+    Attributes
+    ----------
+    rows : int
+    settings : tuple of str
+        Words of the command.
+    share : float
+        Of the kills.
+    shared : bool
+        Whether two processes fit it, too.
+    """
+
+    rows: int
+    settings: tuple[str, ...] = ()
+    share: float = 0.2
+    shared: bool = False
+
+
+FITS = {
+    "500 rows": Work(500),
+    "15 000 rows": Work(15_000),
+    "60 000 rows": Work(60_000),
+    "60 000 rows, linear, 20 epochs": Work(60_000, LINEAR, 0.4, shared=True),
+}
 ONE = (sys.executable, "-m", "robustae")
 TWO = (
     sys.executable,
@@ -35,25 +63,25 @@ TWO = (
 PINNED = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def fit(program: tuple[str, ...], folder: Path) -> subprocess.Popen[bytes]:
-    """Start a fit with checkpoints."""
+def fit(program: tuple[str, ...], folder: Path, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """Start a fit of the rows beside its folder, with checkpoints."""
     out = ("--model", str(folder / "m.rae"), "--checkpoint", str(folder / "ck"), "--resume")
-    words = [*program, "fit", str(folder.parent / "rows.npy"), *SETTINGS, *out]
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(words, env=PINNED, **quiet)
+    words = [*program, "fit", str(folder.parent / "rows.npy"), *settings, *out]
+    return subprocess.Popen(words, env=PINNED, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def finished(program: tuple[str, ...], folder: Path) -> RobustAutoencoder:
+def finished(program: tuple[str, ...], folder: Path, settings: tuple[str, ...]) -> RobustAutoencoder:
     """Fit, or go on, to the end."""
-    if (code := fit(program, folder).wait()) != 0:
+    if (code := fit(program, folder, settings).wait()) != 0:
         raise SystemExit(f"a fit that goes on in {folder} ended with {code}")
     return load(folder / "m.rae")
 
 
-def state(model: RobustAutoencoder) -> list[Any]:
+def state(model: RobustAutoencoder, X: np.ndarray) -> list[Any]:
     """What a fit decides."""
     weights = [value.numpy().tobytes() for value in model.predictor_.state_dict().values()]
-    return [*weights, model.noise_scale_.tobytes(), model.offset_, model.history_]
+    scores = model.score_samples(X[:200]).tobytes()
+    return [*weights, model.noise_scale_.tobytes(), model.offset_, model.history_, scores]
 
 
 def broken(folder: Path) -> int:
@@ -67,9 +95,8 @@ def broken(folder: Path) -> int:
     return count
 
 
-def killed(folder: Path, program: tuple[str, ...], seconds: float) -> str:
+def killed(process: subprocess.Popen[bytes], folder: Path, seconds: float) -> str:
     """Kill a fit after so many seconds; return how far it was."""
-    process = fit(program, folder)
     time.sleep(seconds)
     for pid in (process.pid, *_children(process.pid)):
         os.kill(pid, signal.SIGKILL)
@@ -85,29 +112,36 @@ def _children(pid: int) -> list[int]:
 
 
 def kills(times: int) -> list[dict[str, Any]]:
-    """kill -9 at random moments of fits with checkpoints, by one process or two; all go on to one model."""
-    moments = random.Random(0)
-    with tempfile.TemporaryDirectory() as name:
-        home = Path(name)
-        np.save(home / "rows.npy", planted_rows(n=60_000, d=20, random_state=0).X.astype(np.float32))
+    """kill -9 at random moments of fits with checkpoints; each goes on to the model of a calm fit."""
+    return [row for name, work in FITS.items() for row in _kills_of(name, work, times)]
+
+
+def _kills_of(name: str, work: Work, times: int) -> list[dict[str, Any]]:
+    moments = random.Random(name)
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place)
+        X = planted_rows(n=work.rows, d=20, random_state=0).X.astype(np.float32)
+        np.save(home / "rows.npy", X)
         (home / "calm").mkdir()
         begin = time.perf_counter()
-        calm = state(finished(ONE, home / "calm"))
+        calm = state(finished(ONE, home / "calm", work.settings), X)
         span = time.perf_counter() - begin
         trials = []
-        for k in range(times):
+        for k in range(max(1, round(work.share * times))):
             folder = home / str(k)
             folder.mkdir()
-            when = killed(folder, TWO if k % 5 == 4 else ONE, moments.uniform(0.1, 1.2) * span)
+            process = fit(TWO if work.shared and k % 5 == 4 else ONE, folder, work.settings)
+            when = killed(process, folder, moments.uniform(0.1, 1.2) * span)
             half = broken(folder)
-            same = state(finished(TWO if k % 5 == 3 else ONE, folder)) == calm
-            trials.append((when, same, half))
-            print(f"  kill {k + 1}: {when}; same model: {same}; half-written files: {half}", flush=True)
-    return [_row(when, [t for t in trials if t[0] == when]) for when in sorted({t[0] for t in trials})]
+            after = finished(TWO if work.shared and k % 5 == 3 else ONE, folder, work.settings)
+            trials.append((when, state(after, X) == calm, half))
+            print(f"  {name}, kill {k + 1}: {when}; same model: {trials[-1][1]}; half: {half}", flush=True)
+    return [_row(name, when, [t for t in trials if t[0] == when]) for when in sorted({t[0] for t in trials})]
 
 
-def _row(when: str, trials: list[tuple[str, bool, int]]) -> dict[str, Any]:
+def _row(name: str, when: str, trials: list[tuple[str, bool, int]]) -> dict[str, Any]:
     return {
+        "fit": name,
         "killed": when,
         "times": len(trials),
         "same_model": sum(same for _, same, _ in trials),

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,21 @@ def run(runs: int) -> None:
         for share in SHARES:
             found = [_measured(method, *_drawn(folder, share, seed)) for seed in range(runs)]
             rows.append({"method": name, "share of defective": share, **_means(found), "draws": runs})
-    write("tiles", rows)
+        write("tiles", rows)  # after each method: a run that is stopped leaves what it measured
 
 
 def _drawn(folder: Path, share: float, seed: int) -> tuple[list[Path], list[Path]]:
     rng = np.random.default_rng(seed)
-    sound = list(rng.permutation(sorted((folder / "free").glob("*.jpg"))))
-    bad = list(rng.permutation(sorted(path for kind in KINDS for path in (folder / kind).glob("*.jpg"))))
+    sound = _shuffled(rng, (folder / "free").glob("*.jpg"))
+    bad = _shuffled(rng, (path for kind in KINDS for path in (folder / kind).glob("*.jpg")))
     count = int(TRAINED * len(sound))
     most = int(count * max(SHARES))
     return sound[:count] + bad[: int(count * share)], sound[count:] + bad[most:]
+
+
+def _shuffled(rng: np.random.Generator, paths: Iterable[Path]) -> list[Path]:
+    ordered = sorted(paths)
+    return [ordered[place] for place in rng.permutation(len(ordered))]
 
 
 def _measured(method: Method, train: list[Path], test: list[Path]) -> dict[str, float]:

@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections import Counter
+from functools import partial
 
 import fuzzing
 import hostile
@@ -60,7 +61,11 @@ def use_them(sender, folder, originals):
     for number in range(MODELS):
         attack, kind = made(folder / "m", originals, rng, number)
         begin = time.process_time()
-        said, _, peak = hostile.measured(lambda kind=kind: fuzzing.outcome(lambda: use(folder / "m", kind)))
+        trial = partial(use, folder / "m", kind)
+        try:
+            said, _, peak = hostile.measured(lambda trial=trial: fuzzing.outcome(trial))
+        except Exception as error:
+            raise AssertionError(f"trial {number}: {attack} of {kind}, {folder / 'm'}") from error
         told.append((attack, said, time.process_time() - begin, peak))
     sender.send(told)
 
@@ -121,3 +126,15 @@ def test_weights_that_cancel_where_they_are_tried_give_no_infinite_scores(size, 
         assert "too large" in fuzzing.one_sentence(error)
         return
     assert np.isfinite(model.score_samples(rows())).all()
+
+
+@pytest.mark.parametrize("size", [1e60, 1e149, 1e-149, 1e308, 5e-324])
+@pytest.mark.parametrize("kind", ["auto", "mixed"])
+def test_a_scatter_of_no_variances_is_refused_or_gives_finite_scores(kind, size, originals, tmp_path):
+    arrays, description = originals[kind]
+    for name in [name for name in arrays if name.startswith("member0.predictor.")]:
+        values = arrays[name]
+        signs = np.where(np.arange(values.size) % 2, 1.0, -1.0).reshape(values.shape)
+        for altered in (signs * size, np.full(values.shape, size)):
+            unchecked(tmp_path / "m", arrays | {name: altered}, description)
+            fuzzing.outcome(partial(use, tmp_path / "m", kind))

@@ -11,7 +11,8 @@ import robustae
 from robustae.cli import main
 from robustae.estimators.autoencoder import RobustAutoencoder
 from robustae.images import inspect, load
-from robustae.images.features import Patches, Strokes
+from robustae.images.features import PatchDictionary, Strokes
+from robustae.images.model import CUT, threshold_of
 from robustae.images.reading import pictures_of, reduced
 from robustae.utils.checks import InputError, NotFound
 
@@ -112,6 +113,18 @@ def test_order_unit_and_offset_do_not_matter(drawn, found, rng):
 @pytest.mark.parametrize("contamination, flagged", [(0.1, 6), (0.0, 0), (0.5, 30)])
 def test_a_share_is_flagged_exactly(drawn, contamination, flagged):
     assert inspect(drawn, contamination=contamination).flagged.sum() == flagged
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_threshold_is_as_wide_as_the_upper_quartile_tells(seed):
+    scores = np.random.default_rng(seed).lognormal(0, 1, 120)
+    middle, upper = np.quantile(scores, (0.5, 0.75))
+    assert threshold_of(scores, "auto") >= middle + CUT * (upper - middle) / 0.6745
+
+
+def test_the_threshold_of_gaussian_scores_is_passed_by_one_in_a_hundred():
+    scores, new = np.random.default_rng(0).normal(size=(2, 20_000))
+    assert 0.005 < (new > threshold_of(scores, "auto")).mean() < 0.015
 
 
 def test_a_threshold_by_a_function(drawn):
@@ -336,7 +349,7 @@ def test_features_of_ones_own_are_needed_again(tmp_path, drawn):
 
 def test_patches_answer_to_the_nearest_centre(rng):
     pictures = rng.random((6, 30, 30, 1), dtype=np.float32)
-    features = Patches().fit(pictures)
+    features = PatchDictionary().fit(pictures)
     maps = features(pictures)
     patch, learnt = int(features.learnt["patch"]), features.learnt
     expected = np.zeros(maps.shape[1:])
@@ -346,7 +359,7 @@ def test_patches_answer_to_the_nearest_centre(rng):
     for i, y in enumerate(starts):
         for j, x in enumerate(starts):
             p = pictures[0, y : y + patch, x : x + patch, 0].ravel()
-            p = (p - p.mean()) / (p.std() + Patches.FLAT)
+            p = (p - p.mean()) / (p.std() + PatchDictionary.FLAT)
             p = (p - learnt["mean"]) @ learnt["whitening"]
             distance = np.sqrt(((p - learnt["centres"]) ** 2).sum(axis=1))
             at = np.searchsorted(cells, i, side="right") - 1, np.searchsorted(cells, j, side="right") - 1

@@ -57,7 +57,7 @@ class Separation:
 
     def __post_init__(self):
         names = ("frame", "seconds", "share", "score", "flagged", "blobs", "boxes")
-        self.seen = {name: [] for name in names}
+        self.activity_so_far = {name: [] for name in names}
 
     @property
     def background(self):
@@ -84,7 +84,7 @@ class Separation:
                 1,
                 f"{number},4,8,8",
             )
-            for column, value in zip(self.seen.values(), row, strict=True):
+            for column, value in zip(self.activity_so_far.values(), row, strict=True):
                 column.append(value)
         background = np.broadcast_to(BACKGROUND[0, 0], frames.shape).copy()
         difference = np.where(mask[..., None], frames - background.astype(np.float32), 0)
@@ -365,7 +365,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     def full(self, frames):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writing.Film, "add", full)
+    monkeypatch.setattr(writing.FilmWriter, "add", full)
     with pytest.raises(InputError, match=r"^cannot write '.*out': No space left on device\.$"):
         write(tmp_path, Separation(clip_of()))
     assert list(tmp_path.iterdir()) == []

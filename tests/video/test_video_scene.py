@@ -5,9 +5,10 @@ import dataclasses
 import naive_scene as naive
 import numpy as np
 import pytest
-from composed import box, f1, walking, wall
+from composed import HEIGHT, WIDTH, box, f1, walking, wall
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from robustae.video import agreement, changes, light, separate, start
 from robustae.video.agreement import agreed, seams_of
@@ -259,6 +260,19 @@ def test_what_is_white_in_bright_frames_is_told_by_the_others():
     picture = bare_picture(frames)
     expected = 1.5 * bright if picture[40:].mean() > 1.2 * bright[40:].mean() else bright
     np.testing.assert_allclose(picture[:20, :30], expected[:20, :30], rtol=0.05)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_white_boat_in_light_that_flickers_is_no_background(seed):
+    """What is white is so in any light, but not more alike than waves for that."""
+    rng = np.random.default_rng(seed)
+    boat = box(50, 5 + 0.6 * np.arange(50), height=10, width=10)
+    waves = gaussian_filter(rng.normal(size=(50, HEIGHT, WIDTH, 1)), (0, 1, 1, 0))
+    light = np.linspace(0.96, 1.04, 50) * (1 + 0.02 * rng.normal(size=50))
+    scene = wall(50)
+    water = (scene.background + 6 * waves / waves.std()) * light[:, None, None, None]
+    frames = np.where(boat[..., None], 255, water.clip(0, 255)).astype(np.uint8)
+    assert (bare_picture(frames) - scene.background).max() < 40
 
 
 def test_the_cut_follows_the_gain():

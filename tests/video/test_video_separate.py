@@ -173,17 +173,17 @@ def test_a_rare_passer_by_is_flagged():
 def test_an_interrupted_pass_is_begun_anew(clip):
     result = separate(clip)
     batch = next(iter(result))
-    assert len(result.seen["frame"]) == len(batch.frames) < N
+    assert len(result.activity_so_far["frame"]) == len(batch.frames) < N
     assert len(result.activity["frame"]) == N
-    assert len(result.seen["frame"]) == N
+    assert len(result.activity_so_far["frame"]) == N
 
 
 def test_what_was_seen_grows_with_the_batches(clip):
     result, count = separate(clip), 0
-    assert list(result.seen) == COLUMNS
+    assert list(result.activity_so_far) == COLUMNS
     for batch in result:
         count += len(batch.frames)
-        assert result.seen["frame"].tolist() == list(range(count))
+        assert result.activity_so_far["frame"].tolist() == list(range(count))
 
 
 # ---------------------------------------------------------------- which frames

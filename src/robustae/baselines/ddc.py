@@ -212,7 +212,7 @@ def _positive(scale: np.ndarray) -> np.ndarray:
     return np.where(scale > TINY, scale, 1.0)
 
 
-def _cells(estimator: Any, X: Any, reset: bool = False) -> np.ndarray:
+def _cells(estimator: BaseEstimator, X: Any, reset: bool = False) -> np.ndarray:
     return read_rows(estimator, X, None, reset).values.astype(np.float64)
 
 

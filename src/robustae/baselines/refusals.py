@@ -1,16 +1,20 @@
 """What the compared methods ask of their rows and numbers."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robustae.data.rows import read_rows
 from robustae.utils.checks import InputError
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+
 __all__ = ["complete_rows", "number_above", "whole_number"]
 
 
-def complete_rows(estimator: Any, X: Any, reset: bool = False) -> np.ndarray:
+def complete_rows(estimator: "BaseEstimator", X: Any, reset: bool = False) -> np.ndarray:
     """Rows as float64, shape (n, d), of a method that has no place for missing cells."""
     X = read_rows(estimator, X, None, reset).values.astype(np.float64)
     holes = np.argwhere(np.isnan(X))

@@ -1,6 +1,8 @@
 """Arguments and options that several commands share, and how values given as text are read."""
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,6 +125,71 @@ Set = Annotated[
     ),
 ]
 
+
+def takes(**groups: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that a group's parameters are; it gets what the group makes of them.
+
+    Parameters
+    ----------
+    **groups : callable
+        By the parameter of the command that takes its result, and at whose place its options are listed.
+    """
+    options = {name: inspect.signature(group).parameters for name, group in groups.items()}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def with_options(**values: Any) -> None:
+            made = {
+                name: group(**{each: values.pop(each) for each in options[name]})
+                for name, group in groups.items()
+            }
+            command(**values, **made)
+
+        signature = inspect.signature(command)
+        listed = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for own in signature.parameters.values()
+            for parameter in (options[own.name].values() if own.name in groups else [own])
+        ]
+        with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
+        with_options.__module__ = command.__module__
+        with_options.__annotations__ = {each.name: each.annotation for each in listed}
+        setattr(with_options, "__signature__", signature.replace(parameters=listed))  # noqa: B010
+        return with_options
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What is asked of a model that is to be fitted."""
+
+    contamination: Contamination = None
+    predictor: Predictor = None
+    lam: Lam = None
+    image_shape: ImageShape = None
+    seed: Seed = 0
+    set_: Set = None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Parameters that have options of their own; None where not given."""
+        return {
+            "predictor": self.predictor,
+            "lam": None if self.lam is None else value_of(self.lam),
+            "image_shape": image_shape_of(self.image_shape),
+            "contamination": None if self.contamination is None else value_of(self.contamination),
+        }
+
+    def settings(self, model: Path | None = None, **more: Any) -> dict[str, Any]:
+        """Return the parameters of RobustAutoencoder that were given; none may be, beside a fitted model."""
+        if model is not None and (self.set_ or any(value is not None for value in self.chosen.values())):
+            raise InputError(
+                "--model is fitted already: leave out --contamination, --predictor, --lam, --image-shape and "
+                "--set."
+            )
+        return settings_of(self.set_, random_state=self.seed, **more, **self.chosen)
+
+
 _WORDS = {"inf": float("inf"), "infinity": float("inf"), "true": True, "false": False}
 
 
@@ -158,27 +225,6 @@ def settings_of(pairs: Iterable[str] | None, **given: Any) -> dict[str, Any]:
         settings[name] = value_of(text)
     known_names("parameter", settings, RobustAutoencoder().get_params())
     return settings
-
-
-def refuse_with_model(model: Path | None, set_: list[str] | None, given: dict[str, Any]) -> None:
-    """Refuse parameters of a fit beside a model, which is fitted already."""
-    if model is not None and (set_ or any(value is not None for value in given.values())):
-        raise InputError(
-            "--model is fitted already: leave out --contamination, --predictor, --lam, --image-shape and "
-            "--set."
-        )
-
-
-def chosen(
-    predictor: str | None, lam: str | None, image_shape: str | None, contamination: str | None = None
-) -> dict[str, Any]:
-    """Return the parameters that have options of their own; None where not given."""
-    return {
-        "predictor": predictor,
-        "lam": None if lam is None else value_of(lam),
-        "image_shape": image_shape_of(image_shape),
-        "contamination": None if contamination is None else value_of(contamination),
-    }
 
 
 def valid_alarms(rate: float, contamination: str | None) -> float:

@@ -1,9 +1,7 @@
 """How the commands read rows: options that say how files are written, and tables for models."""
 
-import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,49 +12,53 @@ from robustae.utils.checks import InputError
 
 if TYPE_CHECKING:
     from robustae.data import ReadOptions, Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
-__all__ = ["dialect_like", "read", "reads_files", "rows_for", "small", "without"]
+__all__ = ["dialect_like", "file_options", "read", "rows_for", "small", "without"]
 
-_OPTIONS = {
-    "sep": Annotated[
+_MARKS = {"point": ".", "comma": ",", "space": " ", "blank": " ", "apostrophe": "'"}
+
+
+def file_options(
+    sep: Annotated[
         str | None,
         options.option("SIGN", "--sep", help="Sign between the cells of a line: any one sign, tab or pipe."),
-    ],
-    "decimal": Annotated[
+    ] = None,
+    decimal: Annotated[
         str | None, options.option("SIGN", "--decimal", help="Decimal mark of numbers: point or comma.")
-    ],
-    "thousands": Annotated[
+    ] = None,
+    thousands: Annotated[
         str | None, options.option("SIGN", "--thousands", help="Sign between the thousands of numbers.")
-    ],
-    "encoding": Annotated[
+    ] = None,
+    encoding: Annotated[
         str | None,
         options.option("NAME", "--encoding", help="Encoding of text files, such as cp1252 or utf-16."),
-    ],
-    "date_format": Annotated[
+    ] = None,
+    date_format: Annotated[
         str | None,
         options.option(
             "ORDER",
             "--date-format",
             help="Order of day, month and year in dates: dmy, mdy, ymd, or a pattern such as %d.%m.%Y.",
         ),
-    ],
-    "types": Annotated[
+    ] = None,
+    types: Annotated[
         list[str] | None,
         options.option(
             "COLUMN=KIND",
             "--types",
             help="Kind of one column: number, category, date or text; may be repeated.",
         ),
-    ],
-    "identifier": Annotated[
+    ] = None,
+    identifier: Annotated[
         str | None,
         options.option(
             "COLUMN",
             "--id",
             help="Column that names the rows: not used by the model, but kept in the results.",
         ),
-    ],
-    "unreadable": Annotated[
+    ] = None,
+    unreadable: Annotated[
         float,
         typer.Option(
             "--unreadable",
@@ -65,49 +67,25 @@ _OPTIONS = {
             max=1,
             help="Share of a column's cells that may be unreadable and then count as missing.",
         ),
-    ],
-}
-_MARKS = {"point": ".", "comma": ",", "space": " ", "blank": " ", "apostrophe": "'"}
-
-
-def reads_files(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say how files are written; it gets them as `how`."""
-    signature = inspect.signature(command)
-    own = [parameter for parameter in signature.parameters.values() if parameter.name != "how"]
-    given = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=0.1 if name == "unreadable" else None,
-            annotation=kind,
-        )
-        for name, kind in _OPTIONS.items()
-    ]
-
-    @wraps(command)
-    def with_options(**values: Any) -> None:
-        how = _options_of(**{name: values.pop(name) for name in _OPTIONS})
-        command(**values, how=how)
-
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    del with_options.__wrapped__  # type: ignore[attr-defined]
-    at = next((j for j, each in enumerate(parameters) if each.name == "json"), len(parameters))
-    parameters[at:at] = given
-    setattr(with_options, "__signature__", signature.replace(parameters=parameters))  # noqa: B010
-    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
-    return with_options
-
-
-def _options_of(types: list[str] | None, decimal: str | None, thousands: str | None, **others: Any) -> Any:
+    ] = 0.1,
+) -> Any:
+    """How files are written, as `ReadOptions`: a group for `options.takes`."""
     from robustae.data import ReadOptions
 
     pairs = [(pair, *map(str.strip, pair.rpartition("="))) for pair in types or []]
     for pair, name, equals, _ in pairs:
         if not (name and equals):
             raise InputError(f"--types {pair!r} must be COLUMN=KIND, for instance code=category.")
-    kinds = {name: kind for _, name, _, kind in pairs}
-    decimal, thousands = (_MARKS.get(mark or "", mark) for mark in (decimal, thousands))
-    return ReadOptions(types=kinds, decimal=decimal, thousands=thousands, **others)
+    return ReadOptions(
+        sep=sep,
+        decimal=_MARKS.get(decimal or "", decimal),
+        thousands=_MARKS.get(thousands or "", thousands),
+        encoding=encoding,
+        date_format=date_format,
+        types={name: kind for _, name, _, kind in pairs},
+        identifier=identifier,
+        unreadable=unreadable,
+    )
 
 
 def small(data: Sequence[Path], most_bytes: int) -> bool:
@@ -132,7 +110,7 @@ def read(
     label: str | None = None,
     *,
     how: "ReadOptions | None" = None,
-    model: Any = None,
+    model: "RobustAutoencoder | None" = None,
     **wanted: Any,
 ) -> "Table":
     """Read rows, all of whose cells are finite or missing; for a model as its columns are written."""
@@ -174,7 +152,7 @@ def _refuse_infinity(table: "Table") -> None:
             raise InputError(f"{named}{place} holds an infinity: empty that cell or leave the column out.")
 
 
-def rows_for(model: Any, table: "Table") -> "Table":
+def rows_for(model: "RobustAutoencoder", table: "Table") -> "Table":
     """Return the table with the columns that the model was fitted on, in their order."""
     import math
 

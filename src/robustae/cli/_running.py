@@ -11,6 +11,7 @@ from robustae.utils.checks import InputError
 
 if TYPE_CHECKING:
     from robustae.data import Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 __all__ = [
     "FAILED",
@@ -55,7 +56,7 @@ def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
     return model
 
 
-def facts_of_fit(model: Any) -> dict[str, Any]:
+def facts_of_fit(model: "RobustAutoencoder") -> dict[str, Any]:
     """Facts of any fitted model."""
     return {
         "columns": model.n_features_in_,

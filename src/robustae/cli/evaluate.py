@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +13,7 @@ from robustae.cli import _running as running
 
 if TYPE_CHECKING:
     from robustae.data import Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 BEST = 10  # rows counted for P@10
 MEASURES = {"auprc": "AUPRC", "auroc": "AUROC", "p_at_10": "P@10"}
@@ -21,17 +22,10 @@ OURS, PLAIN = "robust autoencoder", "plain autoencoder"
 Scorer = Callable[[Any], Any]
 
 
-@reading.reads_files
+@options.takes(asked=options.ModelOptions, how=reading.file_options)
 def evaluate(
     data: options.Data,
-    label: Annotated[
-        str,
-        options.option(
-            "COLUMN",
-            "--label",
-            help="Column (name or position) that marks known anomalies; not used in the fit.",
-        ),
-    ],
+    label: options.Label,
     model: options.MaybeModel = None,
     positive: options.Positive = None,
     normal: options.Normal = None,
@@ -42,15 +36,10 @@ def evaluate(
         ),
     ] = False,
     drop: options.Drop = None,
-    contamination: options.Contamination = None,
-    predictor: options.Predictor = None,
-    lam: options.Lam = None,
-    image_shape: options.ImageShape = None,
-    seed: options.Seed = 0,
-    set_: options.Set = None,
-    json: options.Json = False,
     *,
+    asked: options.ModelOptions,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Measure how well known anomalies are found.
 
@@ -58,15 +47,13 @@ def evaluate(
     last line is about the rows that our threshold calls anomalous; false alarms are the share of the normal
     rows among them.
     """
-    given = options.chosen(predictor, lam, image_shape, contamination)
-    options.refuse_with_model(model, set_, given)
+    settings = asked.settings(model)
     estimator = None if model is None else running.loaded(model)
     wanted = {"positive": positive, "normal": normal, "drop": drop or ()}
     table = reading.read(data, label, how=how, model=estimator, **wanted)
     if estimator is not None:
         table = reading.rows_for(estimator, table)
     running.show_left_out(table)
-    settings = options.settings_of(set_, random_state=seed, **given)
     ours = _Ours(table, settings, estimator)
     methods = _methods(ours, settings, compare)
     results = [{"method": name} | _measured(score, table) for name, score in methods.items()]
@@ -79,18 +66,22 @@ def evaluate(
 class _Ours:
     """Our own method: a model that is given, or fitted to the rows that it scores."""
 
-    def __init__(self, table: "Table", settings: dict[str, Any], model: Any = None):
+    def __init__(self, table: "Table", settings: dict[str, Any], model: "RobustAutoencoder | None" = None):
         self.table, self.settings, self.model = table, settings, model
 
+    @cached_property
+    def fitted(self) -> Any:
+        """The model."""
+        return self.model or running.fitted(self.table, self.settings)
+
     def __call__(self, X: Any) -> Any:
-        self.model = self.model or running.fitted(self.table, self.settings)
-        return self.model.score_samples(X)
+        return self.fitted.score_samples(X)
 
     def calls(self) -> dict[str, float]:
         """How well its threshold calls rows."""
         from robustae.metrics import of_calls
 
-        return of_calls(self.table.labels, self.model.predict(self.table.values) < 0)
+        return of_calls(self.table.labels, self.fitted.predict(self.table.values) < 0)
 
 
 def _methods(ours: _Ours, settings: dict[str, Any], compare: bool) -> dict[str, Scorer]:

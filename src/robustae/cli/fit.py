@@ -7,8 +7,9 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,11 +19,59 @@ from robustae.cli import _running as running
 from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
 from robustae.utils.signals import interrupting
 
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
+
+
 COLUMNS = 12  # listed on the terminal; all of them with --json
 SHARE = 8  # into so many parts free memory is cut, of which rows may take one: fits need several times that
 
 
-@reading.reads_files
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a fit in batches goes."""
+
+    checkpoint: Annotated[
+        Path | None,
+        options.option(
+            "DIR",
+            "--checkpoint",
+            help="Folder to which a fit in batches saves its state, so that it can go on after a stop.",
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the state in the folder of --checkpoint, if there is one."),
+    ] = False
+    spill: Annotated[
+        Path | None,
+        options.option(
+            "DIR",
+            "--spill",
+            help="Folder to keep the decoded rows in (as float32), so that later fits start faster.",
+        ),
+    ] = None
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read DATA in batches even if it fits into memory.")
+    ] = False
+    epochs: Annotated[
+        int | None,
+        options.option("NUMBER", "--epochs", help="How often a fit in batches goes through all rows.", min=0),
+    ] = None
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """Where the fit is kept while it goes on."""
+        return {"checkpoint": self.checkpoint, "resume": self.resume, "spill": self.spill}
+
+    @property
+    def asked(self) -> list[str]:
+        """Options that only fits in batches have, as far as they are given."""
+        given = {"epochs": self.epochs is not None} | self.kept
+        return [f"--{name}" for name, value in given.items() if value]
+
+
+@options.takes(asked=options.ModelOptions, course=BatchOptions, how=reading.file_options)
 def fit(
     data: Annotated[
         list[Path],
@@ -36,44 +85,13 @@ def fit(
     model: Annotated[Path, options.option("FILE", "--model", "-m", help="File to write the model to.")],
     label: options.Label = None,
     drop: options.Drop = None,
-    contamination: options.Contamination = None,
-    false_alarms: options.FalseAlarms = None,
-    predictor: options.Predictor = None,
-    lam: options.Lam = None,
-    image_shape: options.ImageShape = None,
-    seed: options.Seed = 0,
-    set_: options.Set = None,
-    checkpoint: Annotated[
-        Path | None,
-        options.option(
-            "DIR",
-            "--checkpoint",
-            help="Folder to which a fit in batches saves its state, so that it can go on after a stop.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on from the state in the folder of --checkpoint, if there is one."),
-    ] = False,
-    spill: Annotated[
-        Path | None,
-        options.option(
-            "DIR",
-            "--spill",
-            help="Folder to keep the decoded rows in (as float32), so that later fits start faster.",
-        ),
-    ] = None,
-    stream: Annotated[
-        bool, typer.Option("--stream", help="Read DATA in batches even if it fits into memory.")
-    ] = False,
-    epochs: Annotated[
-        int | None,
-        options.option("NUMBER", "--epochs", help="How often a fit in batches goes through all rows.", min=0),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress and all settings.")] = False,
-    json: options.Json = False,
     *,
+    asked: options.ModelOptions,
+    false_alarms: options.FalseAlarms = None,
+    course: BatchOptions,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress and all settings.")] = False,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Fit a model to a table, whether it contains anomalies or not.
 
@@ -83,19 +101,12 @@ def fit(
     several processes (torchrun --nproc-per-node 2 -m robustae fit ...). A fit in batches that was stopped
     goes on with --resume.
     """
-    settings = options.settings_of(
-        set_,
-        random_state=seed,
-        max_iter=epochs,
-        **options.chosen(predictor, lam, image_shape, contamination),
-    )
-    settings = {"verbose": int(verbose or sys.stderr.isatty())} | settings
-    rate = None if false_alarms is None else options.valid_alarms(false_alarms, contamination)
-    course = {"checkpoint": checkpoint, "resume": resume, "spill": spill}
+    settings = {"verbose": int(verbose or sys.stderr.isatty())} | asked.settings(max_iter=course.epochs)
+    rate = None if false_alarms is None else options.valid_alarms(false_alarms, asked.contamination)
     left_out = [name for name in (label, how.identifier, *(drop or [])) if name is not None]
-    asked = [f"--{name}" for name, given in ({"epochs": epochs is not None} | course).items() if given]
-    if _in_batches_wanted(data, stream or bool(asked), left_out, how):
-        return _in_batches(data, model, (left_out, how), settings, (course, asked), rate, json)
+    if _in_batches_wanted(data, course.stream or bool(course.asked), left_out, how):
+        kept = course.kept, course.asked
+        return _in_batches(data, model, (left_out, how), settings, kept, rate, json)
     _in_memory(data, model, (label, drop, how), settings, rate, verbose, json)
 
 
@@ -144,7 +155,7 @@ def _in_memory(
     running.show(facts, json, _lines(facts, running.name_of(data), estimator.get_params() if verbose else {}))
 
 
-def _note_unused(estimator: Any, asked: list[str]) -> None:
+def _note_unused(estimator: "RobustAutoencoder", asked: list[str]) -> None:
     """Say what a fit without epochs has no use for."""
     from robustae.fit.closed import STATUS
 
@@ -157,19 +168,19 @@ def _note_unused(estimator: Any, asked: list[str]) -> None:
         )
 
 
-def _note_rows_held(estimator: Any) -> None:
+def _note_rows_held(estimator: "RobustAutoencoder") -> None:
     from robustae.estimators.saving import rows_held
 
     if held := rows_held(estimator):
         typer.echo(f"The model holds {held} rows of the data: treat it as you treat them.", err=True)
 
 
-def _at_rate(estimator: Any, rate: float | None) -> Any:
+def _at_rate(estimator: "RobustAutoencoder", rate: float | None) -> Any:
     """Move the threshold to a rate of false alarms, where one is asked for."""
     return estimator if rate is None else estimator.rethreshold(false_alarms=rate)
 
 
-def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
+def _facts(model: "RobustAutoencoder", X: Any, seconds: float) -> dict[str, Any]:
     flagged = int((model.predict(X) < 0).sum())
     return {
         **running.facts_of_fit(model),
@@ -183,7 +194,7 @@ def _facts(model: Any, X: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def _kinds(model: Any) -> dict[str, int]:
+def _kinds(model: "RobustAutoencoder") -> dict[str, int]:
     """How many columns there are of each kind."""
     return {"number": model.n_features_in_} if model.plan_ is None else model.plan_.kinds()
 
@@ -278,7 +289,7 @@ class _Steps:
         return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
 
 
-def _say_where() -> None:
+def _name_process() -> None:
     """Say which of several processes has no such file."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         typer.echo(f"Process {os.environ.get('RANK', '0')} on {socket.gethostname()}:", err=True)
@@ -299,7 +310,7 @@ def _one_message() -> Iterator[None]:
         typer.echo(f"Failed: {error}", err=True)
         raise typer.Exit(FAILED) from None
     except NotFound:  # which the other processes may have
-        _say_where()
+        _name_process()
         raise
     except InputError:
         if _first_process():
@@ -307,7 +318,7 @@ def _one_message() -> Iterator[None]:
         raise typer.Exit(MISUSED) from None
 
 
-def _facts_of_batches(model: Any, seconds: float, speed: float, out: Path) -> dict[str, Any]:
+def _facts_of_batches(model: "RobustAutoencoder", seconds: float, speed: float, out: Path) -> dict[str, Any]:
     """Return the facts of a fit; flagged rows are those of an evenly spread hundred thousand."""
     energies = model._energies_of_fit[0]
     share = float((-energies < model.offset_).mean())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 WORST = 20  # rows of a table shown in detail
 
 
-@reading.reads_files
+@options.takes(asked=options.ModelOptions, how=reading.file_options)
 def report(
     data: options.Data,
     out: Annotated[Path, options.option("FILE", "--out", "-o", help="HTML file to write.")],
@@ -22,15 +22,10 @@ def report(
     positive: options.Positive = None,
     normal: options.Normal = None,
     drop: options.Drop = None,
-    contamination: options.Contamination = None,
-    predictor: options.Predictor = None,
-    lam: options.Lam = None,
-    image_shape: options.ImageShape = None,
-    seed: options.Seed = 0,
-    set_: options.Set = None,
-    json: options.Json = False,
     *,
+    asked: options.ModelOptions,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Write an HTML page on a table: its most anomalous rows, what is wrong in each, and all scores.
 
@@ -38,9 +33,7 @@ def report(
     """
     for path in (data, *([] if model is None else [model])):
         running.place_for(out, path, (".html", ".htm"))
-    given = options.chosen(predictor, lam, image_shape, contamination)
-    options.refuse_with_model(model, set_, given)
-    settings = options.settings_of(set_, random_state=seed, **given)
+    settings = asked.settings(model)
     estimator = None if model is None else running.loaded(model)
     known = {"label": label, "positive": positive, "normal": normal}
     table = _read(data, known, drop, how=how, model=estimator)

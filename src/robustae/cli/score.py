@@ -10,11 +10,12 @@ from robustae.utils.checks import InputError
 
 if TYPE_CHECKING:
     from robustae.data import Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 LARGE = 2**28  # bytes in float64 from which a file is read in batches
 
 
-@reading.reads_files
+@options.takes(how=reading.file_options)
 def score(
     data: options.DataFiles,
     model: options.Model,
@@ -30,9 +31,9 @@ def score(
     label: options.Label = None,
     drop: options.Drop = None,
     guard: options.Guard = True,
-    json: options.Json = False,
     *,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Score every row of a table, and flag those that are anomalies.
 
@@ -60,7 +61,7 @@ def _place_for(out: Path, data: list[Path]) -> None:
 
 
 def _in_batches(
-    data: list[Path], estimator: Any, out: Path | None, left_out: list[str], how: Any, _: bool
+    data: list[Path], estimator: "RobustAutoencoder", out: Path | None, left_out: list[str], how: Any, _: bool
 ) -> dict[str, Any]:
     from robustae.data.files import files_of
     from robustae.estimators.scoring import source_for, summary
@@ -74,7 +75,12 @@ def _in_batches(
 
 
 def _in_memory(
-    data: list[Path], estimator: Any, out: Path | None, left_out: list[str], how: Any, guard: bool
+    data: list[Path],
+    estimator: "RobustAutoencoder",
+    out: Path | None,
+    left_out: list[str],
+    how: Any,
+    guard: bool,
 ) -> dict[str, Any]:
     from robustae.data.writers import write_table
     from robustae.estimators.scoring import facts_of, score_columns
@@ -91,7 +97,7 @@ def _in_memory(
     return facts
 
 
-def _places(table: "Table", model: Any, lines: bool) -> dict[str, Any]:
+def _places(table: "Table", model: "RobustAutoencoder", lines: bool) -> dict[str, Any]:
     """What tells the rows of a file apart: its lines, and the columns that name them."""
     from robustae.estimators.scoring import identifiers_of
 

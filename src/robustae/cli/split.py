@@ -13,6 +13,7 @@ from robustae.cli import _running as running
 
 if TYPE_CHECKING:
     from robustae.data import Table
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 WORST = 5  # cells named on the terminal
 MOST_CELLS = 100_000  # in explain.csv: a film has millions
@@ -21,7 +22,7 @@ ESTIMATED = ("outlier_part", "deviations", "share", "neighbours")
 PARTS = ("reconstruction", "outliers", "repaired", "flags")
 
 
-@reading.reads_files
+@options.takes(how=reading.file_options)
 def split(
     data: options.Data,
     model: options.Model,
@@ -47,9 +48,9 @@ def split(
     label: options.Label = None,
     drop: options.Drop = None,
     guard: options.Guard = True,
-    json: options.Json = False,
     *,
     how: Any,
+    json: options.Json = False,
 ) -> None:
     """Split every row into a normal part and outliers, and repair its flagged cells.
 
@@ -120,7 +121,7 @@ def _own_names() -> list[str]:
     return [part + suffix for part in PARTS for suffix in MATRIX_SUFFIXES] + [EXPLAIN]
 
 
-def _account(model: Any, table: "Table", cut: float) -> dict[str, Any]:
+def _account(model: "RobustAutoencoder", table: "Table", cut: float) -> dict[str, Any]:
     """Return the flagged cells with their columns' names, or positions in the file."""
     account = {name: values[:MOST_CELLS] for name, values in model.explain(table.values, cut).items()}
     if not hasattr(model, "feature_names_in_") and table.columns:

@@ -1,6 +1,7 @@
 """robustae video."""
 
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,99 @@ Film = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class FrameOptions:
+    """Which frames are read, and how."""
+
+    start: Annotated[
+        str | None,
+        options.option(
+            "WHEN", "--start", help="Where to start: a frame number, or a time such as 12.5s or 1:02."
+        ),
+    ] = None
+    stop: Annotated[
+        str | None, options.option("WHEN", "--stop", help="Where to stop, before this frame number or time.")
+    ] = None
+    every: Annotated[
+        int, typer.Option("--every", metavar="NUMBER", min=1, help="Use only every NUMBER-th frame.")
+    ] = 1
+    scale: Annotated[
+        str | None,
+        options.option("SIZE", "--scale", help="Size to work in: a factor such as 0.5, or 320x240."),
+    ] = None
+    gray: Annotated[bool, typer.Option("--gray", help="Work in shades of grey instead of colours.")] = False
+    range_: Annotated[
+        str | None,
+        options.option("LOW,HIGH", "--range", help="Values of black and white in arrays, such as 0,4095."),
+    ] = None
+    window: Annotated[
+        int | None,
+        options.option(
+            "FRAMES", "--window", help="For long recordings: fit a new background after this many frames."
+        ),
+    ] = None
+    stabilise: Annotated[
+        bool,
+        typer.Option("--stabilise/--no-stabilise", help="Align frames where the camera is found to shake."),
+    ] = True
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Parameters of `separate`."""
+        settings = asdict(self) | {"start": _when(self.start), "stop": _when(self.stop)}
+        return {name.rstrip("_"): value for name, value in settings.items()}
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """What counts as foreground."""
+
+    cut: Annotated[
+        float | None,
+        options.option(
+            "NUMBER", "--cut", help="Noise deviations from which a pixel counts as foreground (default 4.5)."
+        ),
+    ] = None
+    smooth: Annotated[
+        float | None,
+        options.option(
+            "PIXELS",
+            "--smooth",
+            help="Width of the filter that smooths the score (default 1.5 to 4, by size).",
+        ),
+    ] = None
+    least_blob: Annotated[
+        int | None,
+        options.option(
+            "PIXELS", "--least-blob", help="Area of the smallest region that counts as foreground."
+        ),
+    ] = None
+    keep_shadows: Annotated[bool, typer.Option("--keep-shadows", help="Count shadows as foreground.")] = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those that are given, and whether shadows are told apart."""
+        given = {"cut": self.cut, "smooth": self.smooth, "least_blob": self.least_blob}
+        given = {name: value for name, value in given.items() if value is not None}
+        return given | {"shadows": not self.keep_shadows}
+
+
+@dataclass(frozen=True)
+class ExtraFiles:
+    """What is written beside the videos, the tables and the page."""
+
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Also write the mask of every frame as a PNG image.")
+    ] = False
+    tracks: Annotated[
+        bool, typer.Option("--tracks", help="Also write tracks.csv: who moves where, frame by frame.")
+    ] = False
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Also write a film with boxes around the foreground.")
+    ] = False
+
+
+@options.takes(reading=FrameOptions, mask=MaskOptions, products=ExtraFiles)
 def video(
     film: Film,
     out: Annotated[
@@ -43,77 +137,16 @@ def video(
             "FILE", "--save", help="File to write the model to, for other videos of the same camera."
         ),
     ] = None,
-    start: Annotated[
-        str | None,
-        options.option(
-            "WHEN", "--start", help="Where to start: a frame number, or a time such as 12.5s or 1:02."
-        ),
-    ] = None,
-    stop: Annotated[
-        str | None, options.option("WHEN", "--stop", help="Where to stop, before this frame number or time.")
-    ] = None,
-    every: Annotated[
-        int, typer.Option("--every", metavar="NUMBER", min=1, help="Use only every NUMBER-th frame.")
-    ] = 1,
-    scale: Annotated[
-        str | None,
-        options.option("SIZE", "--scale", help="Size to work in: a factor such as 0.5, or 320x240."),
-    ] = None,
-    gray: Annotated[bool, typer.Option("--gray", help="Work in shades of grey instead of colours.")] = False,
-    range_: Annotated[
-        str | None,
-        options.option("LOW,HIGH", "--range", help="Values of black and white in arrays, such as 0,4095."),
-    ] = None,
-    window: Annotated[
-        int | None,
-        options.option(
-            "FRAMES", "--window", help="For long recordings: fit a new background after this many frames."
-        ),
-    ] = None,
-    cut: Annotated[
-        float | None,
-        options.option(
-            "NUMBER", "--cut", help="Noise deviations from which a pixel counts as foreground (default 4.5)."
-        ),
-    ] = None,
-    smooth: Annotated[
-        float | None,
-        options.option(
-            "PIXELS",
-            "--smooth",
-            help="Width of the filter that smooths the score (default 1.5 to 4, by size).",
-        ),
-    ] = None,
-    least_blob: Annotated[
-        int | None,
-        options.option(
-            "PIXELS", "--least-blob", help="Area of the smallest region that counts as foreground."
-        ),
-    ] = None,
-    keep_shadows: Annotated[
-        bool, typer.Option("--keep-shadows", help="Count shadows as foreground.")
-    ] = False,
-    stabilise: Annotated[
-        bool,
-        typer.Option("--stabilise/--no-stabilise", help="Align frames where the camera is found to shake."),
-    ] = True,
-    masks: Annotated[
-        bool, typer.Option("--masks", help="Also write the mask of every frame as a PNG image.")
-    ] = False,
-    tracks: Annotated[
-        bool, typer.Option("--tracks", help="Also write tracks.csv: who moves where, frame by frame.")
-    ] = False,
-    boxes: Annotated[
-        bool, typer.Option("--boxes", help="Also write a film with boxes around the foreground.")
-    ] = False,
+    *,
+    reading: FrameOptions,
+    mask: MaskOptions,
+    products: ExtraFiles,
     predictor: options.Predictor = None,
     set_: options.Set = None,
     json: options.Json = False,
 ) -> None:
     """Separate the video of a fixed camera into background and foreground, and measure activity."""
     _check_places(film, out, save)
-    given = {"cut": cut, "smooth": smooth, "least_blob": least_blob}
-    mask = {name: value for name, value in given.items() if value is not None} | {"shadows": not keep_shadows}
     from robustae.report.film import film_page
     from robustae.video import separate
     from robustae.video.output import Interrupted, write_folder
@@ -122,15 +155,8 @@ def video(
         separation = separate(
             film,
             model=model,
-            mask=mask,
-            window=window,
-            start=_when(start),
-            stop=_when(stop),
-            every=every,
-            scale=scale,
-            gray=gray,
-            range=range_,
-            stabilise=stabilise,
+            mask=mask.settings,
+            **reading.settings,
             progress=progress,
             **options.settings_of(set_, predictor=predictor),
         )
@@ -138,9 +164,7 @@ def video(
         separation.save(save)
     try:
         with interrupting(), shown("frames", "frames") as progress:
-            summary = write_folder(
-                separation, out, masks=masks, tracks=tracks, boxes=boxes, page=film_page, progress=progress
-            )
+            summary = write_folder(separation, out, **asdict(products), page=film_page, progress=progress)
     except Interrupted as error:
         typer.echo(_stopped(error, out), err=True)
         raise typer.Exit(INTERRUPTED) from None

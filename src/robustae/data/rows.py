@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robustae.data.dataframes import frame_like, frame_of, replaced
 from robustae.data.kinds import Kind, kind_of
 from robustae.utils.checks import InputError
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["NumberRows", "checked", "dense", "read_rows", "read_weight", "valid_image_shape"]
 
@@ -99,7 +102,9 @@ class NumberRows:
         return cells[rows, columns]
 
 
-def read_rows(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> NumberRows:
+def read_rows(
+    estimator: "BaseEstimator", X: Any, image_shape: tuple[int, ...] | None, reset: bool = False
+) -> NumberRows:
     """Validate X with scikit-learn's own checks, images (n, height, width[, channels]) included.
 
     Raises

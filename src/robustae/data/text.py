@@ -225,9 +225,9 @@ def delimiter_of(lines: list[str]) -> str:
 def _in_blanks(lines: list[str]) -> bool:
     """Whether blanks set values apart, in three columns or more, or in columns that are aligned by blanks."""
     rows = [line.split() for line in lines]
-    width = len(rows[0])
-    if len(rows) < 2 or any(len(row) != width for row in rows):
+    if len(rows) < 2 or len({len(row) for row in rows}) > 1:
         return False
+    width = len(rows[0])
     several = width > 2 or width > 1 and any("  " in line.strip() for line in lines)
     return several and all(is_missing(cell) or _is_value(cell) for row in rows[1:] for cell in row)
 

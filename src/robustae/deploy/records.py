@@ -3,15 +3,20 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robustae.data import MixedTable, numbers_of
 from robustae.data.cells import is_number, number
+from robustae.data.columns import Columns
 from robustae.data.table import position
 from robustae.data.text import distinct, with_points
 from robustae.utils.checks import InputError, suggestion
+
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
+
 
 __all__ = ["RowReader", "numbers"]
 
@@ -34,13 +39,13 @@ class RowReader:
         Columns that come and are no part of the model, by name or position: a label.
     """
 
-    model: Any
+    model: "RobustAutoencoder"
     columns: list[str]
     needed: list[str] | None
     skipped: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, model: Any, skipped: Sequence[str] = ()) -> "RowReader":
+    def of(cls, model: "RobustAutoencoder", skipped: Sequence[str] = ()) -> "RowReader":
         """Return the reader of a fitted model, which leaves out columns (by name or position)."""
         skipped = tuple(skipped)
         if model.plan_ is not None:
@@ -89,7 +94,8 @@ class RowReader:
     @property
     def takes_matrix(self) -> bool:
         """Whether rows may come as a matrix of numbers."""
-        return not self.mixed or self.model.plan_.only_numbers
+        plan = self.model.plan_
+        return plan is None or plan.only_numbers
 
     def of_matrix(self, X: np.ndarray) -> Any:
         """Return a matrix of the columns needed as the model takes it."""
@@ -144,18 +150,19 @@ class RowReader:
         wanted = self.needed or self.columns
         if self.mixed:
             table = MixedTable({name: _cells(columns[j]) for name, j in zip(wanted, places, strict=True)})
-            self._refuse_unreadable(table)
+            _refuse_unreadable(table, self.model.plan_)
             return table
         return np.column_stack([numbers(columns[j], name) for name, j in zip(wanted, places, strict=True)])
 
-    def _refuse_unreadable(self, table: MixedTable) -> None:
-        """Refuse a cell in a column of numbers that is neither one nor missing: no answer would tell."""
-        for name, cells in self.model.plan_.unreadable(table).items():
-            i = int(np.flatnonzero(cells)[0])
-            written = table.columns[name]
-            raise InputError(
-                f"column {name!r}{_row(i, written)}: {_short(written[i])} cannot be read as in the fit."
-            )
+
+def _refuse_unreadable(table: MixedTable, plan: Columns | None) -> None:
+    """Refuse a cell in a column of numbers that is neither one nor missing: no answer would tell."""
+    for name, cells in plan.unreadable(table).items() if plan is not None else ():
+        i = int(np.flatnonzero(cells)[0])
+        written = table.columns[name]
+        raise InputError(
+            f"column {name!r}{_row(i, written)}: {_short(written[i])} cannot be read as in the fit."
+        )
 
 
 def _refuse_twins(names: Sequence[str], found: Sequence[str], needed: Sequence[str]) -> None:

@@ -70,5 +70,7 @@ def score(model: RobustAutoencoder, frame: Any, worst: int = 0, keep: tuple[str,
     return frame.mapInArrow(partial(_scored, model, worst, keep), ", ".join(columns))
 
 
-def _scored(model: Any, worst: int, keep: tuple[str, ...], batches: Iterator[Any]) -> Iterator[Any]:
+def _scored(
+    model: RobustAutoencoder, worst: int, keep: tuple[str, ...], batches: Iterator[Any]
+) -> Iterator[Any]:
     return score_batches(model, batches, worst, keep)

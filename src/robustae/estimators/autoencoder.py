@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -17,8 +17,6 @@ from robustae.data.rows import NumberRows, read_weight, valid_image_shape
 from robustae.data.streams import is_row_source
 from robustae.data.whole import in_memory
 from robustae.estimators.batched import SourceMethods
-from robustae.estimators.cells import CellMethods
-from robustae.estimators.conventions import Conventions
 from robustae.estimators.export import to_onnx
 from robustae.estimators.saving import Portable, restored, save, without_rows
 from robustae.estimators.shown import Pictures
@@ -29,7 +27,6 @@ from robustae.fit.mixed import rows_of
 from robustae.fit.path import path_over_lam
 from robustae.fit.ranking import calibrated
 from robustae.predictors import PREDICTORS, encoder_of, traits_of
-from robustae.stats.thresholds import offset, valid_rate
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.progress import fit_shown
 
@@ -43,9 +40,7 @@ def _has_code(estimator: "RobustAutoencoder") -> bool:
     return kind is None or hasattr(kind, "encode")
 
 
-class RobustAutoencoder(
-    Conventions, Pictures, CellMethods, SourceMethods, Portable, OutlierMixin, BaseEstimator
-):
+class RobustAutoencoder(OutlierMixin, Pictures, SourceMethods, Portable):
     """An autoencoder with an explicit, exact part N for gross outliers.
 
     It minimises, over the predictor's weights theta and N::
@@ -151,8 +146,6 @@ class RobustAutoencoder(
     >>> np.flatnonzero(model.predict(X) == -1)[:3]
     array([0, 1, 2])
     """
-
-    kind_: Kind
 
     def __init__(
         self,
@@ -343,90 +336,7 @@ class RobustAutoencoder(
         if fitted.result.interrupted:
             warnings.warn(self.status_, UserWarning, stacklevel=3)
 
-    def _set_threshold(self, energies: np.ndarray, weight: np.ndarray | None, contamination: Any):
-        self.offset_ = offset(energies, contamination, weight, self.calibration_)
-        self._energies_of_fit = (energies, weight)
-        return self
-
-    def rethreshold(self, contamination="auto", *, false_alarms=None):
-        """Move the threshold without a refit.
-
-        Parameters
-        ----------
-        contamination : "auto", float in [0, 0.5] or callable
-            As the parameter of the fit: a share of the training rows, or a rule from their energies to a
-            threshold.
-        false_alarms : float in (0, 0.5], optional
-            Instead: the share of clean unseen rows that may be called.
-        """
-        check_is_fitted(self)
-        if false_alarms is None:
-            return self._set_threshold(*self._energies_of_fit, contamination)
-        if contamination != "auto":
-            raise InputError("rethreshold takes contamination or false_alarms, and both were given.")
-        self.offset_ = -self.calibration_.limit(valid_rate(false_alarms))
-        return self
-
-    # Rows ------------------------------------------------------------------------------------------
-
-    def _rows(self, X: Any) -> NumberRows:
-        check_is_fitted(self)
-        return rows_of(self, X, self.image_shape_)
-
-    def _energies(self, rows: NumberRows) -> np.ndarray:
-        return np.mean([rows.energies(model) / model.unit for model in self.models_], axis=0)
-
-    @property
-    def image_shape_(self):
-        """(height, width[, channels]) of images, None for all else."""
-        return self.kind_.image_shape
-
-    def score_samples(self, X):
-        """Minus the energies of the rows, shape (n,): higher is more normal."""
-        rows = self._rows(X)
-        with one_thread_for(self.predictor):
-            return -self._energies(rows)
-
-    def decision_function(self, X):
-        """`score_samples` minus `offset_`, shape (n,): negative for anomalies."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """+1 for normal rows and -1 for anomalies, shape (n,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def predict_proba(self, X):
-        """Probabilities of normal and anomaly, shape (n, 2), in that order (as PyOD has it).
-
-        The second is 1 - p, p the share of clean unseen rows with at least that energy: of clean rows one in
-        twenty exceeds .95.
-        """
-        energies = -self.score_samples(X)
-        anomaly = 1 - self.calibration_.p_values(energies)
-        return np.column_stack([1 - anomaly, anomaly])
-
     # What was found --------------------------------------------------------------------------------
-
-    @property
-    def predictor_(self):
-        """The first member's nn.Module."""
-        return self.models_[0].predictor
-
-    @property
-    def column_lam_(self):
-        """The first member's lam by column, shape (d,)."""
-        model = self.models_[0]
-        return np.broadcast_to(np.asarray(model.lam, float), model.noise.shape).copy()
-
-    @property
-    def lam_(self):
-        """The first member's lam: the median of `column_lam_`."""
-        return float(np.median(self.column_lam_))
-
-    @property
-    def noise_scale_(self):
-        """The first member's noise deviations by column, shape (d,)."""
-        return self.models_[0].noise
 
     @available_if(_has_code)
     def encode(self, X):

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from robustae.data.columns import Columns, plan_of
 from robustae.data.streams import row_source
 from robustae.data.whole import image_shape_of
+from robustae.estimators.cells import CellMethods
 from robustae.estimators.scoring import score_source
 from robustae.fit.distributed import SourceFit, SourceOptions, fit_source, world_here
 from robustae.utils.progress import stages_shown
@@ -15,11 +16,10 @@ from robustae.utils.progress import stages_shown
 __all__ = ["SourceMethods"]
 
 
-class SourceMethods:
+class SourceMethods(CellMethods):
     """Fits and scores of more rows than memory holds."""
 
     verbose: Any
-    get_params: Any
     _seeds: Any
     _keep: Any
 

@@ -4,30 +4,23 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data.kinds import Kind
 from robustae.data.rows import NumberRows
+from robustae.estimators.rows import RowMethods
 from robustae.fit.cellwise import judged
 from robustae.fit.explain import FLAG_AT, explanation, flags_of, repaired
 from robustae.fit.members import one_thread_for
-from robustae.fit.model import Block, Model
+from robustae.fit.model import Block
 from robustae.utils.checks import InputError
 
 __all__ = ["CellMethods"]
 
 
-class CellMethods:
+class CellMethods(RowMethods):
     """What a fitted estimator knows of cells.
 
     In a mixed table (see `robustae.fit.mixed`) a cell is one of a source column, its values as written,
     and tables come back as they came in: as a DataFrame. Columns left out are missing there.
     """
-
-    models_: list[Model]
-    kind_: Kind
-    predictor: Any
-
-    def _rows(self, X: Any) -> NumberRows:
-        raise NotImplementedError
 
     def _cells(self, rows: NumberRows, *functions: Any, dtype: Any = None) -> list[np.ndarray]:
         """Fill one array for each function of a block, in one pass, shape (n, columns)."""

@@ -8,21 +8,14 @@ from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from robustae.data.column_kinds import Column
+from robustae.estimators.cells import CellMethods
 from robustae.fit.model import Block, Model
 
 __all__ = ["Conventions"]
 
 
-class Conventions(TransformerMixin):
+class Conventions(TransformerMixin, CellMethods):
     """A transformer's methods, a score for searches, and PyOD's names for what a fit found."""
-
-    models_: list[Model]
-    offset_: float
-    score_samples: Any
-    repaired: Any
-    _rows: Any
-    _cells: Any
-    _energies_of_fit: tuple[np.ndarray, np.ndarray | None]
 
     # scikit-learn ----------------------------------------------------------------------------------
 
@@ -80,7 +73,7 @@ class Conventions(TransformerMixin):
         plan = getattr(self, "plan_", None)
         if plan is not None:
             return list(plan.columns)
-        names = getattr(self, "feature_names_in_", range(self.n_features_in_))  # type: ignore[attr-defined]
+        names = getattr(self, "feature_names_in_", range(self.n_features_in_))
         return [Column(str(name), "number") for name in names]
 
     # PyOD ------------------------------------------------------------------------------------------

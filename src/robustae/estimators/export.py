@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robustae.estimators.exported_pairs import Pairs
-from robustae.fit.energies import Cells
+from robustae.fit.cells import Cells
 from robustae.fit.model import Model
 from robustae.predictors import predicted, traits_of
 from robustae.solvers.objective import soft_clip_tensor

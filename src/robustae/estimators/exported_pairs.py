@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustae.fit.energies import SourceCells
+from robustae.fit.cells import SourceCells
 from robustae.fit.sources import LEAST, SAME, TIE, Sources
 from robustae.stats.scaling import ColumnScaling
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from robustae.data.columns import Columns
 from robustae.data.kinds import Kind
+from robustae.estimators.rows import RowMethods
 from robustae.estimators.vetting import vetted
 from robustae.fit import artifact
 from robustae.stats.thresholds import Calibration
@@ -40,24 +41,24 @@ SHAPE = ("predictor_name_", "hidden_", "image_shape_")  # what a predictor is bu
 PARTS = {"penalty", "penalty_", "solver"}  # parameters that may be objects of this package
 
 
-def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+def save(estimator: RowMethods, path: str | os.PathLike[str]) -> None:
     """Write parameters, fitted attributes and models to `path`."""
     artifact.write(path, *packed(estimator))
 
 
-def rows_held(estimator: Any) -> int:
+def rows_held(estimator: RowMethods) -> int:
     """Return how many rows of the fit a model holds, as references for distances."""
     return sum(len(model.energy.arrays().get("references", ())) for model in estimator.models_)
 
 
-def without_rows(estimator: Any) -> Any:
+def without_rows(estimator: RowMethods) -> Any:
     """Return a copy that holds no row of its fit and ranks by cells alone, its threshold calibrated anew."""
     if any(model.energy.needs_rows and model.alone is None for model in estimator.models_):
         raise InputError("references=False needs a model as it was fitted: this one has gone on from there.")
     found = copy(estimator)
     found.models_ = [model.having(known=None) for model in estimator.models_]
-    if any(model.energy.needs_rows for model in found.models_):
-        alone = found.models_[0].alone
+    alone = found.models_[0].alone
+    if alone is not None and any(model.energy.needs_rows for model in found.models_):
         cells = [model.energy.without_rows() for model in found.models_]
         pairs = zip(found.models_, cells, strict=True)
         found.models_ = [model.having(energy=energy, alone=None, unit=1.0) for model, energy in pairs]
@@ -66,7 +67,7 @@ def without_rows(estimator: Any) -> Any:
     return found
 
 
-def packed(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def packed(estimator: RowMethods) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays and the description of a fitted estimator."""
     energies, weight = estimator._energies_of_fit
     arrays, description = artifact.pack(estimator.models_, _state(estimator))
@@ -74,7 +75,7 @@ def packed(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays | ({} if weight is None else {"weight": weight}), description
 
 
-def _state(estimator: Any) -> dict[str, Any]:
+def _state(estimator: RowMethods) -> dict[str, Any]:
     names = getattr(estimator, "feature_names_in_", None)
     return {
         **{
@@ -138,14 +139,12 @@ def _rebuilt(make: Any, arrays: dict[str, np.ndarray], description: dict[str, An
     return estimator
 
 
-class Portable:
+class Portable(RowMethods):
     """An estimator whose state is arrays, numbers and names: so pickles hold no tensors of torch.
 
     And skops has nothing to trust but the estimator's class. Where a module, a transformer or a penalty is
     your own, its objects stay as they are. Adam's moments of `partial_fit` are left out, as in `save`.
     """
-
-    models_: list[Any]
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name != "_learners"}

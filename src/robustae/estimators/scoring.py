@@ -16,6 +16,7 @@ from robustae.data.options import ReadOptions
 from robustae.data.streams import checked_rows, row_source
 from robustae.data.table import Table
 from robustae.data.writers import appending
+from robustae.estimators.cells import CellMethods
 from robustae.fit.spill import Progress
 from robustae.utils.checks import InputError, need
 from robustae.utils.json import plain
@@ -34,7 +35,7 @@ CELLS = 2**21  # scored at a time: 16 MB in float64
 WORST = 5  # rows named in a summary
 
 
-def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:
+def score_columns(model: CellMethods, X: Any, first: int = 0) -> dict[str, np.ndarray]:
     """Return the columns for each row: its number from `first` on, score, whether flagged, probability.
 
     Parameters
@@ -60,7 +61,7 @@ def score_columns(model: Any, X: Any, first: int = 0) -> dict[str, np.ndarray]:
     return columns
 
 
-def identifiers_of(table: Table, model: Any) -> dict[str, np.ndarray]:
+def identifiers_of(table: Table, model: CellMethods) -> dict[str, np.ndarray]:
     """Return the columns of a table that name its rows: as asked, or as the fit or reader recognised them."""
     plan = getattr(model, "plan_", None)
     known = {} if plan is None else {c.name for c in plan.columns if c.kind == "identifier"}
@@ -69,7 +70,7 @@ def identifiers_of(table: Table, model: Any) -> dict[str, np.ndarray]:
     return found | {name: values for name, values in table.spare.items() if not np.isnan(values).any()}
 
 
-def _scores(model: Any, X: Any) -> np.ndarray:
+def _scores(model: CellMethods, X: Any) -> np.ndarray:
     if not len(X):
         return np.empty(0)
     return _quietly(model.score_samples, X)
@@ -84,7 +85,9 @@ def _quietly(method: Callable[[Any], np.ndarray], X: Any) -> np.ndarray:
 # Sources -------------------------------------------------------------------------------------------
 
 
-def source_for(model: Any, data: Any, drop: Sequence[str] = (), options: ReadOptions | None = None) -> Any:
+def source_for(
+    model: CellMethods, data: Any, drop: Sequence[str] = (), options: ReadOptions | None = None
+) -> Any:
     """Return rows with the columns that the model was fitted on: by name where both have names.
 
     Parameters
@@ -121,12 +124,12 @@ def source_for(model: Any, data: Any, drop: Sequence[str] = (), options: ReadOpt
     return source
 
 
-def _names_of(model: Any) -> list[str] | None:
+def _names_of(model: CellMethods) -> list[str] | None:
     names = getattr(model, "feature_names_in_", None)
     return None if names is None else [str(name) for name in names]
 
 
-def _check_count(model: Any, found: int) -> None:
+def _check_count(model: CellMethods, found: int) -> None:
     wanted = model.n_features_in_
     if found != wanted:
         hint = "; name those to leave out by drop (--label or --drop)" if found > wanted else ""
@@ -170,7 +173,7 @@ class _MixedFiles:
             yield from part.tables(rows)
 
 
-def _parts(model: Any, source: Any, progress: Progress | None) -> Iterator[dict[str, np.ndarray]]:
+def _parts(model: CellMethods, source: Any, progress: Progress | None) -> Iterator[dict[str, np.ndarray]]:
     first, rows = 0, max(1, CELLS // len(source.columns))
     batches = source.batches(rows)
     whole = isinstance(source, _MixedFiles | _Planned)
@@ -184,7 +187,10 @@ def _parts(model: Any, source: Any, progress: Progress | None) -> Iterator[dict[
 
 
 def score_source(
-    model: Any, source: Any, out: str | os.PathLike[str] | None = None, progress: Progress | None = None
+    model: CellMethods,
+    source: Any,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Any:
     """Score all rows of a source in the memory of one batch.
 
@@ -214,7 +220,10 @@ def score_source(
 
 
 def summary(
-    model: Any, source: Any, out: str | os.PathLike[str] | None = None, progress: Progress | None = None
+    model: CellMethods,
+    source: Any,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score all rows of a `source_for` the model; the scores themselves go to `out` or are forgotten.
 
@@ -233,7 +242,7 @@ def summary(
     return facts_of(worst, rows, flagged, model)
 
 
-def facts_of(columns: dict[str, np.ndarray], rows: int, flagged: int, model: Any) -> dict[str, Any]:
+def facts_of(columns: dict[str, np.ndarray], rows: int, flagged: int, model: CellMethods) -> dict[str, Any]:
     """Return the summary of scored rows: how many, how many flagged, threshold, the worst of `columns`."""
     worst = _worst({}, columns)
     top = [{name: plain(values[i]) for name, values in worst.items()} for i in range(len(worst["row"]))]
@@ -255,7 +264,7 @@ def _worst(worst: dict[str, np.ndarray], part: dict[str, np.ndarray]) -> dict[st
 
 
 def score_batches(
-    model: Any, batches: Iterable[Any], worst: int = 0, keep: Sequence[str] = ()
+    model: CellMethods, batches: Iterable[Any], worst: int = 0, keep: Sequence[str] = ()
 ) -> Iterator[Any]:
     """Score Arrow RecordBatches one after the other, as Spark's `mapInArrow` hands them out.
 
@@ -299,7 +308,7 @@ def score_batches(
         first += batch.num_rows
 
 
-def _rows(arrow: Any, model: Any, batch: Any, keep: Sequence[str]) -> tuple[list[str], Any]:
+def _rows(arrow: Any, model: CellMethods, batch: Any, keep: Sequence[str]) -> tuple[list[str], Any]:
     """Return the names of the model's cells, and the rows as it takes them."""
     plan = getattr(model, "plan_", None)
     if plan is not None:
@@ -311,7 +320,7 @@ def _rows(arrow: Any, model: Any, batch: Any, keep: Sequence[str]) -> tuple[list
     return names, of_arrow(batch.select(at), "the batch")
 
 
-def _deviations(model: Any, X: Any) -> np.ndarray:
+def _deviations(model: CellMethods, X: Any) -> np.ndarray:
     return np.nan_to_num(_quietly(model.cell_scores, X)) if len(X) else np.empty((0, 1))
 
 

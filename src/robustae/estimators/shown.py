@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.estimators.conventions import Conventions
 from robustae.utils.checks import need
 
 __all__ = ["Page", "Pictures"]
@@ -34,13 +35,10 @@ class Page:
         return f'<iframe srcdoc="{escape(self.html)}" style="width:100%;height:48em;border:0"></iframe>'
 
 
-class Pictures:
+class Pictures(Conventions):
     """Methods that show a fitted model."""
 
-    score_samples: Any
-    cell_scores: Any
     lam_path: Any
-    offset_: float
 
     @property
     def _repr_html_(self):
@@ -48,7 +46,7 @@ class Pictures:
         return self._as_html
 
     def _as_html(self) -> str:
-        diagram = super()._repr_html_()  # type: ignore[misc]
+        diagram = super()._repr_html_()
         if not hasattr(self, "models_"):
             return diagram
         rows = "".join(
@@ -91,7 +89,7 @@ class Pictures:
         matplotlib Axes
         """
         ax = _axes(ax)
-        scores = -self.decision_scores_ if X is None else self.score_samples(X)  # type: ignore[attr-defined]
+        scores = -self.decision_scores_ if X is None else self.score_samples(X)
         ax.hist(scores, bins=min(60, max(10, int(np.sqrt(len(scores))))), color="0.6")
         ax.axvline(self.offset_, color="C3", label="threshold")
         ax.set(xlabel="score (higher is more normal)", ylabel="rows")
@@ -117,7 +115,7 @@ class Pictures:
         rows = np.argsort(self.score_samples(X), kind="stable")[:SHOWN_ROWS]
         columns = np.sort(np.argsort(-np.abs(deviations[rows]).max(axis=0), kind="stable")[:SHOWN_COLUMNS])
         image = ax.imshow(deviations[np.ix_(rows, columns)], cmap="RdBu_r", vmin=-6, vmax=6, aspect="auto")
-        names = [column.name for column in self.columns_]  # type: ignore[attr-defined]
+        names = [column.name for column in self.columns_]
         ax.set_xticks(range(len(columns)), [names[j] for j in columns], rotation=90)
         ax.set_yticks(range(len(rows)), list(map(str, _labels(X, rows))))
         ax.set(xlabel="column", ylabel="row")
@@ -140,7 +138,7 @@ class Pictures:
         found = self.lam_path(X, **path)
         finite = np.isfinite(found["lam"])
         ax.semilogx(found["lam"][finite], found["share_nonzero"][finite], marker="o")
-        ax.axvline(self.lam_, color="C3", label="lam of the fit")  # type: ignore[attr-defined]
+        ax.axvline(self.lam_, color="C3", label="lam of the fit")
         ax.set(xlabel="lam", ylabel="share of cells with N not 0")
         ax.legend()
         return ax
@@ -157,7 +155,7 @@ def _labels(X: Any, rows: np.ndarray) -> list[Any]:
     return rows.tolist() if index is None or callable(index) else [index[i] for i in rows]
 
 
-def _facts(model: Any) -> list[tuple[str, str]]:
+def _facts(model: Conventions) -> list[tuple[str, str]]:
     """The fit at a glance."""
     columns = model.columns_
     unused = [f"{column.name} ({column.why})" for column in columns if column.why]

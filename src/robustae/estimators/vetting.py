@@ -7,6 +7,7 @@ import numpy as np
 
 from robustae.data.columns import Columns
 from robustae.data.rows import NumberRows
+from robustae.estimators.rows import RowMethods
 from robustae.fit.mixed import MixedRows
 from robustae.fit.model import LARGEST, Model
 
@@ -21,7 +22,7 @@ NUMBERS = ("mu_", "objective_", "offset_")
 COUNTS = ("n_iter_", "n_features_in_")
 
 
-def vetted(estimator: Any) -> None:
+def vetted(estimator: RowMethods) -> None:
     """Refuse an estimator whose parts do not fit together, whatever file it is from.
 
     Raises
@@ -43,7 +44,7 @@ def vetted(estimator: Any) -> None:
                 raise ValueError("it does not score its own centre")
 
 
-def _check_state(estimator: Any) -> None:
+def _check_state(estimator: RowMethods) -> None:
     _check_kinds(estimator)
     columns = estimator.n_features_in_
     if not _is_shape(estimator.kind_.image_shape, columns):
@@ -60,7 +61,7 @@ def _check_state(estimator: Any) -> None:
         raise ValueError("the weights of the fit are damaged")
 
 
-def _check_kinds(estimator: Any) -> None:
+def _check_kinds(estimator: RowMethods) -> None:
     calibration = estimator.calibration_
     numbers = [*(getattr(estimator, name) for name in NUMBERS), calibration.rate]
     numbers += [*estimator.history_, *(model.unit for model in estimator.models_)]
@@ -110,7 +111,7 @@ def _check_gain(model: Model) -> None:
         raise ValueError("its weights are too large")
 
 
-def _width(estimator: Any) -> int:
+def _width(estimator: RowMethods) -> int:
     if estimator.plan_ is not None:
         return len(estimator.plan_.columns)
     return len(estimator.models_[0].fill)

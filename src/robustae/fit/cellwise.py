@@ -39,7 +39,7 @@ def judged(model: Model, rows: NumberRows, block: Block, cut: float) -> Block:
             break
         aside[active] |= more[active]
         found = _again(model, found, aside, np.concatenate([active, full]))
-    return _settled(model, rows, found, aside, cut)
+    return _reconsidered(model, rows, found, aside, cut)
 
 
 def _worst(
@@ -61,7 +61,7 @@ def _again(model: Model, block: Block, aside: np.ndarray, at: np.ndarray) -> Blo
     return replace(block, Zhat=Zhat, R=np.where(block.observed, block.Z - Zhat, 0.0), wider=wider)
 
 
-def _settled(model: Model, rows: NumberRows, block: Block, aside: np.ndarray, cut: float) -> Any:
+def _reconsidered(model: Model, rows: NumberRows, block: Block, aside: np.ndarray, cut: float) -> Any:
     """Once more with what turned out to be sound after all."""
     sound = rows.by_cell(np.abs(rows.deviations(model, block))) <= cut
     changed = np.flatnonzero((aside & sound).any(1))

@@ -7,21 +7,20 @@ import numpy as np
 import torch
 
 from robustae.fit.auto import Settings
-from robustae.fit.energies import ENERGIES, Cells
+from robustae.fit.cells import Cells
+from robustae.fit.energies import ENERGIES
 from robustae.fit.lambdas import K_NOISE
-from robustae.fit.model import Block, Model
+from robustae.fit.model import Model
 from robustae.fit.ranking import ROWS, RowsOfFit, ranked
 from robustae.fit.sources import Sources, plain
 from robustae.predictors import build
 from robustae.solvers import Result
-from robustae.solvers.objective import Preprocessing
-from robustae.stats.conditional import given
-from robustae.stats.groups import Groups
+from robustae.solvers.objective import Preprocessing, row_blocks
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
-from robustae.stats.shallow import Shallow, fit_shallow
+from robustae.stats.shallow import fit_shallow
 from robustae.stats.thresholds import Calibration
 
-__all__ = ["ClosedFit", "fit_closed"]
+__all__ = ["ClosedFit", "closed_fit", "closed_model", "fit_closed", "prepared_rows"]
 
 SOME = 5000  # rows from which the scales of flags come
 STATUS = "fitted in closed form."
@@ -52,35 +51,16 @@ def fit_closed(
         Least noise by column, on the model's scale.
     settings : Settings
     """
-    X, weight = some_rows(X, weight, ROWS)
-    Z = preprocessing.scaling.transform(np.ascontiguousarray(X, dtype=np.float64))
-    there = ~np.isnan(Z)
-    Z = np.where(there, Z, preprocessing.fill)
+    X, weight, Z, there = prepared_rows(X, weight, preprocessing)
     sources = _sources(X, weight, settings)
     groups = None if sources is None else sources.groups(preprocessing.scaling)
     fit = fit_shallow(Z, there, weight, settings.clean, groups)
-    block, noise = _left_out(fit, Z, there, groups), np.maximum(fit.scale, floor)
-    module: Any = build(settings.predictor, Z.shape[1], (), None, torch.Generator())
-    module.set(fit.scatter, groups)
-    lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
-    if not settings.penalty.lam_by_column and settings.auto_lam:
-        lam = float(np.median(lam))
-    widening = _widening(block.R / block.wider, Z, there, weight, noise) if settings.by_column else 1.0
-    model = Model(
-        module.eval().requires_grad_(False),
-        settings.penalty,
-        lam,
-        preprocessing.scaling,
-        preprocessing.clip,
-        noise,
-        preprocessing.fill,
-        ENERGIES["log"](),
-        widening=widening,
-        sources=sources,
-    )
-    rows = RowsOfFit(X, weight, model.cells(block), fit.nearest)
-    model, calibration = ranked(model, rows, settings)
-    return ClosedFit(model, Result([_objective(rows.cells, weight)], STATUS), calibration)
+    R, wider, noise = fit.residuals, fit.wider, np.maximum(fit.scale, floor)
+    widening = _widening(R / wider, Z, there, weight, noise) if settings.by_column else 1.0
+    model = closed_model((fit.scatter, groups), noise, preprocessing, settings)
+    model = model.having(widening=widening, sources=sources)
+    rows = RowsOfFit(X, weight, model.cells_as(R, fit.rows, there, wider), fit.nearest)
+    return closed_fit(model, rows, settings)
 
 
 def _sources(X: np.ndarray, weight: Weight, settings: Settings) -> Sources | None:
@@ -90,13 +70,41 @@ def _sources(X: np.ndarray, weight: Weight, settings: Settings) -> Sources | Non
     return (settings.sources or plain(X.shape[1])).with_pairs(X, weight)
 
 
-def _left_out(fit: Shallow, Z: np.ndarray, there: np.ndarray, groups: Groups | None) -> Block:
-    """The rows of the fit as if each had been left out."""
-    found = given(fit.scatter, Z, there)
-    full, R = found.B + fit.scatter.location, found.left_out(fit.scatter, fit.kept)
-    if groups is not None:
-        R = groups.residuals(R, found, fit.scatter, there, fit.kept)
-    return Block(slice(0, len(Z)), full, there, full - R, np.where(there, R, 0.0), found.wider)
+def prepared_rows(
+    X: np.ndarray, weight: Weight, preprocessing: Preprocessing
+) -> tuple[np.ndarray, Weight, np.ndarray, np.ndarray]:
+    """Return some rows and their weights; the same on the model's scale, filled, and what is there."""
+    X, weight = some_rows(X, weight, ROWS)
+    Z = preprocessing.scaling.transform(np.ascontiguousarray(X, dtype=np.float64))
+    there = ~np.isnan(Z)
+    return X, weight, np.where(there, Z, preprocessing.fill), there
+
+
+def closed_model(
+    found: tuple[Any, ...], noise: np.ndarray, preprocessing: Preprocessing, settings: Settings
+) -> Model:
+    """Return the model of what a predictor is set to, its energy yet to be fitted."""
+    module: Any = build(settings.predictor, len(noise), (), None, torch.Generator())
+    module.set(*found)
+    lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
+    if not settings.penalty.lam_by_column and settings.auto_lam:
+        lam = float(np.median(lam))
+    return Model(
+        module.double().eval().requires_grad_(False),
+        settings.penalty,
+        lam,
+        preprocessing.scaling,
+        preprocessing.clip,
+        noise,
+        preprocessing.fill,
+        ENERGIES["log"](),
+    )
+
+
+def closed_fit(model: Model, rows: RowsOfFit, settings: Settings) -> ClosedFit:
+    """Rank the rows, and measure the objective."""
+    model, calibration = ranked(model, rows, settings)
+    return ClosedFit(model, Result([_objective(rows.cells, rows.weight)], STATUS), calibration)
 
 
 def _widening(
@@ -109,5 +117,6 @@ def _widening(
 
 
 def _objective(cells: Cells, weight: Weight) -> float:
-    found = cells.penalty.envelope(cells.R, cells.lam).sum(1)
+    parts = (cells.R[rows] for rows in row_blocks(*cells.R.shape))
+    found = np.concatenate([cells.penalty.envelope(part, cells.lam).sum(1) for part in parts])
     return float(found.sum() if weight is None else weight @ found)

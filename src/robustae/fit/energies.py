@@ -4,84 +4,27 @@ An energy is a sum over cells, and for some a term of the row as a whole. It is 
 needs more than residuals, and `ENERGIES` names them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robustae.penalties import Penalty
+from robustae.fit.cells import Array, Cells
 from robustae.solvers.objective import soft_clip_tensor
 from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourhood, neighbourhood
-from robustae.stats.scales import Weight, mad_scale, quantile
+from robustae.stats.scales import WIDE, Weight, mad_scale, quantile, some_columns
 from robustae.utils.checks import InputError
 
-__all__ = ["ENERGIES", "Cells", "Energy", "Fit", "SourceCells"]
+__all__ = ["ENERGIES", "Energy", "Fit"]
 
-Array = Any  # a NumPy array or a torch tensor
 FLOOR = 1e-3  # of a squared deviation in each column: distances below are rounding
 LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
+DRAWN = 500  # columns of many whose sum is not taken for Gaussian
 SHARE_OF_NEAR = 0.5  # of neighbours, against cells
-
-
-@dataclass(frozen=True)
-class SourceCells:
-    """Cells of a mixed table by source column.
-
-    Attributes
-    ----------
-    off : array, shape (b, s)
-        How far off they are, in noise deviations; 0 where missing.
-    observed : array of bool, shape (b, s)
-    encoded : array of int, shape (s,)
-        The encoded column of each that is one number, -1 for others.
-    """
-
-    off: Array
-    observed: Array
-    encoded: np.ndarray
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What an energy is computed from: b rows on the model's scale.
-
-    Attributes
-    ----------
-    R : array or tensor, shape (b, d)
-        Residuals, 0 where missing.
-    Z : array or tensor, shape (b, d)
-        Cells as they are, Xhat where missing.
-    observed : array or tensor of bool, shape (b, d)
-    noise : array or tensor, shape (d,) or (b, d)
-        Scales of the residuals, given what is observed.
-    penalty : Penalty
-        Of the rows kept.
-    lam : float or array, shape (d,)
-    sources : SourceCells or None
-        Of a mixed table.
-    """
-
-    R: Array
-    Z: Array
-    observed: Array
-    noise: Array
-    penalty: Penalty
-    lam: Any
-    sources: SourceCells | None = None
-
-    @property
-    def off(self) -> Array:
-        """Residuals in noise deviations; by source column in a mixed table."""
-        return self.R / self.noise if self.sources is None else self.sources.off
-
-    @property
-    def counted(self) -> Array:
-        """Which of these are observed."""
-        return self.observed if self.sources is None else self.sources.observed
 
 
 @dataclass(frozen=True)
@@ -184,10 +127,6 @@ def _scaled_sum(found: Array, observed: Array) -> Array:
     return found.sum(1) * (observed.shape[1] / counts)
 
 
-def _log1p(x: Array) -> Array:
-    return np.log1p(x) if isinstance(x, np.ndarray) else torch.log1p(x)
-
-
 class Squared(Energy):
     """sum r^2."""
 
@@ -231,13 +170,18 @@ class Log(Energy):
         return Fit(energy, energy.rows(cells))
 
     def cells(self, cells: Cells) -> Array:
-        return _log1p((cells.off**2).clip(max=FARTHEST**2))
+        return cells.logs
 
     def rows(self, cells: Cells) -> Array:
         return self._sums(self.cells(cells), cells.counted)
 
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
-        return draw.sums(self.cells(cells), cells.counted)
+        found, counted = self.cells(cells), cells.counted
+        if counted.shape[1] <= WIDE:
+            return draw.sums(found, counted)
+        columns = some_columns(counted.shape[1], DRAWN)
+        some = draw.sums(found[:, columns], counted[:, columns])
+        return some + draw.others(found, counted, columns)
 
     def _sums(self, found: Array, observed: Array) -> Array:
         total = found.sum(1)
@@ -292,13 +236,14 @@ class Neighbours(Energy):
         return np.ones(len(cells.R))
 
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
-        return _floored(self.near, self.near(_drawn_rows(cells, cells.off, draw)[1]))
+        Z = _drawn_rows(cells, cells.off, draw, self.near)[1]
+        return _floored(self.near, self.near.of_narrowed(Z))
 
     def continued(self, Z: np.ndarray, share: float) -> "Neighbours":
         return replace(self, near=self.near.continued(Z, share))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return dict(vars(self.near))
+        return _arrays(self.near)
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Neighbours":
@@ -306,7 +251,7 @@ class Neighbours(Energy):
 
     def graph(self) -> Any:
         near = _NeighbourGraph(self.near)
-        return lambda cells: near(cells.Z) + FLOOR * cells.Z.shape[1]
+        return lambda cells: near(cells.Z) + FLOOR * near.references.shape[1]
 
 
 @dataclass(frozen=True)
@@ -343,8 +288,9 @@ class Combined(Log):
         return (super().rows(cells) + LEAST) * self._near(cells.Z)
 
     def drawn(self, cells: Cells, weight: Weight, draw: Drawn) -> np.ndarray:
-        A, Z = _drawn_rows(cells, self.cells(cells), draw)
-        return (A + LEAST) * self._near(Z)
+        assert self.near is not None
+        A, Z = _drawn_rows(cells, self.cells(cells), draw, self.near)
+        return (A + LEAST) * _floored(self.near, self.near.of_narrowed(Z)) ** self.power_of_near
 
     def near_share(self, cells: Cells) -> np.ndarray:
         """Of what log A + k log B has above the usual."""
@@ -365,8 +311,9 @@ class Combined(Log):
         return Log(self.mean, self.variance)
 
     def arrays(self) -> dict[str, np.ndarray]:
+        assert self.near is not None
         own = {"power_of_near": np.array(self.power_of_near), "usual": np.asarray(self.usual)}
-        return vars(self.near) | super().arrays() | own
+        return _arrays(self.near) | super().arrays() | own
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Combined":
@@ -420,10 +367,12 @@ class _NeighbourGraph(nn.Module):
     def __init__(self, near: Neighbourhood):
         super().__init__()
         self.count = near.count
-        for name, values in vars(near).items():
-            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
+        self.columns = None if len(near.columns) == len(near.location) else near.columns.tolist()
+        for name, values in _arrays(near).items():
+            self.register_buffer(name, torch.as_tensor(near.narrowed(values), dtype=torch.float64))
 
     def forward(self, Z: Tensor) -> Tensor:
+        Z = Z if self.columns is None else Z[:, self.columns]
         Y = soft_clip_tensor(((Z - self.location) / self.scale).clip(-FARTHEST, FARTHEST), CLIP)
         size = (Y * Y).sum(1)
         squares = size[:, None] + (self.references**2).sum(1) - 2 * Y @ self.references.T
@@ -438,37 +387,48 @@ class _CombinedGraph(nn.Module):
 
     def __init__(self, energy: Combined):
         super().__init__()
+        assert energy.near is not None
         self.near, self.power = _NeighbourGraph(energy.near), energy.power_of_near
 
     def forward(self, cells: Cells) -> Tensor:
-        B = self.near(cells.Z) + FLOOR * cells.Z.shape[1]
+        B = self.near(cells.Z) + FLOOR * self.near.references.shape[1]
         return (Log().cells(cells).sum(1) + LEAST) * B**self.power
 
 
 def _floored(near: Neighbourhood, distances: np.ndarray) -> np.ndarray:
     """Distances of rows that lie on rows of the fit are rounding: a small share of a deviation is added."""
-    return distances + FLOOR * len(near.location)
+    return distances + FLOOR * len(near.columns)
 
 
 def _spread(energies: np.ndarray, weight: Weight) -> float:
     return max(float(mad_scale(np.log(energies), weight)), LEAST_SPREAD)
 
 
-def _drawn_rows(cells: Cells, found: np.ndarray, draw: Drawn) -> tuple[np.ndarray, np.ndarray]:
-    """Return sums of `found` drawn independently, and reconstructions with the residuals drawn alike.
+def _arrays(near: Neighbourhood) -> dict[str, np.ndarray]:
+    return {one.name: getattr(near, one.name) for one in fields(near)}
+
+
+def _drawn_rows(
+    cells: Cells, found: np.ndarray, draw: Drawn, near: Neighbourhood
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums of `found` drawn independently, and narrowed reconstructions with residuals drawn alike.
 
     Levels and texts have no residuals to be added: they stay those of the row that is reconstructed.
     """
-    encoded = range(cells.R.shape[1]) if cells.sources is None else cells.sources.encoded
-    moved = np.zeros(cells.R.shape[1], bool)
-    moved[[j for j in encoded if j >= 0]] = True
-    Z = (cells.Z - np.where(moved, cells.R, 0.0))[draw.rows()]
+    d = cells.R.shape[1]
+    encoded = np.arange(d) if cells.sources is None else np.asarray(cells.sources.encoded)
+    place = np.full(d + 1, -1)  # among those that are looked at; the last is that of no column
+    place[near.columns] = np.arange(len(near.columns))
+    moved = np.isin(near.columns, encoded)
+    R = np.where(moved, near.narrowed(cells.R), 0.0)
+    Z = (near.narrowed(cells.Z) - R)[draw.rows()]
     total = np.zeros(len(Z))
-    for k, (j, rows) in enumerate(zip(encoded, draw.columns(cells.counted), strict=True)):
-        if j >= 0:
-            Z[:, j] += cells.R[rows, j]
-        total += found[rows, k]
-    return total, Z
+    drawn = np.flatnonzero((place[encoded] >= 0) | (len(near.columns) == d))
+    for k, rows in zip(drawn, draw.columns(cells.counted[:, drawn]), strict=True):
+        if (j := place[encoded[k]]) >= 0:
+            Z[:, j] += R[:, j][rows]
+        total += found[:, k][rows]
+    return total + draw.others(found, cells.counted, drawn), Z
 
 
 ENERGIES: dict[str, type[Energy]] = {

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from robustae.data import MixedTable
 from robustae.data.coding import as_shown, written
@@ -18,7 +19,20 @@ from robustae.fit.model import Block, Model
 from robustae.fit.sources import Sources
 from robustae.utils.checks import InputError, suggestion
 
-__all__ = ["MixedRows", "encoded", "missing_of", "rows_of"]
+__all__ = ["MixedRows", "OfColumns", "encoded", "missing_of", "rows_of"]
+
+
+class OfColumns(BaseEstimator):
+    """An estimator that is fitted to columns, and what it keeps of them: of a mixed table the plan."""
+
+    plan_: Columns | None
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    @property
+    def image_shape_(self) -> tuple[int, ...] | None:
+        """Of images (height, width[, channels])."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -140,7 +154,9 @@ def _overwritten(table: MixedTable, columns: dict[str, tuple[np.ndarray, np.ndar
     return MixedTable(new, table.categories)
 
 
-def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False) -> NumberRows:
+def rows_of(
+    estimator: OfColumns, X: Any, image_shape: tuple[int, ...] | None, reset: bool = False
+) -> NumberRows:
     """Validate X; a table of more than numbers is encoded, by the estimator's plan or (reset) a new one.
 
     Raises
@@ -166,7 +182,7 @@ def rows_of(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: 
     return MixedRows(values, (len(values), len(plan.columns)), frame, None, table, plan)
 
 
-def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool) -> NumberRows:
+def _numbers(estimator: OfColumns, X: Any, image_shape: tuple[int, ...] | None, reset: bool) -> NumberRows:
     if reset:
         estimator.plan_ = None
     if isinstance(X, MixedTable):
@@ -174,7 +190,7 @@ def _numbers(estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset:
     return read_rows(estimator, X, image_shape, reset)
 
 
-def _as_numbers(estimator: Any, table: MixedTable) -> np.ndarray:
+def _as_numbers(estimator: OfColumns, table: MixedTable) -> np.ndarray:
     """A table of cells for a model of plain numbers, which are to be written as such, or as described."""
     names = getattr(estimator, "feature_names_in_", table.columns)
     plan = Columns(tuple(Column(str(name), "number") for name in names)).read_as(table.hints)
@@ -188,7 +204,7 @@ def encoded(X: Any) -> np.ndarray:
     return np.asarray(X) if table is None else Columns.fit(table).encode(table)
 
 
-def missing_of(estimator: Any, X: Any) -> np.ndarray:
+def missing_of(estimator: OfColumns, X: Any) -> np.ndarray:
     """Which cells of X are missing to a fitted estimator, of X's shape; of mixed tables by source column."""
     rows = rows_of(estimator, X, estimator.image_shape_)
     if isinstance(rows, MixedRows):
@@ -212,7 +228,7 @@ def _mixed(X: Any, frame: Any, plan: Columns | None, reset: bool = False) -> Mix
     return MixedTable({name: array[:, j] for j, name in enumerate(plan.names)})
 
 
-def _planned(estimator: Any, table: MixedTable) -> Columns:
+def _planned(estimator: OfColumns, table: MixedTable) -> Columns:
     if len(table) < 2:
         raise InputError(f"a model needs at least 2 rows, and X has {len(table)} sample(s).")
     plan = Columns.fit(table)

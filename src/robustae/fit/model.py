@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from robustae.fit.energies import Cells, Energy, SourceCells
+from robustae.fit.cells import Cells, SourceCells
+from robustae.fit.energies import Energy
 from robustae.fit.known import KnownRows
 from robustae.fit.sources import Sources
 from robustae.penalties import Penalty
@@ -159,7 +160,11 @@ class Model:
     def cells(self, block: Block) -> Cells:
         """Return what energies are computed from."""
         full = np.where(block.observed, block.Z, block.Zhat) if not block.observed.all() else block.Z
-        return self._cells(block.R, full, block.observed, self.noise * block.wider)
+        return self.cells_as(block.R, full, block.observed, block.wider)
+
+    def cells_as(self, R: np.ndarray, full: np.ndarray, observed: np.ndarray, wider: Any) -> Cells:
+        """Return the same from residuals, and rows with Xhat where missing."""
+        return self._cells(R, full, observed, self.noise * wider)
 
     def _cells(self, R: np.ndarray, Z: np.ndarray, observed: np.ndarray, noise: np.ndarray) -> Cells:
         by_source = None

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from robustae.fit.auto import Settings
-from robustae.fit.energies import ENERGIES, Cells, Energy
+from robustae.fit.cells import Cells
+from robustae.fit.energies import ENERGIES, Energy
 from robustae.fit.known import KnownRows
 from robustae.fit.model import CellsAlone, Model
 from robustae.predictors import traits_of

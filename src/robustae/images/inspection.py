@@ -9,7 +9,7 @@ import numpy as np
 
 from robustae.images.features import features_of
 from robustae.images.model import FEWEST, HIGH, LOW, MOST, ImageModel, fit_model, stretched
-from robustae.images.reading import Pictures, Unreadable, in_colour, pictures_of, reduced
+from robustae.images.reading import BadImage, Pictures, in_colour, pictures_of, reduced
 from robustae.utils.checks import InputError
 
 __all__ = ["Inspection", "Progress", "inspect", "judged"]
@@ -222,7 +222,7 @@ def _rows_of(
                 shapes.append(pictures.size(number))
                 prepared[number] = model.prepared(picture)
             kept.append(number)
-        except Unreadable as error:
+        except BadImage as error:
             damaged[pictures.names[number]] = str(error)
     made = dict(zip(prepared, model.rows(prepared.values()), strict=True)) if prepared else {}
     return np.array([known.get(number, made.get(number)) for number in kept]), kept, shapes
@@ -261,7 +261,7 @@ def _sized(pictures: Pictures, numbers: list[int], damaged: dict[str, str]) -> t
         try:
             sizes.append(pictures.size(number))
             kept.append(number)
-        except Unreadable as error:
+        except BadImage as error:
             damaged[pictures.names[number]] = str(error)
     return kept, np.array(sizes, dtype=float)
 
@@ -275,7 +275,7 @@ def _small(
         try:
             small.append(reduced(pictures.read(number, SHARPER * max(shape)), shape))
             kept.append(number)
-        except Unreadable as error:
+        except BadImage as error:
             damaged[pictures.names[number]] = str(error)
         if progress is not None:
             progress("read", len(kept), len(numbers))

@@ -2,7 +2,7 @@
 
 A picture's maps as one row say whether it is odd: its energy by components of the others (`stats.kernel`).
 The same prediction says where: the squared residual by place. The score is the mean of both, each in robust
-deviations of the fit: the logarithm of the energy, and the mean of the worst tenth of the places.
+deviations of the fit: the logarithm of the energy, and the mean of the worst twentieth of the places.
 """
 
 from collections.abc import Iterable
@@ -24,12 +24,13 @@ SAMPLE = 200  # pictures that the whitening is measured on
 WIDEST = 64  # channels after whitening
 LOW, HIGH = 0.001, 0.999  # quantiles of the values that become 0 and 1
 CUT = 2.326  # deviations above the clean part: one in a hundred
-WORST = 0.1  # share of the places that count
+WORST = 0.05  # share of the places that count
 FLOOR = 1e-3  # of a residual, in typical ones
 LEAST_SPREAD = 0.1  # of the logarithm of a place's residuals
-SMOOTH = 1.0  # of heat maps, in cells of the grid
+SMOOTH = 1.25  # of heat maps, in cells of the grid
 COARSE = 6  # grids with fewer cells a side are not smoothed
 MAD_TO_SD = 1.4826
+QUARTILE_TO_SD = 0.6745
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class ImageModel:
     components : KernelComponents
         Of whole maps.
     typical : array, shape (2, cells)
-        Median and deviation, by place, of the logarithm of the residuals.
+        Median and deviation, by place, of the logarithm of the residuals, smoothed by `features.blur`.
     units : array, shape (2, 3)
-        Median and deviation of the log energies, of the mean of the worst places, and of all places.
+        Median and deviation of the log energies, of the mean of the worst places, and of the heat maps.
     floor : float
         Added to residuals.
     scores : array, shape (m,)
@@ -89,11 +90,13 @@ class ImageModel:
         """Return scores (n,), higher = more anomalous, and heat maps (n, rows, columns), float32."""
         energies = np.log(self.components.energies(rows))
         logs = np.log(self.components.residuals(rows, self.typical.shape[1]) + self.floor)
-        worst = _worst((logs - self.typical[0]) / self.typical[1])
+        judged = _smoothed(logs, self.grid, self.features.blur)
+        worst = _worst((judged - self.typical[0]) / self.typical[1])
         (centres, spreads) = self.units
         deviations = (np.stack([energies, worst]) - centres[:2, None]) / spreads[:2, None]
-        heat = ((logs - centres[2]) / spreads[2]).reshape(len(rows), *self.grid)
-        return deviations.mean(axis=0), _smoothed(heat)
+        left = np.sqrt(max(SMOOTH**2 - self.features.blur**2, 0.0))
+        heat = _smoothed((_shrunken(judged, self.typical) - centres[2]) / spreads[2], self.grid, left)
+        return deviations.mean(axis=0), heat.reshape(len(rows), *self.grid)
 
 
 def fit_model(
@@ -144,8 +147,9 @@ def threshold_of(scores: np.ndarray, contamination: Any) -> float:
     scores : array, shape (n,)
         Of the pictures of the fit, each as unseen.
     contamination : "auto", float in [0, 0.5] or callable
-        "auto": about one of a hundred clean pictures is above, by the spread of the clean part. A share: so
-        many of the fit are above. Else a function of the scores.
+        "auto": about one of a hundred clean pictures is above, by the spread of the clean part, and at least
+        that of the upper quartile of all. A share: so many of the fit are above. Else a function of the
+        scores.
     """
     if callable(contamination):
         rule: Any = contamination
@@ -153,7 +157,10 @@ def threshold_of(scores: np.ndarray, contamination: Any) -> float:
     share: Any = valid_contamination(contamination)
     if share == "auto":
         clean = clean_part(scores, power=1.0)
-        return clean.centre + CUT * clean.spread
+        # Scores of clean pictures may have heavy tails, which a search for the clean part cuts off.
+        middle, upper = np.quantile(scores, (0.5, 0.75))
+        by_quartile = middle + CUT * (upper - middle) / QUARTILE_TO_SD
+        return float(max(clean.centre + CUT * clean.spread, by_quartile))
     place = len(scores) - 1 - round(share * len(scores))
     return float(np.sort(scores)[max(place, 0)])
 
@@ -165,10 +172,11 @@ def _model(
     residuals = components.residuals(rows, grid[0] * grid[1])
     floor = float(FLOOR * float(np.median(residuals)) or np.finfo(np.float32).tiny)
     logs = np.log(residuals + floor)
-    typical = np.stack(_centre_and_spread(logs, axis=0))
+    judged = _smoothed(logs, grid, features.blur)
+    typical = np.stack(_centre_and_spread(judged, axis=0))
     typical[1] = np.maximum(typical[1], LEAST_SPREAD)
-    parts = np.log(components.energies(rows)), _worst((logs - typical[0]) / typical[1]), logs
-    units = np.array([_centre_and_spread(part) for part in parts]).T
+    readings = np.log(components.energies(rows)), _worst((judged - typical[0]) / typical[1])
+    units = np.array([_centre_and_spread(part) for part in (*readings, _shrunken(judged, typical))]).T
     units[1] = np.maximum(units[1], 1e-6)
     centre, unit = channels
     return ImageModel(
@@ -221,12 +229,24 @@ def _worst(deviations: np.ndarray) -> np.ndarray:
     return np.partition(deviations, -count, axis=1)[:, -count:].mean(axis=1)
 
 
-def _smoothed(heat: np.ndarray) -> np.ndarray:
+def _shrunken(judged: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    """Return deviations by place, each place's centre and spread halfway to those of all.
+
+    By their own alone a place where much is usual would hide what is there; by those of all, borders and
+    corners, where networks are noisy, would be lit in every picture.
+    """
+    middle = (typical[0] + np.median(typical[0])) / 2
+    return (judged - middle) / np.sqrt(typical[1] * np.median(typical[1]))
+
+
+def _smoothed(logs: np.ndarray, grid: tuple[int, int], by: float) -> np.ndarray:
+    """Return rows (n, cells) smoothed along the grid, by so many of its cells."""
     from scipy.ndimage import gaussian_filter
 
-    if min(heat.shape[1:]) < COARSE:
-        return heat.astype(np.float32)
-    return gaussian_filter(heat, (0, SMOOTH, SMOOTH), mode="nearest").astype(np.float32)
+    if by == 0 or min(grid) < COARSE:
+        return logs.astype(np.float32)
+    maps = gaussian_filter(logs.reshape(len(logs), *grid), (0, by, by), mode="nearest")
+    return maps.reshape(logs.shape).astype(np.float32)
 
 
 def stretched(picture: np.ndarray, values: np.ndarray) -> np.ndarray:

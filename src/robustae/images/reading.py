@@ -16,7 +16,7 @@ __all__ = [
     "Arrays",
     "Files",
     "Pictures",
-    "Unreadable",
+    "BadImage",
     "in_colour",
     "pictures_of",
     "reduced",
@@ -35,7 +35,7 @@ GREY = 4 / 255  # colours that differ by less, of the largest value, are none
 WANTED = "(n, height, width) or (n, height, width, channels) with 1, 3 or 4 channels"
 
 
-class Unreadable(Exception):
+class BadImage(Exception):
     """One picture that cannot be read; the message is the reason."""
 
 
@@ -82,7 +82,7 @@ class Files:
 
         Raises
         ------
-        Unreadable
+        BadImage
             If the file is damaged or no picture.
         """
         from PIL import ImageOps
@@ -222,7 +222,7 @@ def _short(source: Any) -> str:
 
 
 class _opened:
-    """Open an image file; whatever its decoder stumbles over makes it `Unreadable`."""
+    """Open an image file; whatever its decoder stumbles over makes it `BadImage`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -236,7 +236,7 @@ class _opened:
             self.image = image.open(self.path)
         except Exception as error:
             self._quiet.__exit__(None, None, None)
-            raise Unreadable(_reason(error)) from error
+            raise BadImage(_reason(error)) from error
         return self.image
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -244,7 +244,7 @@ class _opened:
         self.image.close()
         # Decoders of damaged files raise whatever they meet first.
         if isinstance(error, Exception) and not isinstance(error, InputError | MemoryError):
-            raise Unreadable(_reason(error)) from error
+            raise BadImage(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

@@ -233,7 +233,7 @@ class MaskedAutoencoder(BaseEstimator):
 
     # Rows ------------------------------------------------------------------------------------------
 
-    def _seen(self, X: Any) -> tuple[NumberRows, Tensor, _Judged]:
+    def _judged_rows(self, X: Any) -> tuple[NumberRows, Tensor, _Judged]:
         """Judge the cells of X with all shown, and again and again without those found wild."""
         check_is_fitted(self)
         rows = read_rows(self, X, self.image_shape_)
@@ -249,19 +249,19 @@ class MaskedAutoencoder(BaseEstimator):
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return minus the mean squared residual of each row's observed cells, shape (n,)."""
-        rows, images, judged = self._seen(X)
+        rows, images, judged = self._judged_rows(X)
         observed = ~np.isnan(rows.values.astype(np.float64))
         squares = observed * self._rows((images - judged.Xhat) ** 2)
         return -(self.span_**2) * squares.sum(axis=1) / observed.sum(axis=1)
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return Xhat, each cell predicted from others, in X's shape and units."""
-        rows, _, judged = self._seen(X)
+        rows, _, judged = self._judged_rows(X)
         return self._units(rows, judged.Xhat)
 
     def flags(self, X: Any) -> np.ndarray:
         """Return the cells more likely wild than sound, of X's shape, bool; never missing ones."""
-        rows, _, judged = self._seen(X)
+        rows, _, judged = self._judged_rows(X)
         missing = np.isnan(rows.values.astype(np.float64))
         return ((self._rows(judged.sound) < 0.5) & ~missing).reshape(rows.shape)
 
@@ -271,7 +271,7 @@ class MaskedAutoencoder(BaseEstimator):
         That is about X itself in sound cells without noise, and the prediction from all sound cells
         in wild and missing ones.
         """
-        rows, images, judged = self._seen(X)
+        rows, images, judged = self._judged_rows(X)
         size = MEAN_SIZE * self.noise_ / self.span_
         smooth = torch.lerp(images, judged.Xhat, (size / judged.log_scale.exp()).clamp(max=1) ** 2)
         with torch.no_grad(), one_thread_for("conv"):

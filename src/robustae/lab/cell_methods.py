@@ -69,5 +69,5 @@ def _ddc(tol_prob: float, X: np.ndarray, seed: int) -> CellsFound:
 def _ours(settings: dict[str, Any], X: np.ndarray, seed: int) -> CellsFound:
     from robustae.estimators.autoencoder import RobustAutoencoder
 
-    model: Any = RobustAutoencoder(random_state=seed, **settings).fit(X)
+    model = RobustAutoencoder(random_state=seed, **settings).fit(X)
     return CellsFound(np.nan_to_num(model.cell_scores(X)), model.flags(X))

@@ -7,7 +7,7 @@ levels, of the reconstruction to the known or estimated background.
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from robustae.lab.methods import Method, fitted, methods
 from robustae.lab.sets import CIFAR, PAIRS, DataSet, drawn_data, labelled, scenes
 from robustae.lab.summaries import averaged, summarised
 from robustae.metrics import auprc, auroc, best_f1, precision_at
+
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
+
 
 __all__ = ["KEY", "NAME", "chance", "jobs", "pictures", "ranking", "ranking_summary", "summary"]
 
@@ -56,7 +60,7 @@ def ranking(y: np.ndarray, anomaly: np.ndarray, name: str) -> Row:
     return found | ({"auprc_dogs": auprc(1 - y, -anomaly)} if name == CIFAR else {})
 
 
-def _background(model: Any, data: Any) -> Row:
+def _background(model: "RobustAutoencoder", data: Any) -> Row:
     """`chance` is the error of the mean frame, which takes no method at all."""
     if not hasattr(model, "reconstruct"):
         raise Cannot("has no reconstruction")

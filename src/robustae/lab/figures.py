@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from robustae.lab.methods import OURS, fitted, methods
 from robustae.lab.sets import PAIRS, DataSet, drawn_data
 from robustae.utils.checks import NotFound, need
 from robustae.utils.files import write_bytes
+
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
+
 
 __all__ = ["bars", "curves", "drawn", "films", "place", "saved", "worst_rows"]
 
@@ -153,11 +157,11 @@ def _drawn_once(path: Path, source: DataSet, plan: Plan, pick: Any) -> Path:
     return saved(_strip(parts, data.image_shape, labels), path)
 
 
-def _worst(model: Any, data: Dataset) -> np.ndarray:
+def _worst(model: "RobustAutoencoder", data: Dataset) -> np.ndarray:
     return np.argsort(model.score_samples(data.X))[:SHOWN]
 
 
-def _spread(model: Any, data: Dataset) -> np.ndarray:
+def _spread(model: "RobustAutoencoder", data: Dataset) -> np.ndarray:
     return np.linspace(0, len(data.X) - 1, SHOWN // 2).astype(int)
 
 

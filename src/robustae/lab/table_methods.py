@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robustae.lab.jobs import Cannot
 from robustae.lab.methods import quick_settings
+
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
 
 __all__ = ["OURS", "Detector", "Scores", "table_methods"]
 
@@ -42,13 +45,13 @@ class Scores:
         Of the rows of the fit.
     unseen : callable
         ``unseen(X)``: of other rows, shape (k,).
-    model : object
-        The fitted estimator.
+    model : RobustAutoencoder, optional
+        Of our own methods.
     """
 
     fitted: np.ndarray
     unseen: Callable[[np.ndarray], np.ndarray]
-    model: Any = None
+    model: "RobustAutoencoder | None" = None
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ def _scored(source: TableSet, share: Any, quick: bool, seed: int) -> tuple[Score
 
 def _measured(source: TableSet, share: Any, rule: str, quick: bool, seed: int) -> Row:
     found, y, anomaly = _scored(source, share, quick, seed)
-    limit = -found.model.offset_ if rule == AUTO else rules()[rule](found.fitted)
+    own = found.model if rule == AUTO else None
+    limit = rules()[rule](found.fitted) if own is None else -own.offset_
     called = anomaly > limit
     f1 = float(2 * called[y == 1].sum() / max(called.sum() + y.sum(), 1))
     best = best_f1(y, anomaly)

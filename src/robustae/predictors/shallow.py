@@ -15,6 +15,7 @@ from robustae.stats.shallow import fit_shallow
 
 __all__ = ["Shallow"]
 
+POSITIVE, LARGEST = ("pivots", "variances", "ridge"), 1e30  # in squared deviations
 BY_COLUMN = ("location", "pivots", "variances", "ridge")
 
 
@@ -133,10 +134,20 @@ class Shallow(Predictor):
             if (values := state.get(prefix + name)) is not None:
                 self.register_buffer(name, torch.empty_like(values, dtype=torch.float64))
         super()._load_from_state_dict(state, prefix, *rest)
+        for name in POSITIVE:
+            values = getattr(self, name)
+            if not bool(((values > 1 / LARGEST) & (values < LARGEST)).all()):
+                raise ValueError(f"{name} of the scatter are no variances")
 
 
 class _WholeRows(nn.Module):
     """`Shallow` of rows without missing cells."""
+
+    base: Tensor
+    slope: Tensor
+    zero: Tensor
+    step: Tensor
+    pairs: Tensor
 
     def __init__(self, shallow: Shallow):
         super().__init__()

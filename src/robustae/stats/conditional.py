@@ -71,9 +71,11 @@ def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarray
     weight : array, shape (n,), optional
         Weights for `spread`; without them it is None.
     """
-    B = np.where(there, Z - scatter.location, 0.0)
+    B = Z - scatter.location
     holes = ~there.all(1)
-    if not holes.any():
+    if holes.any():
+        B[~there] = 0.0
+    else:
         products = scatter.times(B)
         return Given(B, products, scatter.pivots, 1.0, None if weight is None else np.zeros(Z.shape[1]))
     patterns, of_row = _patterns(there[holes])

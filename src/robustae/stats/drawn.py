@@ -1,6 +1,7 @@
 """Rows as clean ones would be: cells of the rows of the fit, drawn independently, column by column."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from robustae.stats.scales import Weight, quantile
 __all__ = ["Drawn", "drawn_of", "widened"]
 
 MOST, LEAST, CELLS = 10_000, 1000, 2_000_000  # rows drawn
+AT_ONCE = 64  # columns
 ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
 
 
@@ -44,7 +46,7 @@ class Drawn:
     def rows(self, among: np.ndarray | None = None) -> np.ndarray:
         """Draw a row for each drawn one, `among` some, shape (count,)."""
         if self._n and (among is None or among.all()):
-            return (self._rng.random(self.count) * self._n).astype(np.intp)
+            return self._whole(1)[0]
         upto = self._upto
         if among is not None:
             upto = np.cumsum(np.diff(upto, prepend=0.0) * among)
@@ -55,7 +57,14 @@ class Drawn:
 
     def columns(self, observed: np.ndarray) -> Iterator[np.ndarray]:
         """Draw, for every column, a row for each drawn one, among those `observed` there."""
-        return (self.rows(column) for column in observed.T)
+        if not (self._n and observed.all()):
+            return (self.rows(column) for column in observed.T)
+        starts = range(0, observed.shape[1], AT_ONCE)
+        counts = (min(AT_ONCE, observed.shape[1] - start) for start in starts)
+        return chain.from_iterable(self._whole(count) for count in counts)
+
+    def _whole(self, columns: int) -> np.ndarray:
+        return (self._rng.random((columns, self.count)) * self._n).astype(np.intp)
 
     def sums(self, cells: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Sum over the columns (or groups) of cells drawn for each, shape (count,)."""
@@ -63,6 +72,21 @@ class Drawn:
         total = np.zeros(self.count)
         for column, rows in zip(cells.T, self.columns(there), strict=True):
             total += column[rows]
+        return total
+
+    def others(self, cells: np.ndarray, observed: np.ndarray, columns: np.ndarray) -> np.ndarray | float:
+        """Sum over all columns but some: of so many that it is Gaussian, and only as wide as it has to be."""
+        rest = np.ones(cells.shape[1], bool)
+        rest[columns] = False
+        if not rest.any():
+            return 0.0
+        w = np.diff(self._upto, prepend=0.0)[:, None] * (1.0 if observed.all() else observed)
+        w /= np.maximum(w.sum(0), 1e-9)
+        mean = np.einsum("ij,ij->j", w, cells)
+        variance = np.einsum("ij,ij,ij->j", w, cells, cells) - mean**2
+        sd = np.sqrt(max(float(variance[rest].sum()), 0.0))
+        total = mean[rest].sum() + sd * self._rng.standard_normal(self.count)
+        total[: len(self.as_they_are)] = cells[self.as_they_are][:, rest].sum(1)
         return total
 
 

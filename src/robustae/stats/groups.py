@@ -86,7 +86,7 @@ class Groups:
             for rows, inner in _inner(scatter, missing, holes, part):
                 at = np.ix_(rows, part)
                 apart = _solved(inner, found.products[at])
-                if room is not None:
+                if room is not None and inside is not None:
                     own = scatter.part * (found.products[at] * apart).sum(1, keepdims=True)
                     alone = scatter.moved_by_one * apart / (room[rows] + own)
                     apart = np.where(inside[rows, None], alone, apart)

@@ -1,10 +1,11 @@
 """How far a row lies from the rows of the fit nearest to it: a distance to a measure (Chazal et al. 2011)."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from robustae.stats.scales import Weight
+from robustae.stats.scales import Weight, some_columns
 
 __all__ = ["Neighbourhood", "neighbourhood"]
 
@@ -21,10 +22,12 @@ ROWS = 4096  # at a time
 class Neighbourhood:
     """Mean squared distance to the nearest references, cells in deviations and soft-clipped at 4.
 
+    Of more than 2000 columns so many, evenly spread, are looked at.
+
     Attributes
     ----------
     location, scale : array, shape (d,)
-    references : array, shape (m, d)
+    references : array, shape (m, len(columns))
         In deviations, soft-clipped; float32 where they are but some of the rows.
     """
 
@@ -37,12 +40,25 @@ class Neighbourhood:
         """How many of the nearest count."""
         return max(min(max(2, int(MASS * len(self.references))), len(self.references) - 1), 1)
 
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """Columns that are looked at."""
+        return some_columns(len(self.location), self.references.shape[1])
+
+    def narrowed(self, Z: np.ndarray) -> np.ndarray:
+        """Return those columns of rows or of one, the last axis (d,)."""
+        return Z if len(self.columns) >= Z.shape[-1] else Z[..., self.columns]
+
     def __call__(self, Z: np.ndarray) -> np.ndarray:
         """Return the distances of complete rows Z, shape (n, d).
 
         A reference that is about equal to the row is left out, once: a row of the fit does not vouch for
         itself.
         """
+        return self.of_narrowed(self.narrowed(Z))
+
+    def of_narrowed(self, Z: np.ndarray) -> np.ndarray:
+        """Return the same for the columns that are looked at."""
         squares = np.einsum("ij,ij->i", self.references, self.references)
         parts = [self._nearest(Z[k : k + ROWS], squares) for k in range(0, len(Z), ROWS)]
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -59,8 +75,8 @@ class Neighbourhood:
         return np.where(itself, others, np.maximum(near.sum(1) - near[:, count], 0.0) / count)
 
     def cells(self, Z: np.ndarray) -> np.ndarray:
-        """Rows as the references are held."""
-        Y = (Z - self.location) / self.scale
+        """Narrowed rows as the references are held."""
+        Y = (Z - self.narrowed(self.location)) / self.narrowed(self.scale)
         over = np.abs(Y) - CLIP
         far = over > 0
         if far.any():
@@ -71,7 +87,9 @@ class Neighbourhood:
         """Return it with a share of the references, the oldest, replaced by rows of Z, evenly spread."""
         count = min(round(share * len(self.references)), len(Z))
         some = Z[np.linspace(0, len(Z) - 1, count).astype(int)]
-        return replace(self, references=np.concatenate([self.references[count:], self.cells(some)]))
+        return replace(
+            self, references=np.concatenate([self.references[count:], self.cells(self.narrowed(some))])
+        )
 
 
 def neighbourhood(Z: np.ndarray, weight: Weight, kept: np.ndarray) -> Neighbourhood:
@@ -91,5 +109,5 @@ def neighbourhood(Z: np.ndarray, weight: Weight, kept: np.ndarray) -> Neighbourh
     places = np.searchsorted(upto, (np.arange(count) + 0.5) * (upto[-1] / count))
     chosen = rows[np.minimum(places, len(rows) - 1)]
     dtype = np.float32 if upto[-1] > MOST else np.float64
-    empty = Neighbourhood(location, scale, np.zeros((0, Z.shape[1]), dtype))
-    return replace(empty, references=empty.cells(Z[chosen]))
+    empty = Neighbourhood(location, scale, np.zeros((0, len(some_columns(Z.shape[1]))), dtype))
+    return replace(empty, references=empty.cells(empty.narrowed(Z)[chosen]))

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 __all__ = [
+    "WIDE",
     "MAD_TO_SD",
     "by_columns",
     "mad_scale",
@@ -22,13 +23,17 @@ __all__ = [
     "scale_beside_spike",
     "scale_of_cells",
     "scale_of_rows",
+    "some_columns",
     "some_rows",
     "thinned",
     "winsorised_sd",
 ]
 
+WIDE = 2000  # columns from which not all are needed, or all at once
 ROWS_FOR_GAPS, ROWS_FOR_TIES = 1000, 400
 MAD_TO_SD = 1.482602218505602  # median absolute deviation of a Gaussian -> standard deviation
+
+CACHED = 2**16  # cells
 
 TIED = 0.05  # share of a column's cells that hold one value, below which nothing changes
 SPIKE = 0.3  # share from which the other cells need not be Gaussian
@@ -119,6 +124,8 @@ def thinned(x: np.ndarray, at_most: int = 100_000) -> np.ndarray:
 def by_columns(function: Callable[[np.ndarray], Any], x: np.ndarray, cells: int = 2**21) -> np.ndarray:
     """Apply `function` to blocks of columns in float64 and join what it gives: no copy of all of x."""
     step = max(1, cells // max(len(x), 1))
+    if x.shape[1] > WIDE:
+        step = min(step, max(16, CACHED // max(len(x), 1)))
     blocks = (x[:, start : start + step].astype(np.float64) for start in range(0, x.shape[1], step))
     return np.concatenate([np.asarray(function(block)) for block in blocks], axis=-1)
 
@@ -127,6 +134,11 @@ def some_rows(x: np.ndarray, weight: Weight, at_most: int = 20_000) -> tuple[np.
     """Return at most about `at_most` rows, evenly spread, and their weights: enough for a robust scale."""
     step = max(1, len(x) // at_most)
     return (x, weight) if step == 1 else (x[::step], None if weight is None else weight[::step])
+
+
+def some_columns(d: int, at_most: int = WIDE) -> np.ndarray:
+    """Return at most 2000 of d columns, evenly spread: enough to tell rows apart."""
+    return np.linspace(0, d - 1, min(d, at_most)).astype(int)
 
 
 def scale_of_cells(R: np.ndarray, weight: Weight = None) -> float:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
-from robustae.stats.scales import Weight
+from robustae.stats.scales import WIDE, Weight
 
 __all__ = ["FLOOR", "OWN", "Scatter", "Sums", "scatter_of", "shrinkage_at_least", "spreads_of"]
 
 FLOOR = 0.05  # least variance of a column in the diagonal, as a share of its robust variance over all rows
 OWN = 0.02  # least share of its own covariance in what a scatter predicts of residuals
+BLOCK = 2**16  # cells at a time
 RIDGE = 1e-6  # of the robust variance: keeps copies of one column apart
 
 
@@ -94,7 +95,8 @@ class Scatter:
         """Return B P for rows B about the location, shape (n, d)."""
         if self.precision is not None:
             return B @ self.precision
-        return B / self.ridge - (B @ self.factor.T) @ self.factor
+        inner = (B @ self.factor.T) @ self.factor
+        return np.subtract(B / self.ridge, inner, out=inner)
 
     def distances(self, Z: np.ndarray) -> np.ndarray:
         """Squared distances b' P b of the rows of Z, shape (n,)."""
@@ -201,9 +203,11 @@ def left_out(
     R = products / pivots
     if not inside.any() or not scatter.part > 0:
         return R
-    Pb, at = products[inside], pivots if pivots.ndim == 1 else pivots[inside]
-    room = scatter.room(B[inside], Pb)[:, None]
-    R[inside] = scatter.moved_by_one * (Pb / room) / (at + scatter.part * Pb * Pb / room)
+    rows = np.flatnonzero(inside)
+    for some in np.array_split(rows, max(1, R.size // BLOCK)):
+        Pb, at = products[some], pivots if pivots.ndim == 1 else pivots[some]
+        room = scatter.room(B[some], Pb)[:, None]
+        R[some] = scatter.moved_by_one * (Pb / room) / (at + scatter.part * Pb * Pb / room)
     return R
 
 
@@ -230,7 +234,8 @@ def scatter_of(Z: np.ndarray, weight: Weight, shrinkage: float, extra: np.ndarra
     if weight is not None:
         B *= np.sqrt(weight)[:, None]
     if len(Z) < Z.shape[1]:
-        return _dual(location, B / np.sqrt(total), total, shrinkage, extra)
+        B /= np.sqrt(total)
+        return _dual(location, B, total, shrinkage, extra)
     C = B.T @ B / total
     if extra is not None:
         C += np.diag(extra) if extra.ndim == 1 else extra
@@ -271,16 +276,27 @@ def inverse(S: np.ndarray) -> np.ndarray:
     return np.tril(P) + np.tril(P, -1).T
 
 
+def _factor(G: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+    """Return M with M'M = (G / ridge)' (I + G diag(1 / ridge) G')^-1 (G / ridge)."""
+    if len(ridge) > WIDE:  # many columns are slow to solve for
+        root = np.sqrt(ridge)
+        G = G / root
+        return np.linalg.inv(np.linalg.cholesky(G @ G.T + np.eye(len(G)))) @ G / root
+    scaled = G / ridge
+    K = scaled @ G.T
+    K[np.diag_indices(len(K))] += 1
+    return solve_triangular(np.linalg.cholesky(K), scaled, lower=True)
+
+
 def _dual(
     location: np.ndarray, G: np.ndarray, total: float, shrinkage: float, extra: np.ndarray | None
 ) -> Scatter:
+    """G is overwritten."""
     variances = np.einsum("ij,ij->j", G, G)
     filled = 0.0 if extra is None else (extra if extra.ndim == 1 else np.diag(extra))
     ridge = _target(variances + filled, shrinkage) + (1 - shrinkage) * filled
-    G = G * np.sqrt(1 - shrinkage)
-    K = (G / ridge) @ G.T
-    K[np.diag_indices(len(K))] += 1
-    M = solve_triangular(np.linalg.cholesky(K), G / ridge, lower=True)
+    G *= np.sqrt(1 - shrinkage)
+    M = _factor(G, ridge)
     return Scatter(
         location,
         1 / ridge - np.einsum("ij,ij->j", M, M),

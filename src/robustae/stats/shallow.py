@@ -10,17 +10,26 @@ import numpy as np
 
 from robustae.stats.conditional import Given, given
 from robustae.stats.groups import Groups
-from robustae.stats.scales import Weight, mad_scale, mean_sd, quantile, some_rows, winsorised_sd
+from robustae.stats.scales import (
+    WIDE,
+    Weight,
+    by_columns,
+    mad_scale,
+    mean_sd,
+    quantile,
+    some_columns,
+    some_rows,
+    winsorised_sd,
+)
 from robustae.stats.scatter import Scatter, scatter_of, shrinkage_at_least
 from robustae.stats.thresholds import clean_part
 
-__all__ = ["Shallow", "fit_shallow"]
+__all__ = ["ShallowFit", "fit_shallow"]
 
 KEPT = 0.75
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
 SOME = 5000  # rows from which the start and scales come
-WIDE = 2000  # columns that tell which rows to keep
 TIE = 1e-9  # relative difference of distances that rounding may make
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2)
 ASKED = 2000  # rows that choose among them
@@ -30,7 +39,7 @@ WINSORISED = 0.6  # share of the winsorised deviation that is the least scale of
 
 
 @dataclass(frozen=True)
-class Shallow:
+class ShallowFit:
     """A robust fit.
 
     Attributes
@@ -43,17 +52,19 @@ class Shallow:
         Rows in the scatter.
     nearest : array of bool, shape (n,)
         The three quarters of the rows nearest to the centre, ties included.
+    rows, residuals : array, shape (n, d)
+        What is missing as predicted; as if each row had been left out, 0 where missing.
+    wider : array, shape (n, d), or 1
+        How many times wider residuals spread for what is missing in the row.
     """
 
     scatter: Scatter
     scale: np.ndarray
     kept: np.ndarray
     nearest: np.ndarray
-
-    def unseen(self, Z: np.ndarray, there: np.ndarray) -> np.ndarray:
-        """Residuals in deviations of rows of the fit, each as if left out; 0 where missing, shape (n, d)."""
-        found = given(self.scatter, Z, there)
-        return found.left_out(self.scatter, self.kept) / (self.scale * found.wider)
+    rows: np.ndarray
+    residuals: np.ndarray
+    wider: Any
 
 
 def fit_shallow(
@@ -62,7 +73,7 @@ def fit_shallow(
     weight: Weight = None,
     clean: bool = False,
     groups: Groups | None = None,
-) -> Shallow:
+) -> ShallowFit:
     """Fit to rows, anomalies among them or not.
 
     Parameters
@@ -91,7 +102,14 @@ def fit_shallow(
     if asked is not rows:
         rows.fill(kept)
     scatter = rows.scatter(kept, shrinkage)
-    return Shallow(scatter, _scales(rows, scatter, kept), kept, nearest)
+    found = given(scatter, Z, there)
+    R = rows.residuals(found, scatter, kept)
+    scale = _scales(rows, scatter, R, kept)
+    full = found.B
+    full += scatter.location
+    if not rows.whole:
+        full, R = np.where(there, full, full - R), np.where(there, R, 0.0)
+    return ShallowFit(scatter, scale, kept, nearest, full, R, found.wider)
 
 
 class _Rows:
@@ -139,10 +157,9 @@ class _Rows:
 
     def narrowed(self) -> "_Rows":
         """Some of the columns, evenly spread, where they are many: enough to tell which rows to keep."""
-        d = self.Z.shape[1]
-        if d <= WIDE or self.groups is not None:
+        columns = some_columns(self.Z.shape[1])
+        if len(columns) == self.Z.shape[1] or self.groups is not None:
             return self
-        columns = np.linspace(0, d - 1, WIDE).astype(int)
         return _Rows(self.Z[:, columns], self.there[:, columns], self.weight)
 
     def fill(self, kept: np.ndarray) -> None:
@@ -152,6 +169,11 @@ class _Rows:
 
     def given(self, scatter: Scatter) -> Given:
         return given(scatter, self.Z, self.there)
+
+    def residuals(self, found: Given, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
+        """Residuals as if each row had been left out."""
+        R = found.left_out(scatter, kept)
+        return R if self.groups is None else self.groups.residuals(R, found, scatter, self.there, kept)
 
     def distances(self, scatter: Scatter) -> np.ndarray:
         """Squared distances, those of rows with missing cells as for whole rows of their probability."""
@@ -229,18 +251,17 @@ def _error(rows: _Rows, shrinkage: float) -> float:
     return float(np.log(np.maximum(np.nan_to_num(quantile(sizes, 0.5, rows.weight)), 1e-9)).mean())
 
 
-def _scales(rows: _Rows, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
+def _scales(rows: _Rows, scatter: Scatter, R: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """MAD of the residuals of the rows kept, and at least a share of the winsorised deviation of all."""
-    found = rows.given(scatter)
-    R = found.left_out(scatter, kept)
-    if rows.groups is not None:
-        R = rows.groups.residuals(R, found, scatter, rows.there, kept)
     if not rows.whole:
-        R = np.where(rows.there, R / found.wider, np.nan)
+        found = rows.given(scatter)
+        R = np.where(rows.there, rows.residuals(found, scatter, kept) / found.wider, np.nan)
     some, weight = some_rows(R, rows.weight, SOME)
     inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
-    robust = np.nan_to_num(mad_scale(inner, weights, 0.0))
-    spread = np.nan_to_num(winsorised_sd(some, weight, OUTER)[1])
-    plain = np.nan_to_num(mean_sd(some, weight)[1])
-    spread = np.where(spread > 1e-9, spread, plain)
+    at_once = WIDE * len(R)
+    robust = np.nan_to_num(by_columns(lambda block: mad_scale(block, weights, 0.0), inner, at_once))
+    spread = by_columns(lambda block: winsorised_sd(block, weight, OUTER)[1], some, at_once)
+    spread = np.nan_to_num(spread)
+    if not (spread > 1e-9).all():
+        spread = np.where(spread > 1e-9, spread, np.nan_to_num(mean_sd(some, weight)[1]))
     return np.maximum(robust, WINSORISED * np.where(spread > 1e-9, spread, 1.0))

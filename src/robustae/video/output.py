@@ -21,7 +21,7 @@ from robustae.utils.json import plain
 from robustae.utils.version import __version__
 from robustae.video.sheets import Busiest, Sheet, masked
 from robustae.video.tracks import drawn, tracks_of
-from robustae.video.writing import ENDINGS, Film, film, film_name, png
+from robustae.video.writing import ENDINGS, FilmWriter, film, film_name, png
 
 __all__ = ["Interrupted", "write_folder"]
 
@@ -125,7 +125,7 @@ class _Pass:
         self.seconds["total"] = time.perf_counter() - begin
         return complete
 
-    def _run(self, films: dict[str, Film], progress: Progress) -> bool:
+    def _run(self, films: dict[str, FilmWriter], progress: Progress) -> bool:
         # Beside the pass, in a thread of its own: an interrupt, which only the main thread sees, never
         # finds a batch written into one film and not yet into another.
         with ThreadPoolExecutor(1) as pool:
@@ -153,7 +153,7 @@ class _Pass:
         shape = self.sheet if name == "side_by_side" else self.clip
         return film(self.folder / film_name(name), shape.height, shape.width, self.fps)
 
-    def _add(self, batch: Any, films: dict[str, Film]) -> None:
+    def _add(self, batch: Any, films: dict[str, FilmWriter]) -> None:
         begin = time.perf_counter()
         parts = zip(batch.frames, batch.background, batch.score, batch.mask, strict=True)
         for place, (frame, background, score, mask) in enumerate(parts):
@@ -168,7 +168,7 @@ class _Pass:
             self.done += 1
         self.seconds["encode"] += time.perf_counter() - begin
 
-    def _add_mask(self, film: Film, number: int, mask: np.ndarray) -> None:
+    def _add_mask(self, film: FilmWriter, number: int, mask: np.ndarray) -> None:
         white = mask * np.uint8(255)
         film.add(white[None])
         if self.masks is not None:
@@ -180,7 +180,7 @@ class _Pass:
 
     def activity(self) -> dict[str, list[Any]]:
         """Return the columns of the frames that were written, as lists."""
-        columns = self.separation.seen
+        columns = self.separation.activity_so_far
         return {name: np.asarray(column)[: self.done].tolist() for name, column in columns.items()}
 
     def summary(self, complete: bool) -> dict[str, Any]:

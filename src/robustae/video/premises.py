@@ -2,11 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robustae.video.scene import LOUD
+
+if TYPE_CHECKING:
+    from robustae.video.learned import LearnedScene
+    from robustae.video.scene import Scene
 
 __all__ = ["Cuts", "broken"]
 
@@ -55,7 +59,9 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(first @ second)
 
 
-def broken(model: Any, shares: np.ndarray, cuts: list[int], seconds_of: SecondsOf) -> list[str]:
+def broken(
+    model: "Scene | LearnedScene", shares: np.ndarray, cuts: list[int], seconds_of: SecondsOf
+) -> list[str]:
     """Return a sentence for each premise that does not hold.
 
     Parameters
@@ -86,7 +92,7 @@ def _short(shares: np.ndarray) -> list[str]:
     ]
 
 
-def _camera(model: Any) -> list[str]:
+def _camera(model: "Scene | LearnedScene") -> list[str]:
     camera = getattr(model, "camera", None)
     if camera is None or not camera.shaking:
         return []
@@ -107,7 +113,7 @@ def _cut(cuts: list[int], seconds_of: SecondsOf) -> list[str]:
     ]
 
 
-def _too_much(model: Any, shares: np.ndarray, cuts: list[int]) -> list[str]:
+def _too_much(model: "Scene | LearnedScene", shares: np.ndarray, cuts: list[int]) -> list[str]:
     busy = (shares > BUSY).mean() if len(shares) else 0.0
     if cuts or not (busy >= MOSTLY or _loud(model)):
         return []
@@ -122,12 +128,12 @@ def _too_much(model: Any, shares: np.ndarray, cuts: list[int]) -> list[str]:
     ]
 
 
-def _loud(model: Any) -> bool:
+def _loud(model: "Scene | LearnedScene") -> bool:
     camera = getattr(model, "camera", None)
     return camera is not None and model.noise * camera.stretch >= LOUD
 
 
-def _light(model: Any, cuts: list[int]) -> list[str]:
+def _light(model: "Scene | LearnedScene", cuts: list[int]) -> list[str]:
     many = getattr(model, "hidden_", 0)
     if cuts or many == 0 or not hasattr(model, "components"):
         return []

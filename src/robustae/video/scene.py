@@ -130,11 +130,11 @@ class Scene:
     def backgrounds(self, frames: np.ndarray) -> np.ndarray:
         """Return the background of each frame, float32 of the frames' shape (n, height, width, c)."""
         if self.camera.shaking:
-            return np.concatenate([self._seen_from(frame) for frame in frames])
+            return np.concatenate([self._background_at(frame) for frame in frames])
         frames = self.camera.stretched(frames)
         return self.camera.plain(self._grounds(frames, self.light.gains(frames)))
 
-    def _seen_from(self, frame: np.ndarray) -> np.ndarray:
+    def _background_at(self, frame: np.ndarray) -> np.ndarray:
         """The background where the camera was at that frame, shape (1, height, width, c)."""
         straight, matrix = self._aligned(self.camera.stretched(frame))
         ground = self.camera.plain(self._grounds(straight[None], self.light.gains(straight[None])))[0]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,6 +18,10 @@ from robustae.video.maps import MaskSettings, boxes_of, mask_of
 from robustae.video.pixels import Box
 from robustae.video.premises import Cuts, broken
 from robustae.video.stored import load_scene, save_scene
+
+if TYPE_CHECKING:
+    from robustae.video.learned import LearnedScene
+    from robustae.video.scene import Scene
 
 __all__ = ["Batch", "Separation", "separate"]
 
@@ -229,11 +233,11 @@ class Separation:
         Seconds spent in decode, fit and stream.
     """
 
-    def __init__(self, clip: Clip, model: Any, mask_settings: MaskSettings, fit: _Fit):
+    def __init__(self, clip: Clip, model: "Scene | LearnedScene", mask_settings: MaskSettings, fit: _Fit):
         self.clip, self.model, self.mask_settings = clip, model, mask_settings
         self._fit = fit
         self.timings = {**fit.seconds, "stream": 0.0}
-        self._seen: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self._cuts, self._whole = Cuts(), False
         self.offset_ = self._usual()
 
@@ -261,14 +265,14 @@ class Separation:
         return np.concatenate([batch.background for batch in self])
 
     @property
-    def seen(self) -> dict[str, np.ndarray]:
+    def activity_so_far(self) -> dict[str, np.ndarray]:
         """The columns of `activity` for the frames of the latest pass so far."""
-        return {name: np.asarray(column) for name, column in self._seen.items()}
+        return {name: np.asarray(column) for name, column in self._columns.items()}
 
     @property
     def notes(self) -> list[str]:
         """What was odd in the file, and where the film breaks what a scene takes for granted."""
-        shares = np.asarray(self._seen["share"])
+        shares = np.asarray(self._columns["share"])
         return [*self.clip.notes, *broken(self.model, shares, self._cuts.found, self.clip.seconds_of)]
 
     @property
@@ -282,7 +286,7 @@ class Separation:
         if not self._whole:
             for _ in self:
                 pass
-        return self.seen
+        return self.activity_so_far
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, for other clips of the same camera."""
@@ -290,17 +294,17 @@ class Separation:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the clip batch by batch."""
-        seen: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        self._seen, self._cuts, self._whole = seen, Cuts(), False
+        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._columns, self._cuts, self._whole = columns, Cuts(), False
         model, windows = self.model, _Windows(self._fit)
         for number, frames in self._numbered():
             begin = time.perf_counter()
             batch = self._batch(model, number, frames)
             model = windows.after(frames, model)
-            self._tell(seen, batch)
+            self._record(columns, batch)
             self.timings["stream"] += time.perf_counter() - begin
             yield batch
-        self._seen, self._whole = seen, True
+        self._columns, self._whole = columns, True
 
     def _numbered(self) -> Iterator[tuple[int, np.ndarray]]:
         values = self.clip.height * self.clip.width * self.clip.channels
@@ -310,7 +314,7 @@ class Separation:
             yield number, frames
             number += len(frames) * self.clip.every
 
-    def _batch(self, model: Any, number: int, frames: np.ndarray) -> Batch:
+    def _batch(self, model: "Scene | LearnedScene", number: int, frames: np.ndarray) -> Batch:
         settings = self._settings_for(model)
         roots = np.empty(frames.shape[:3], np.float32)
         masks, boxes, shown = np.empty(frames.shape[:3], bool), [], []
@@ -322,14 +326,14 @@ class Separation:
         of = partial(_shown, model, frames, shown)
         return Batch(number, _coloured(frames), roots, masks, boxes, of)
 
-    def _settings_for(self, model: Any) -> MaskSettings:
+    def _settings_for(self, model: "Scene | LearnedScene") -> MaskSettings:
         """Without shadows where there are no colours to tell them by."""
         return self.mask_settings if model.coloured else replace(self.mask_settings, shadows=False)
 
-    def _tell(self, seen: dict[str, list[Any]], batch: Batch) -> None:
+    def _record(self, columns: dict[str, list[Any]], batch: Batch) -> None:
         numbers = batch.first + self.clip.every * np.arange(len(batch.frames))
         scores, shares = _mean_squares(batch.root), batch.mask.mean((1, 2))
-        columns = (
+        found = (
             numbers,
             [self.clip.seconds_of(number) for number in numbers.tolist()],
             shares,
@@ -338,8 +342,8 @@ class Separation:
             [len(found) for found in batch.boxes],
             [boxes_of(found) for found in batch.boxes],
         )
-        for name, values in zip(COLUMNS, columns, strict=True):
-            seen[name].extend(values)
+        for name, values in zip(COLUMNS, found, strict=True):
+            columns[name].extend(values)
         for number, frame in zip(numbers.tolist(), batch.frames, strict=True):
             self._cuts.see(number, frame)
 
@@ -362,7 +366,7 @@ def _mean_squares(roots: np.ndarray) -> np.ndarray:
     return np.array([np.vdot(root, root) / root.size for root in roots], np.float64)
 
 
-def _shown(model: Any, frames: np.ndarray, shown: list[np.ndarray | None]) -> np.ndarray:
+def _shown(model: "Scene | LearnedScene", frames: np.ndarray, shown: list[np.ndarray | None]) -> np.ndarray:
     if any(ground is None for ground in shown):
         return _bytes(model.backgrounds(frames))
     return np.stack(shown)  # type: ignore[arg-type]
@@ -374,7 +378,7 @@ class _Windows:
     def __init__(self, fit: _Fit):
         self.fit, self.kept, self.count = fit, [], 0
 
-    def after(self, frames: np.ndarray, model: Any) -> Any:
+    def after(self, frames: np.ndarray, model: "Scene | LearnedScene") -> "Scene | LearnedScene":
         window = self.fit.window
         if window is None:
             return model

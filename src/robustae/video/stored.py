@@ -1,17 +1,20 @@
 """A scene as a file and back: arrays and JSON, nothing executed on load."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robustae.utils.checks import InputError
 from robustae.video.scene import LARGEST, LEAST_NOISE, Scene
+
+if TYPE_CHECKING:
+    from robustae.video.learned import LearnedScene
 
 __all__ = ["load_scene", "save_scene"]
 
 PREFIX = "scene."
 
 
-def save_scene(model: Any, path: str | os.PathLike[str]) -> None:
+def save_scene(model: "Scene | LearnedScene", path: str | os.PathLike[str]) -> None:
     """Write the model of a scene to `path`, whole or not at all.
 
     Raises

@@ -12,7 +12,7 @@ import numpy as np
 
 from robustae.utils.checks import InputError, need
 
-__all__ = ["ENDINGS", "Film", "film", "film_name", "png"]
+__all__ = ["ENDINGS", "FilmWriter", "film", "film_name", "png"]
 
 _BT709, _LIMITED = 1, 1  # matrix, primaries, transfer and range, as H.264 and FFmpeg number them
 _SMALL = 640 * 480  # pixels up to which a second thread does not pay
@@ -41,7 +41,7 @@ def film_name(stem: str) -> str:
 
 
 @contextmanager
-def film(place: str | Path | IO[bytes], height: int, width: int, fps: float) -> "Iterator[Film]":
+def film(place: str | Path | IO[bytes], height: int, width: int, fps: float) -> "Iterator[FilmWriter]":
     """Write a film that browsers play: H.264 in MP4, or VP9 in WebM where PyAV has no such encoder.
 
     Parameters
@@ -55,7 +55,7 @@ def film(place: str | Path | IO[bytes], height: int, width: int, fps: float) -> 
 
     Yields
     ------
-    Film
+    FilmWriter
         Whole once the block ends, also if by an error: what was added until then can be played.
 
     Raises
@@ -71,14 +71,14 @@ def film(place: str | Path | IO[bytes], height: int, width: int, fps: float) -> 
     options = {"movflags": "faststart"} if named and coding.container == "mp4" else {}
     target = str(place) if named else place
     with av.open(target, "w", format=coding.container, container_options=options) as container:
-        written = Film(container, height, width, fps)
+        written = FilmWriter(container, height, width, fps)
         try:
             yield written
         finally:
             written.finish()
 
 
-class Film:
+class FilmWriter:
     """An open film; see `film`."""
 
     def __init__(self, container: Any, height: int, width: int, fps: float) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,10 @@ from robustae.deploy.serve.protocol import VERSION, model_metadata
 from robustae.deploy.serve.queue import RequestQueue
 from robustae.utils.checks import InputError
 from robustae.utils.version import __version__
+
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
+
 
 __all__ = ["create_app"]
 
@@ -57,7 +61,7 @@ class _Answer(Response):
 class _Service:
     """One model, and those who ask about it."""
 
-    def __init__(self, model: Any, name: str, limits: Limits):
+    def __init__(self, model: "RobustAutoencoder", name: str, limits: Limits):
         self.row_reader, self.name, self.limits = RowReader.of(model), name, limits
         self.queue, self.metrics = RequestQueue(limits), Metrics()
 
@@ -80,7 +84,7 @@ class _Service:
 
 
 def create_app(
-    model: Any, name: str = "model", limits: Limits | None = None, token: str | None = None
+    model: "RobustAutoencoder", name: str = "model", limits: Limits | None = None, token: str | None = None
 ) -> FastAPI:
     """Return the application that serves a fitted model.
 

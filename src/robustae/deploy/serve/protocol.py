@@ -198,6 +198,8 @@ def model_metadata(row_reader: RowReader, name: str) -> dict[str, Any]:
 
 def _columns(row_reader: RowReader) -> list[dict[str, Any]]:
     plan = row_reader.model.plan_
+    if plan is None:
+        return []
     return [
         _tensor_of(plan.columns[j].name, "FP64" if plan.columns[j].kind == "number" else "BYTES", [-1])
         for j in plan.used

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from robustae.deploy.watch.lines import LineReader, format_of, reader_for
 from robustae.deploy.watch.output import CsvWriter, JsonWriter, ScoredRow
 from robustae.fit.explain import FLAG_AT
 from robustae.utils.checks import InputError
+
+if TYPE_CHECKING:
+    from robustae.estimators.autoencoder import RobustAutoencoder
+
 
 __all__ = ["Tally", "Watch", "watch"]
 
@@ -74,7 +78,7 @@ class Tally:
 
 
 def watch(
-    model: Any,
+    model: "RobustAutoencoder",
     feed: Feed,
     out: IO[str],
     how: Watch | None = None,
@@ -221,16 +225,17 @@ class _Watcher:
                 scored[row].cells.append((name, *found))
 
     def _learn(self, rows: list[_Row]) -> None:
-        if self.how.forget is None:
+        forget = self.how.forget
+        if forget is None:
             return
         self.to_learn += rows
         if len(self.to_learn) >= LEARN:
             rows, self.to_learn = self.to_learn, []
-            self._learn_from(rows)
+            self._learn_from(rows, forget)
 
-    def _learn_from(self, rows: list[_Row]) -> None:
+    def _learn_from(self, rows: list[_Row], forget: float) -> None:
         try:
-            self.row_reader.model.partial_fit(self._rows(rows), forget=self.how.forget)
+            self.row_reader.model.partial_fit(self._rows(rows), forget=forget)
             self.tally.learnt += len(rows)
         except ValueError as error:
             self.warn(f"nothing is learnt from {len(rows)} rows: {' '.join(str(error).split())}")

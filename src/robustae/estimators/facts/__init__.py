@@ -9,6 +9,7 @@ import numpy as np
 
 from robustae.data.dataframes import collected
 from robustae.data.rows import dense
+from robustae.estimators.cells import CellMethods
 from robustae.estimators.facts.cells import matrix, runs, spread, take
 from robustae.estimators.facts.sliders import film_slider, lam_slider
 from robustae.estimators.facts.tables import table_facts
@@ -27,7 +28,7 @@ BINS = 40
 
 
 def facts_of(
-    model: Any,
+    model: CellMethods,
     X: Any,
     *,
     title: str = "",
@@ -102,7 +103,7 @@ def _read(X: Any) -> Facts:
     return {"rows": n, "columns": cells // n, "missing": missing, "missing_share": missing / cells}
 
 
-def _settings(model: Any) -> Facts:
+def _settings(model: CellMethods) -> Facts:
     chosen = {name: str(value) for name, value in model.get_params().items()}
     fitted = {name: getattr(model, f"{name}_") for name in ("lam", "mu", "objective", "n_iter", "status")}
     fitted["hidden"] = ", ".join(map(str, np.atleast_1d(model.hidden_)))
@@ -136,7 +137,7 @@ def _top(energy: np.ndarray, threshold: float, order: np.ndarray) -> list[Facts]
 # Images and films -------------------------------------------------------------------------------
 
 
-def _image_facts(model: Any, X: Any, order: np.ndarray) -> Facts:
+def _image_facts(model: CellMethods, X: Any, order: np.ndarray) -> Facts:
     shape = _shape(model)
     order = order[: max(1, MOST_INLINED // math.prod(shape))]
     part = take(X, order)
@@ -150,7 +151,7 @@ def _image_facts(model: Any, X: Any, order: np.ndarray) -> Facts:
     return {"pictures": pictures, "slider": slider}
 
 
-def _film_facts(model: Any, X: Any, cut: float | None) -> Facts:
+def _film_facts(model: CellMethods, X: Any, cut: float | None) -> Facts:
     shape, (low, high) = _shape(model), _range(X)
     frames = spread(len(X), min(MOST_FRAMES, max(1, 10 * MOST_INLINED // math.prod(shape))))
     part = take(X, frames)
@@ -176,16 +177,16 @@ def _film_facts(model: Any, X: Any, cut: float | None) -> Facts:
     return {"film": film, "slider": slider}
 
 
-def _mask(model: Any, X: Any, cut: float | None) -> np.ndarray:
+def _mask(model: CellMethods, X: Any, cut: float | None) -> np.ndarray:
     """Pixels that stand out: the model's flags, or all that are more than `cut` off, in X's units."""
     if cut is None:
         return np.asarray(model.flags(X)).reshape(len(X), -1)
     return np.abs(matrix(X) - matrix(model.reconstruct(X))) > cut
 
 
-def _shape(model: Any) -> list[int]:
+def _shape(model: CellMethods) -> list[int]:
     """Height, width, channels of a row."""
-    return [*model.image_shape_, 1][:3]
+    return [*(model.image_shape_ or ()), 1][:3]
 
 
 def _range(X: Any) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.estimators.cells import CellMethods
 from robustae.estimators.facts.cells import matrix, runs, take
 from robustae.report.packing import pack
 
@@ -41,7 +42,7 @@ class CellTally:
     column_step: int
 
 
-def tally(model: Any, X: Any, order: np.ndarray, used: np.ndarray) -> CellTally:
+def tally(model: CellMethods, X: Any, order: np.ndarray, used: np.ndarray) -> CellTally:
     """Go through all cells of X once; `order` are its rows, the highest score first."""
     n, d, width = len(order), model.n_features_in_, len(used)
     row_step, column_step = -(-n // MOST_ROWS), -(-width // MOST_COLUMNS)
@@ -60,7 +61,7 @@ def tally(model: Any, X: Any, order: np.ndarray, used: np.ndarray) -> CellTally:
     return CellTally(flagged, missing, used, maps[0], maps[1], row_step, column_step)
 
 
-def _layers(model: Any, X: Any) -> np.ndarray:
+def _layers(model: CellMethods, X: Any) -> np.ndarray:
     """Tone above, tone below, and whether missing, of every cell, shape (m, d, 3)."""
     from robustae.fit.explain import FLAG_AT
     from robustae.fit.mixed import missing_of

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from robustae.estimators.cells import CellMethods
+from robustae.fit.members import one_thread_for
+from robustae.fit.mixed import missing_of, rows_of
+
 __all__ = [
     "TableCells",
     "Residuals",
@@ -64,10 +68,8 @@ class Residuals:
     index: np.ndarray
 
 
-def cells_of(model: Any, X: Any, rows: np.ndarray) -> TableCells:
+def cells_of(model: CellMethods, X: Any, rows: np.ndarray) -> TableCells:
     """TableCells at some rows of X."""
-    from robustae.fit.mixed import missing_of
-
     part = take(X, rows)
     return TableCells(
         rows,
@@ -79,7 +81,7 @@ def cells_of(model: Any, X: Any, rows: np.ndarray) -> TableCells:
     )
 
 
-def _as_shown(model: Any, expected: list[np.ndarray]) -> list[np.ndarray]:
+def _as_shown(model: CellMethods, expected: list[np.ndarray]) -> list[np.ndarray]:
     """As people read them: with a digit more than the column is written with, or in its form."""
     from robustae.data.coding import as_shown
 
@@ -89,11 +91,8 @@ def _as_shown(model: Any, expected: list[np.ndarray]) -> list[np.ndarray]:
     return [as_shown(column, cells) for column, cells in zip(plan.columns, expected, strict=True)]
 
 
-def residuals(model: Any, X: Any) -> Residuals:
+def residuals(model: CellMethods, X: Any) -> Residuals:
     """Return the first member's residuals."""
-    from robustae.fit.members import one_thread_for
-    from robustae.fit.mixed import rows_of
-
     rows, first = rows_of(model, X, model.image_shape_), model.models_[0]
     with one_thread_for(model.predictor):
         blocks = [(block.R, first.scaling.inverse(block.Zhat)) for block in first.blocks(rows.values)]
@@ -103,7 +102,7 @@ def residuals(model: Any, X: Any) -> Residuals:
     return Residuals(scaled, rows.values, expected, index)
 
 
-def by_column(model: Any, X: Any) -> list[np.ndarray]:
+def by_column(model: CellMethods, X: Any) -> list[np.ndarray]:
     """Return the source columns of X as written, in the model's order; None in those that X lacks."""
     plan = getattr(model, "plan_", None)
     if plan is None:

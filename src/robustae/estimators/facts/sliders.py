@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.estimators.cells import CellMethods
 from robustae.estimators.facts.cells import residuals, runs, take
 from robustae.penalties import Penalty
 from robustae.report.packing import pack
@@ -17,19 +18,19 @@ Facts = dict[str, Any]
 STEPS, MOST_TRIMMED = 100, 0.5  # of the trim slider
 
 
-def _kept(model: Any) -> Penalty:
+def _kept(model: CellMethods) -> Penalty:
     """The penalty of rows that are not set aside; of images none is, as the page has it."""
     penalty = model.models_[0].penalty
     return penalty.kept if model.image_shape_ is None else penalty
 
 
-def lam_ratio(model: Any) -> np.ndarray:
+def lam_ratio(model: CellMethods) -> np.ndarray:
     """What residuals are divided by, column by column, so that one lam stands for all of them."""
     lam = model.lam_
     return model.column_lam_ / lam if math.isfinite(lam) else np.ones(len(model.column_lam_))
 
 
-def lam_slider(model: Any, X: Any) -> Facts | None:
+def lam_slider(model: CellMethods, X: Any) -> Facts | None:
     """The residuals of some rows by source column, norms for categories, from which the page makes N.
 
     N is sign(r) max(|r| - weight lam / 2, 0); the weight of a group is the root of its size.
@@ -59,7 +60,7 @@ def _grouped(cells: np.ndarray, index: np.ndarray, d: int) -> np.ndarray:
     return out
 
 
-def trim_slider(model: Any, X: Any, part: Any) -> Facts | None:
+def trim_slider(model: CellMethods, X: Any, part: Any) -> Facts | None:
     """Where rows are set aside: energies of the rows shown, and beyond which ones a share of all lies."""
     penalty = model.models_[0].penalty
     if not penalty.drops_rows or model.image_shape_ is not None:
@@ -76,12 +77,12 @@ def trim_slider(model: Any, X: Any, part: Any) -> Facts | None:
     }
 
 
-def _energies(model: Any, X: Any) -> np.ndarray:
+def _energies(model: CellMethods, X: Any) -> np.ndarray:
     """What rows are set aside by: their envelopes under the penalty of the rows kept."""
     return _kept(model).envelope(residuals(model, X).scaled, model.models_[0].lam).sum(1)
 
 
-def film_slider(model: Any) -> Facts | None:
+def film_slider(model: CellMethods) -> Facts | None:
     """What differences of pixels are divided by to be residuals on the model's scale: one number or d."""
     first = model.models_[0]
     if not (first.penalty.soft and first.penalty.by_cell and isinstance(first.scaling, ColumnScaling)):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.estimators.cells import CellMethods
 from robustae.estimators.facts.cellmap import CellTally, cell_map, tally
 from robustae.estimators.facts.cells import (
     MOST_CELLS,
@@ -39,7 +40,7 @@ CELLS_PER_ROW = 3  # cells named for each anomalous row
 class ScoredTable:
     """A table, its rows in order of their energies, and the names of its rows and columns."""
 
-    model: Any
+    model: CellMethods
     X: Any
     energy: np.ndarray
     order: np.ndarray
@@ -80,7 +81,7 @@ def _text(value: Any) -> str:
     return "" if value is None else str(int(value) if whole else value)
 
 
-def table_facts(model: Any, X: Any, energy: np.ndarray, names: Any, source: Any, worst: int) -> Facts:
+def table_facts(model: CellMethods, X: Any, energy: np.ndarray, names: Any, source: Any, worst: int) -> Facts:
     """Facts of a table, of which `source` (a `data.Table`) may know what was left out in reading."""
     order = np.argsort(-energy, kind="stable")
     table = ScoredTable(model, X, energy, order, _names(model, names), _labels(model, X, source))
@@ -110,7 +111,7 @@ def _share(count: int, of: int) -> Facts:
     return {"count": count, "share": count / max(of, 1)}
 
 
-def _names(model: Any, names: Sequence[str] | None) -> list[str]:
+def _names(model: CellMethods, names: Sequence[str] | None) -> list[str]:
     d = model.n_features_in_
     found = [
         str(name) for name in (getattr(model, "feature_names_in_", range(d)) if names is None else names)
@@ -120,7 +121,7 @@ def _names(model: Any, names: Sequence[str] | None) -> list[str]:
     return found
 
 
-def _labels(model: Any, X: Any, source: Any) -> Any:
+def _labels(model: CellMethods, X: Any, source: Any) -> Any:
     """Names of the rows: of a column that only identifies them, texts before numbers, or pandas' index."""
     plan = getattr(model, "plan_", None)
     if plan is not None:
