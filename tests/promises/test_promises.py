@@ -181,7 +181,7 @@ DRAWN = {"no seed": "generator of NumPy"}
 
 def await_threads(known):
     """Threads take a moment to end."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 5
     while settings_of_process()["threads"] - known and time.monotonic() < deadline:
         time.sleep(0.01)
 
@@ -210,7 +210,7 @@ OFFENCES = {
     "warnings": lambda: warnings.simplefilter("ignore", type("Other", (UserWarning,), {})),
     "folder": lambda: os.chdir(os.path.dirname(os.getcwd())),
     "gradients": lambda: torch.set_grad_enabled(not torch.is_grad_enabled()),
-    "threads": lambda: threading.Thread(target=time.sleep, args=(3,), daemon=True).start(),
+    "threads": lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start(),
 }
 
 

@@ -149,8 +149,9 @@ class Envelope(Energy):
 class Log(Energy):
     """A = sum log(1 + (r / noise)^2), over source columns.
 
-    Where cells are missing it is that of whole rows of the same deviation, (A - m) / sqrt(v) with m and v the
-    sums over the observed columns of the mean and the variance of their cells; not fitted, in proportion.
+    Where cells are missing it is scaled in proportion; of mixed tables, whose columns differ more, it is that
+    of whole rows of the same deviation, (A - m) / sqrt(v) with m and v the sums over the observed columns of
+    the mean and the variance of their cells.
 
     Attributes
     ----------
@@ -166,7 +167,7 @@ class Log(Energy):
 
     @classmethod
     def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
-        energy = Log(*_moments(Log().cells(cells), cells.counted, weight))
+        energy = Log() if cells.sources is None else _standardised(cells, weight)
         return Fit(energy, energy.rows(cells))
 
     def cells(self, cells: Cells) -> Array:
@@ -204,12 +205,13 @@ class Log(Energy):
         return lambda cells: self.cells(cells).sum(1)
 
 
-def _moments(found: np.ndarray, observed: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the cells observed, by column."""
+def _standardised(cells: Cells, weight: Weight) -> Log:
+    """A with the mean and the variance of the cells observed, by column."""
+    found, observed = Log().cells(cells), cells.counted
     w = np.ones(len(found)) if weight is None else weight
     count = np.maximum(w @ observed, 1e-9)
     mean = w @ (found * observed) / count
-    return mean, np.maximum(w @ (found**2 * observed) / count - mean**2, 1e-9)
+    return Log(mean, np.maximum(w @ (found**2 * observed) / count - mean**2, 1e-9))
 
 
 @dataclass(frozen=True)
@@ -278,11 +280,11 @@ class Combined(Log):
     @classmethod
     def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
         near = neighbourhood(cells.Z, weight, kept)
-        alone = Log.fit(cells, weight, kept)
-        A, B = alone.energies + LEAST, _floored(near, near(cells.Z))
+        alone = _standardised(cells, weight)
+        A, B = alone.rows(cells) + LEAST, _floored(near, near(cells.Z))
         power = SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight)
         usual = np.array([float(quantile(np.log(part), 0.5, weight)) for part in (A, B)])
-        return Fit(cls(**vars(alone.energy), near=near, power_of_near=power, usual=usual), A * B**power)
+        return Fit(cls(**vars(alone), near=near, power_of_near=power, usual=usual), A * B**power)
 
     def rows(self, cells: Cells) -> Array:
         return (super().rows(cells) + LEAST) * self._near(cells.Z)
