@@ -170,7 +170,7 @@ def gaussian(image, deviation, reach):
 def in_shadow(pixel, background, offset=8.0):
     """Darker by the same factor in all channels."""
     ratios = [(float(p) + offset) / (float(b) + offset) for p, b in zip(pixel, background, strict=True)]
-    return max(ratios) < 1 and min(ratios) > 0.55 and max(ratios) - min(ratios) < 0.11 * max(ratios)
+    return max(ratios) < 1 and min(ratios) > 0.35 and max(ratios) - min(ratios) < 0.11 * max(ratios)
 
 
 def scores(frame, background, noise, deviation, reach, shadows):

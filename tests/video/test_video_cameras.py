@@ -43,7 +43,7 @@ def separated(film, **settings):
 @pytest.mark.parametrize("kind", VERSIONS)
 def test_somebody_is_found_by_worse_cameras(film, kind):
     result, found = separated(version(film, kind, 1))
-    assert found > 0.8, kind
+    assert found > (0.7 if kind == "lamp" else 0.8), kind
     camera = result.model.camera
     assert camera.shaking == (kind == "shaken")
     assert (camera.blur > 0) == (kind in ("noisy", "dark"))
@@ -142,6 +142,21 @@ def test_the_busiest_frames_stand_out():
     table = separate(wall(N).seen(people).clip()).activity
     assert table["flagged"].nonzero()[0].tolist() == [30]
     assert table["share"].argmax() == 30
+
+
+def test_few_frames_and_pictures_that_no_background_fits_are_said(rng):
+    short = separate(wall(4).seen(walking(4)).clip())
+    assert short.activity["frame"].size == 4
+    assert any("4 frames are few" in note for note in short.notes)
+    grey = 60 + 160 * rng.random((N, 1, 1, 1))
+    changing = gaussian_filter(rng.normal(size=(N, HEIGHT, WIDTH, 1)), (0, 6, 6, 0))
+    noise = np.clip(grey + 60 * changing / changing.std(), 0, 255).astype(np.uint8)
+    restless = separate(noise)
+    assert restless.activity["frame"].size == N
+    assert any("the camera moves" in note for note in restless.notes)
+    still = separate(wall(N).clip())
+    assert still.activity["frame"].size == N
+    assert still.notes == []
 
 
 # ---------------------------------------------------------------- tracks

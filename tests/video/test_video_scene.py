@@ -5,15 +5,16 @@ import dataclasses
 import naive_scene as naive
 import numpy as np
 import pytest
-from composed import box, walking, wall
+from composed import HEIGHT, WIDTH, box, f1, walking, wall
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
-from robustae.video import agreement, changes, light, start
+from robustae.video import agreement, changes, light, separate, start
 from robustae.video.agreement import agreed, seams_of
 from robustae.video.changes import Changes, codes_of, components_of, refined, solved
 from robustae.video.grid import STEP, grid_for, loudest, some_of
-from robustae.video.light import gains
+from robustae.video.light import gains, gains_of
 from robustae.video.maps import MaskSettings, boxes_of, mask_of, root_of
 from robustae.video.start import bare_picture
 from robustae.video.states import states_of
@@ -221,6 +222,71 @@ def test_there_is_no_gain_where_nothing_agrees(rng):
     assert gains(noise, np.zeros_like(picture)).tolist() == [1, 1, 1, 1]  # nor in the dark
 
 
+@pytest.mark.parametrize("factor", [0.15, 0.25, 0.45, 2.0])
+def test_gains_are_found_far_off(factor, rng):
+    scene = wall(3, channels=3).seen(box(3, 10, height=40, width=25))
+    frames = scene.lit(np.array([1, factor, 1])[:, None, None, None]).clip(noise=1.5)
+    found = gains(frames, scene.background.astype(np.float32))
+    np.testing.assert_allclose(found, [1, factor, 1], rtol=0.04)
+
+
+def test_something_large_of_another_colour_is_no_gain():
+    """It covers most of a plain wall, and is evenly darker than that, but not in all colours."""
+    picture = np.full((60, 80, 3), (180.0, 170.0, 160.0), np.float32)
+    picture += 10 * (np.arange(80) % 8 < 4)[:, None]
+    frame = picture.copy()
+    frame[:, :64] *= (0.75, 0.5, 0.3)
+    alike = picture.copy()
+    alike[:, :64] *= 0.5
+    assert gains(frame[None], picture).tolist() == [1]
+    np.testing.assert_allclose(gains(alike[None], picture), [0.5], rtol=0.02)
+
+
+def test_light_is_followed_from_frame_to_frame():
+    people = walking(FRAMES)
+    light = np.geomspace(1, 0.2, FRAMES)
+    scene = wall(FRAMES).seen(people).lit(light[:, None, None, None])
+    found = gains_of(scene.clip().astype(np.float32))
+    np.testing.assert_allclose(found / found[0], light, rtol=0.04)
+    assert 0.95 < found[0] < 1.15  # over a bright frame
+
+
+def test_what_is_white_in_bright_frames_is_told_by_the_others():
+    scene = wall(FRAMES)
+    bright = scene.background.copy()
+    bright[:20, :30] = 200
+    light = np.where(np.arange(FRAMES) < FRAMES // 2, 1.0, 1.5)
+    frames = np.clip(light[:, None, None, None] * bright, 0, 255).astype(np.uint8)
+    picture = bare_picture(frames)
+    expected = 1.5 * bright if picture[40:].mean() > 1.2 * bright[40:].mean() else bright
+    np.testing.assert_allclose(picture[:20, :30], expected[:20, :30], rtol=0.05)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_white_boat_in_light_that_flickers_is_no_background(seed):
+    """What is white is so in any light, but not more alike than waves for that."""
+    rng = np.random.default_rng(seed)
+    boat = box(50, 5 + 0.6 * np.arange(50), height=10, width=10)
+    waves = gaussian_filter(rng.normal(size=(50, HEIGHT, WIDTH, 1)), (0, 1, 1, 0))
+    light = np.linspace(0.96, 1.04, 50) * (1 + 0.02 * rng.normal(size=50))
+    scene = wall(50)
+    water = (scene.background + 6 * waves / waves.std()) * light[:, None, None, None]
+    frames = np.where(boat[..., None], 255, water.clip(0, 255)).astype(np.uint8)
+    assert (bare_picture(frames) - scene.background).max() < 40
+
+
+def test_the_cut_follows_the_gain():
+    """Somebody is as much darker than the wall by night as by day, in proportion."""
+    people = walking(FRAMES)
+    scene = wall(FRAMES).seen(people)
+    light = np.where(np.arange(FRAMES) < FRAMES // 2, 1.0, 0.25)
+    result = separate(scene.lit(light[:, None, None, None]).clip(noise=1))
+    found = np.concatenate([batch.mask for batch in result])
+    night = light < 1
+    assert f1(found[night], people[night]) > 0.8
+    assert f1(found[~night], people[~night]) > 0.8
+
+
 # ---------------------------------------------------------------- alternation
 
 
@@ -317,7 +383,7 @@ def scores_of(frames, backgrounds, noise, settings):
 @pytest.mark.parametrize("size", [(17, 23), (1, 30), (3, 3)])
 def test_scores_are_smoothed_roots(deviation, size, rng):
     backgrounds = rng.uniform(0, 120, (2, *size, 3)).astype(np.uint8)
-    shades = rng.uniform(0.4, 1.2, (2, *size, 1)) * rng.uniform(0.9, 1, (2, *size, 3))
+    shades = rng.uniform(0.25, 1.2, (2, *size, 1)) * rng.uniform(0.9, 1, (2, *size, 3))
     frames = (shades * backgrounds).round().astype(np.uint8)
     settings = MaskSettings(smooth=deviation).at(*size)
     reach = max(1, round(2 * deviation))
@@ -346,11 +412,11 @@ def test_even_darkness_is_shadow_and_counts_less():
     background = np.full((1, 1, 5, 3), 150, np.uint8)
     frames = background.copy()
     frames[0, 0, 1] = 105  # shadow
-    frames[0, 0, 2] = 60  # too dark for one
+    frames[0, 0, 2] = 40  # too dark for one
     frames[0, 0, 3] = (105, 135, 105)  # another colour
     frames[0, 0, 4] = 195  # brighter
     plain = scores_of(frames, background, 5.0, PLAIN)[0, 0]
-    np.testing.assert_allclose(plain, [0, 9, 18, 9, 9], rtol=1e-5)
+    np.testing.assert_allclose(plain, [0, 9, 22, 9, 9], rtol=1e-5)
     found = scores_of(frames, background, 5.0, dataclasses.replace(PLAIN, shadows=True))[0, 0]
     np.testing.assert_allclose(found, plain * [1, 0.36, 1, 1, 1], rtol=1e-5)
     grey = scores_of(frames[..., :1], background[..., :1], 5.0, dataclasses.replace(PLAIN, shadows=True))

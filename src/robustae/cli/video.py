@@ -197,11 +197,17 @@ def _lines(summary: dict[str, Any], separation: Any, out: Path) -> Iterator[str]
         f"{summary['source']}: {running.counted(summary['frames_done'], 'frame')} of "
         f"{summary['width']}x{summary['height']} at {summary['frames_per_second']:.0f} a second"
     )
+    yield _foreground(activity)
+    yield from (f"Note: {note}" for note in summary["notes"])
+    yield f"Open {out / 'index.html'} in a browser."
+
+
+def _foreground(activity: dict[str, Any]) -> str:
     busiest = int(activity["share"].argmax())
-    yield (
+    if activity["share"][busiest] == 0:
+        return "nothing moves: no foreground in any frame"
+    return (
         f"foreground {running.percent(activity['share'].mean())} of the pixels, at most "
         f"{running.percent(activity['share'].max())} in frame {activity['frame'][busiest]}; "
         f"{running.counted(int(activity['flagged'].sum()), 'frame')} flagged as unusually active"
     )
-    yield from (f"Note: {note}" for note in summary["notes"])
-    yield f"Open {out / 'index.html'} in a browser."

@@ -317,6 +317,8 @@ class Combined(Log):
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray]) -> "Combined":
         near = Neighbourhood(*(arrays[name] for name in ("location", "scale", "references")))
+        if arrays["usual"].shape != (2,):
+            raise ValueError("the usual energies are no two")
         return cls(arrays["mean"], arrays["variance"], near, float(arrays["power_of_near"]), arrays["usual"])
 
     def graph(self) -> Any:

@@ -1,7 +1,7 @@
 """The same question where cameras and backgrounds are worse: films that move, and versions of good ones.
 
-"moving" are the films under video_moving; "shaken", "noisy", "dark", "foggy" and "jumping gain" are those of
-`video_versions`, made of the films under video. Measures and methods are those of `video`; the others' scores
+"moving" are the films under video_moving; "shaken" and the others are those of `video_versions`, made of the
+films under video. Measures and methods are those of `video`; the others' scores
 are smoothed by a Gaussian of 2 pixels, which does best for them there.
 """
 

@@ -20,6 +20,8 @@ NOISE = 20.0  # grey levels
 DARK, DARK_NOISE = 0.25, 4.0  # gain, grey levels
 FOG, HAZE, FOG_NOISE = 0.25, 150.0, 1.0
 STEP, LEAST_GAIN, MOST_GAIN = 20, 0.6, 1.3  # frames between jumps
+NIGHT, NIGHT_NOISE = 0.2, 2.0  # the last frame's gain, grey levels
+LAMP, REACH, LIT = 0.6, 0.25, (0.35, 0.75)  # more light there; of the longest side; part of the clip
 
 
 def version(film: VideoSequence, kind: str, random_state: int = 0) -> VideoSequence:
@@ -30,8 +32,9 @@ def version(film: VideoSequence, kind: str, random_state: int = 0) -> VideoSeque
     film : VideoSequence
     kind : str
         "shaken" (1.5 pixels and .2 degrees, each frame by itself), "noisy" (20 grey levels), "dark" (a
-        quarter of the light, noise of 4), "foggy" (a quarter of the contrast) or "jumping gain" (another
-        every 20 frames).
+        quarter of the light, noise of 4), "foggy" (a quarter of the contrast), "jumping gain" (another
+        every 20 frames), "nightfall" (the light goes down to a fifth, noise of 2) or "lamp" (one that
+        lights a part of the picture for a while).
     random_state : int
 
     Returns
@@ -86,6 +89,22 @@ def _jumping(film: VideoSequence, rng: np.random.Generator) -> VideoSequence:
     return _graded(film, jumps.repeat(STEP)[: len(film.frames)], 0.0, 0.0, rng)
 
 
+def _nightfall(film: VideoSequence, rng: np.random.Generator) -> VideoSequence:
+    return _graded(film, NIGHT ** np.linspace(0, 1, len(film.frames)), 0.0, NIGHT_NOISE, rng)
+
+
+def _lamp(film: VideoSequence, rng: np.random.Generator) -> VideoSequence:
+    """What is there is lit by half as much again and more at the lamp, less and less around."""
+    n, height, width = film.frames.shape[:3]
+    y, x = np.mgrid[:height, :width]
+    far = np.hypot(y - height * rng.uniform(0.2, 0.8), x - width * rng.uniform(0.2, 0.8))
+    more = LAMP * np.exp(-0.5 * (far / (REACH * max(height, width))) ** 2)[..., None]
+    frames = film.frames.copy()
+    lit = slice(round(LIT[0] * n), round(LIT[1] * n))
+    frames[lit] = np.clip(np.rint(frames[lit] * (1 + more)), 0, 255)
+    return replace(film, frames=frames)
+
+
 def _graded(
     film: VideoSequence, gains: np.ndarray, haze: float, noise: float, rng: np.random.Generator
 ) -> VideoSequence:
@@ -102,4 +121,6 @@ VERSIONS: dict[str, Callable[[VideoSequence, np.random.Generator], Any]] = {
     "dark": _dark,
     "foggy": _foggy,
     "jumping gain": _jumping,
+    "nightfall": _nightfall,
+    "lamp": _lamp,
 }

@@ -9,7 +9,7 @@ from robustae.video.camera import Camera, aligned, camera_of
 from robustae.video.changes import Changes, components_of, refined
 from robustae.video.grid import grid_for, loudest
 from robustae.video.light import gains
-from robustae.video.maps import CUT, MaskSettings
+from robustae.video.maps import CUT, MaskSettings, upper
 from robustae.video.pixels import blurred
 from robustae.video.scene import FAINT, Scene, View
 from robustae.video.start import bare_picture
@@ -26,8 +26,6 @@ CHANGE, MOST_OFTEN = (
     12.0,
     0.5,
 )  # grey levels; share of the frames that a value's components must explain within
-ABOVE = 6.0  # deviations of the roots of background's scores
-BINS = 160
 OFTEN = 0.4  # of the pairs of frames, in which a pixel must be inlying to be restless
 MOST_RESTLESS = 3.0
 
@@ -87,7 +85,7 @@ def _with_noise(picture: np.ndarray, components: np.ndarray, camera: Camera, fra
     settings = MaskSettings(shadows=False).at(*picture.shape[:2])
     views = list(inner.views(frames))
     roots = np.stack([view.root(settings)[::2, ::2] for view in views])
-    noise = max(FAINT, _upper(roots) ** 2 / CUT)
+    noise = max(FAINT, upper(roots) ** 2 / CUT)
     picture, components = camera.plain(picture), components / np.float32(camera.stretch)
     return Scene(picture, components, noise / camera.stretch, _restless(views, noise), camera)
 
@@ -111,15 +109,6 @@ def _restless(views: list[View], noise: float) -> np.ndarray:
     usual = 1.5 * max(float(np.median(deviation)), 1.0)
     known = pairs >= OFTEN * (len(views) - 1)
     return np.where(known, np.clip(deviation / usual, 1, MOST_RESTLESS), 1).astype(np.float32)
-
-
-def _upper(roots: np.ndarray) -> float:
-    """What background hardly exceeds, told by the mode and by how far values lie below it."""
-    counts, edges = np.histogram(roots, BINS, (0.0, 16.0))
-    three = counts[:-2] + counts[1:-1] + counts[2:]
-    mode = (edges[three.argmax() + 1] + edges[three.argmax() + 2]) / 2
-    below = mode - roots[roots < mode]
-    return float(mode + ABOVE * np.sqrt(np.mean(below**2)))
 
 
 def _components(frames: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,15 +15,16 @@ import numpy as np
 from robustae.utils.checks import InputError
 from robustae.video.pixels import Box, blurred, difference, levels, regions
 
-__all__ = ["MaskSettings", "boxes_in", "boxes_of", "mask_of", "root_of"]
+__all__ = ["CUT", "MaskSettings", "boxes_in", "boxes_of", "mask_of", "root_of", "upper"]
 
 CUT = 4.5  # noise deviations from which a pixel is foreground
 ROOTS = np.sqrt(np.arange(256, dtype=np.float32))
 LEAST_SMOOTH, MOST_SMOOTH, SMOOTH_SHARE = 1.5, 4.0, 1 / 200  # pixels; of the longest side
 BLOB_SHARE = 3e-4  # of the picture
-DARKEST, EVEN = 0.55, 0.11  # of shadows: how dark at most, and how different the channels' ratios may be
+DARKEST, EVEN = 0.35, 0.11  # of shadows: how dark at most, and how different the channels' ratios may be
 SHADOW = 0.36  # what a shadow's residual is multiplied by
 FROM = 2.0  # noise deviations: a shadow that is fainter decides nothing
+ABOVE, BINS = 6.0, 160  # deviations of the roots of background's scores
 OFFSET = 8.0  # grey levels, that keep ratios of dark pixels near 1
 
 
@@ -96,6 +97,15 @@ def _in_shadow(frame: np.ndarray, background: np.ndarray, places: np.ndarray) ->
     red, green, blue = (above / below).T
     low, high = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
     return (high < 1) & (low > DARKEST) & (high - low < EVEN * high)
+
+
+def upper(roots: np.ndarray) -> float:
+    """What background hardly exceeds, told by the mode and by how far values lie below it."""
+    counts, edges = np.histogram(roots, BINS, (0.0, 16.0))
+    three = counts[:-2] + counts[1:-1] + counts[2:]
+    mode = (edges[three.argmax() + 1] + edges[three.argmax() + 2]) / 2
+    below = mode - roots[roots < mode]
+    return float(mode + ABOVE * np.sqrt(np.mean(below**2)))
 
 
 def mask_of(root: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, list[Box]]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from robustae.video.scene import LOUD
+
 if TYPE_CHECKING:
     from robustae.video.learned import LearnedScene
     from robustae.video.scene import Scene
-
 
 __all__ = ["Cuts", "broken"]
 
@@ -21,7 +22,8 @@ SAME, OTHER = 0.8, 0.6  # correlation of two frames of one take at least, and of
 DARK = 16.0  # grey levels
 APART = 10  # frames between two cuts
 NAMED = 3  # cuts
-BUSY, MOSTLY = 0.3, 0.5  # share of foreground, share of the frames that have more
+FEW = 10  # frames, by which it is hard to tell what is background
+BUSY, MOSTLY = 0.25, 0.5  # share of foreground, share of the frames that have more
 
 
 class Cuts:
@@ -72,7 +74,22 @@ def broken(
     seconds_of : callable
         When a frame is shown.
     """
-    return [*_camera(model), *_cut(cuts, seconds_of), *_too_much(shares, cuts), *_light(model, cuts)]
+    return [
+        *_short(shares),
+        *_camera(model),
+        *_cut(cuts, seconds_of),
+        *_too_much(model, shares, cuts),
+        *_light(model, cuts),
+    ]
+
+
+def _short(shares: np.ndarray) -> list[str]:
+    if not 0 < len(shares) < FEW:
+        return []
+    return [
+        f"{len(shares)} frames are few: who hardly moves in them is taken for background. --model takes "
+        "the background of a longer film."
+    ]
 
 
 def _camera(model: "Scene | LearnedScene") -> list[str]:
@@ -96,15 +113,24 @@ def _cut(cuts: list[int], seconds_of: SecondsOf) -> list[str]:
     ]
 
 
-def _too_much(shares: np.ndarray, cuts: list[int]) -> list[str]:
-    if cuts or not len(shares) or (shares > BUSY).mean() < MOSTLY:
+def _too_much(model: "Scene | LearnedScene", shares: np.ndarray, cuts: list[int]) -> list[str]:
+    busy = (shares > BUSY).mean() if len(shares) else 0.0
+    if cuts or not (busy >= MOSTLY or _loud(model)):
         return []
+    found = (
+        f"Foreground covers more than {100 * BUSY:.0f} % of the picture in {100 * busy:.0f} % of the frames"
+        if busy >= MOSTLY
+        else "Most of the picture differs from any one background"
+    )
     return [
-        f"Foreground covers more than {100 * BUSY:.0f} % of the picture in "
-        f"{100 * (shares > BUSY).mean():.0f} % of the frames: the camera moves or the background is "
-        "never still. --start and --stop choose a part, --predictor linear --set hidden=3 learns a moving "
-        "background."
+        f"{found}: the camera moves or the background is never still. --start and --stop choose a part, "
+        "--predictor linear --set hidden=3 learns a moving background."
     ]
+
+
+def _loud(model: "Scene | LearnedScene") -> bool:
+    camera = getattr(model, "camera", None)
+    return camera is not None and model.noise * camera.stretch >= LOUD
 
 
 def _light(model: "Scene | LearnedScene", cuts: list[int]) -> list[str]:

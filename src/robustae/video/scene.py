@@ -18,13 +18,15 @@ from robustae.utils.checks import InputError
 from robustae.video.camera import STEADY, Camera
 from robustae.video.changes import codes_of
 from robustae.video.light import Light
-from robustae.video.maps import CUT, MaskSettings, root_of
+from robustae.video.maps import CUT, MaskSettings, root_of, upper
 from robustae.video.pixels import blurred, scaled, warped
 from robustae.video.registration import Reference, inverse
 
-__all__ = ["FAINT", "Scene", "View"]
+__all__ = ["FAINT", "LOUD", "Scene", "View"]
 
+DIM = 0.9  # gain, below which the noise of a frame is its own
 FAINT = 5.0  # grey levels: the noise is taken for no less, as less is not seen
+LOUD = 20.0  # grey levels, beyond which most of the picture is not background
 COLOURLESS = 4.0  # grey levels between the channels of all but a hundredth of the picture
 LARGEST, LEAST_NOISE = 1e6, 1e-2  # grey levels, of what a file may hold
 
@@ -38,6 +40,8 @@ class View(NamedTuple):
         Both mended as the camera needs it.
     noise : float or array, shape (height, width)
         Grey levels of these.
+    gain : float
+        By how much the frame is brighter than the picture of the scene.
     back : array, shape (2, 3), or None
         Leads from places in the frame to those here, where the camera shakes.
     shown : array of uint8, shape (height, width, c), or None
@@ -47,12 +51,16 @@ class View(NamedTuple):
     frame: np.ndarray
     background: np.ndarray
     noise: Any
+    gain: float = 1.0
     back: np.ndarray | None = None
     shown: np.ndarray | None = None
 
     def root(self, settings: MaskSettings) -> np.ndarray:
         """Return the root of the score, shape (height, width), at the places of the frame as it came."""
         root = root_of(self.frame, self.background, self.noise, settings)
+        if self.gain < DIM:
+            # What is there is fainter too; but the frame's own noise need not be.
+            root /= np.sqrt(np.clip(upper(root) ** 2 / CUT, self.gain, 1), dtype=np.float32)
         return root if self.back is None else warped(root, self.back)
 
 
@@ -86,7 +94,7 @@ class Scene:
     @cached_property
     def _ground(self) -> np.ndarray:
         """The picture as frames are compared with it."""
-        return np.clip(self.camera.stretched(self.picture), 0, 255).astype(np.float32)
+        return np.maximum(self.camera.stretched(self.picture), 0).astype(np.float32)
 
     @cached_property
     def _reference(self) -> Reference:
@@ -123,21 +131,22 @@ class Scene:
         """Return the background of each frame, float32 of the frames' shape (n, height, width, c)."""
         if self.camera.shaking:
             return np.concatenate([self._background_at(frame) for frame in frames])
-        return self.camera.plain(self._grounds(self.camera.stretched(frames)))
+        frames = self.camera.stretched(frames)
+        return self.camera.plain(self._grounds(frames, self.light.gains(frames)))
 
     def _background_at(self, frame: np.ndarray) -> np.ndarray:
         """The background where the camera was at that frame, shape (1, height, width, c)."""
         straight, matrix = self._aligned(self.camera.stretched(frame))
-        ground = self.camera.plain(self._grounds(straight[None]))[0]
+        ground = self.camera.plain(self._grounds(straight[None], self.light.gains(straight[None])))[0]
         return warped(ground, inverse(matrix))[None]
 
     def _aligned(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         matrix = self._reference.matrix(self._reference.move_of(frame))
         return warped(frame, matrix), matrix
 
-    def _grounds(self, frames: np.ndarray) -> np.ndarray:
-        """Backgrounds of mended frames."""
-        light = self.light.gains(frames)[:, None, None, None]
+    def _grounds(self, frames: np.ndarray, light: np.ndarray) -> np.ndarray:
+        """Backgrounds of mended frames of these gains."""
+        light = light[:, None, None, None]
         if not self.hidden_:
             return light * self._ground
         rows = (frames / light - self._ground).reshape(len(frames), -1)
@@ -159,14 +168,16 @@ class Scene:
         return view._replace(back=inverse(matrix), shown=None)
 
     def _views(self, frames: np.ndarray) -> Iterator[View]:
-        for frame, ground in zip(frames, self._grounds_in_bytes(frames), strict=True):
+        light = self.light.gains(frames)
+        for frame, ground, gain in zip(frames, self._grounds_in_bytes(frames, light), light, strict=True):
             seen, behind = (blurred(part, self.camera.blur) for part in (frame, ground))
-            yield View(seen, behind, self._unit, shown=ground if self.camera.stretch == 1 else None)
+            shown = ground if self.camera.stretch == 1 else None
+            yield View(seen, behind, self._unit, float(gain), shown=shown)
 
-    def _grounds_in_bytes(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+    def _grounds_in_bytes(self, frames: np.ndarray, light: np.ndarray) -> Iterator[np.ndarray]:
         if self.hidden_:
-            return (scaled(np.maximum(ground, 0), 1) for ground in self._grounds(frames))
-        return (scaled(self._ground, gain) for gain in self.light.gains(frames))
+            return (scaled(np.maximum(ground, 0), 1) for ground in self._grounds(frames, light))
+        return (scaled(self._ground, gain) for gain in light)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a file of it holds."""

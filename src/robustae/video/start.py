@@ -13,7 +13,7 @@ import numpy as np
 
 from robustae.video.agreement import seams_of
 from robustae.video.grid import STEP, Grid, grid_for, loudest
-from robustae.video.light import gains
+from robustae.video.light import gains_of, goes_far
 from robustae.video.outlines import NEVER, bare
 from robustae.video.states import States, states_of
 
@@ -28,6 +28,7 @@ SINGLE = 5e-4  # squared spread of a state that one frame has: there is no telli
 BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
 CUTS = (20.0, 15.0, 12.0)  # grey levels
 PRIOR = 0.02  # weight of the frames outside the state
+WHITE = 250  # grey levels, from which a value may be any larger one where light goes far
 ROWS = 2**19  # values at a time: they stay in the cache
 
 
@@ -43,12 +44,14 @@ def bare_picture(frames: np.ndarray, done: Done = lambda share: None) -> np.ndar
     """
     grid = grid_for(*frames.shape[1:3])
     small = grid.small(frames)
-    light = gains(255 * small, 255 * np.median(small, axis=0))
+    light = gains_of(255 * small)
     small /= light[:, None, None, None]
+    if goes_far(light):  # else white is as it seems: a boat is not made alike in all frames
+        np.minimum(small, 1 / light.max(), out=small)  # what is white in the brightest is it in all
     states = states_of(small, grid, lambda share: done(SORTING * share))
     chosen = bare(states, grid, _costs(states), seams_of(states.centre, grid.shape), FLOOR)
     tiles = np.arange(len(chosen))
-    start = grid.enlarged(grid.put_together(states.centre[tiles, chosen]))
+    start = _unsaturated(grid.enlarged(grid.put_together(states.centre[tiles, chosen])), light)
     weights = grid.cover(_in_state(states, chosen, grid))
     return _refined(frames, light, start, weights, grid, lambda share: done(SORTING + (1 - SORTING) * share))
 
@@ -83,6 +86,13 @@ def _refined(
     return picture
 
 
+def _unsaturated(start: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """What is white in the brightest frames is as bright as the darkest allow, where none shows more."""
+    if not goes_far(light):
+        return start
+    return np.where(start < WHITE / light.max(), start, 255 / light.min())
+
+
 def _usual(weights: np.ndarray) -> np.ndarray:
     """Weights of frames relative to the largest of each pixel; 0 below half of it."""
     most = weights.max(0)
@@ -91,6 +101,8 @@ def _usual(weights: np.ndarray) -> np.ndarray:
 
 def _modes(frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray) -> np.ndarray:
     values = frames / light[:, None, None, None]
+    if goes_far(light):
+        weights = weights * (frames.max(-1, keepdims=True) < WHITE)
     picture = _mean(values, weights, start)
     for cut in CUTS:
         inlying = loudest(values - picture)[..., None] < cut

@@ -75,7 +75,8 @@ def _distances(tiles: np.ndarray) -> np.ndarray:
 
 def _noise(tiles: np.ndarray) -> float:
     """What the quieter tiles differ by from the second nearest frame."""
-    third = np.partition(_distances(tiles), min(2, tiles.shape[1] - 1), axis=2)[:, :, :3].max(2)
+    rank = min(2, tiles.shape[1] - 1)
+    third = np.partition(_distances(tiles), rank, axis=2)[:, :, rank]
     return float(np.quantile(np.median(third, axis=1), 0.25))
 
 
