@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.measuring import write
 from robustae import RobustAutoencoder
-from robustae.baselines import ReconstructionPCA
 from robustae.images import inspect
 from robustae.images.features import named
 from robustae.images.reading import in_colour, pictures_of, resized
@@ -133,6 +133,9 @@ def _pixels(make: Callable[[], Any]) -> Method:
             for paths in (train, test)
         )
         model = make().fit(X)
+        if isinstance(model, PCA):
+            left = (new - model.inverse_transform(model.transform(new))) ** 2
+            return left.sum(1), left.reshape(len(new), *SMALL)
         left = ((new - model.reconstruct(new)) ** 2).reshape(len(new), *SMALL)
         return -model.score_samples(new), left
 
@@ -146,5 +149,5 @@ METHODS: dict[str, Method] = {
     "Gaussian on patches of efficientnet": _gaussian,
     "kNN on patches of efficientnet": _knn,
     "conv": _pixels(lambda: RobustAutoencoder(predictor="conv", image_shape=SMALL, random_state=0)),
-    "PCA, 20 components": _pixels(lambda: ReconstructionPCA(rank=20)),
+    "PCA, 20 components": _pixels(lambda: PCA(20)),
 }
