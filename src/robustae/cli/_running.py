@@ -71,7 +71,8 @@ def facts_of_fit(model: "RobustAutoencoder") -> dict[str, Any]:
 def line_of_fit(facts: Mapping[str, Any]) -> str:
     """Return those facts in a line."""
     widths = facts["hidden"] if isinstance(facts["hidden"], tuple) else (facts["hidden"],)
-    return f"{facts['predictor']}, lam {facts['lam']:.4g}, hidden {' x '.join(map(str, widths))}"
+    code = f", hidden {' x '.join(map(str, widths))}" if any(widths) else ""
+    return f"{facts['predictor']}, lam {facts['lam']:.4g}{code}"
 
 
 def place_for(out: Path, data: Path, suffixes: Iterable[str] = (), folder: bool = False) -> None:

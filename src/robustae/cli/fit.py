@@ -201,13 +201,14 @@ def _kinds(model: "RobustAutoencoder") -> dict[str, int]:
 
 def _lines(facts: dict[str, Any], name: str, params: dict[str, Any]) -> list[str]:
     rows, flagged = (running.counted(facts[name], "row") for name in ("rows", "flagged"))
-    columns, steps = (running.counted(facts[f"{noun}s"], noun) for noun in ("column", "iteration"))
+    columns = running.counted(facts["columns"], "column")
+    steps = f", {running.counted(facts['iterations'], 'iteration')}" if facts["iterations"] else ""
     return [
         f"Fitted {name}: {rows}, {columns}, {facts['seconds']:.2f} s.",
         f"  kinds     {', '.join(f'{count} {kind}' for kind, count in facts['kinds'].items())}",
         f"  columns   {_taken_for(facts['taken_for'])}",
         f"  status    {facts['status']}",
-        f"  fit       {running.line_of_fit(facts)}, {steps}",
+        f"  fit       {running.line_of_fit(facts)}{steps}",
         f"  flagged   {flagged} ({running.percent(facts['share_flagged'])})",
         f"  model     {facts['model']}",
         *(f"  {name:<16} {value!r}" for name, value in params.items()),
