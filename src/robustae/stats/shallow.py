@@ -106,7 +106,7 @@ def fit_shallow(
     scatter = rows.scatter(kept, shrinkage)
     found = given(scatter, Z, there)
     R = rows.residuals(found, scatter, kept)
-    scale = _scales(rows, scatter, R, kept)
+    scale = _scales(rows, R / found.wider, kept)
     full = found.B
     full += scatter.location
     if not rows.whole:
@@ -267,11 +267,10 @@ def _error(rows: _Rows, shrinkage: float) -> float:
     return float(np.log(np.maximum(np.nan_to_num(quantile(sizes, 0.5, rows.weight)), 1e-9)).mean())
 
 
-def _scales(rows: _Rows, scatter: Scatter, R: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _scales(rows: _Rows, R: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """MAD of the residuals of the rows kept, and at least a share of the winsorised deviation of all."""
     if not rows.whole:
-        found = rows.given(scatter)
-        R = np.where(rows.there, rows.residuals(found, scatter, kept) / found.wider, np.nan)
+        R = np.where(rows.there, R, np.nan)
     some, weight = some_rows(R, rows.weight, SOME)
     inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
     at_once = WIDE * len(R)
