@@ -14,6 +14,7 @@ import numpy as np
 from robustae.images.features import Features
 from robustae.images.reading import in_colour, reduced
 from robustae.stats.kernel import KernelComponents, fit_kernel
+from robustae.stats.scales import MAD_TO_SD
 from robustae.stats.thresholds import clean_part, valid_contamination
 
 __all__ = ["FEWEST", "MOST", "ImageModel", "fit_model", "stretched", "threshold_of"]
@@ -29,8 +30,6 @@ FLOOR = 1e-3  # of a residual, in typical ones
 LEAST_SPREAD = 0.1  # of the logarithm of a place's residuals
 SMOOTH = 1.25  # of heat maps, in cells of the grid
 COARSE = 6  # grids with fewer cells a side are not smoothed
-MAD_TO_SD = 1.4826
-QUARTILE_TO_SD = 0.6745
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def threshold_of(scores: np.ndarray, contamination: Any) -> float:
         clean = clean_part(scores, power=1.0)
         # Scores of clean pictures may have heavy tails, which a search for the clean part cuts off.
         middle, upper = np.quantile(scores, (0.5, 0.75))
-        by_quartile = middle + CUT * (upper - middle) / QUARTILE_TO_SD
+        by_quartile = middle + CUT * MAD_TO_SD * (upper - middle)
         return float(max(clean.centre + CUT * clean.spread, by_quartile))
     place = len(scores) - 1 - round(share * len(scores))
     return float(np.sort(scores)[max(place, 0)])

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from robustae.stats.scales import Weight, quantile
+from robustae.stats.scales import MAD_TO_SD, Weight, quantile
 from robustae.utils.checks import InputError
 
 __all__ = ["Calibration", "CleanPart", "clean_part", "offset", "valid_contamination", "valid_rate"]
 
 CUT = 3.0  # deviations above the clean part at which a row is called anomalous
-QUARTILE_TO_SD = 0.6744897501960817
 CUBE_ROOT = 1 / 3
 
 
@@ -49,7 +48,7 @@ def clean_part(energies: np.ndarray, weight: Weight = None, power: float = CUBE_
     for step in range(20):
         low, centre, high = quantile(y[inside], (0.25, 0.5, 0.75), w[inside])
         upper = 0.0 if step == 0 else high - centre
-        part = CleanPart(float(centre), float(max(centre - low, upper) / QUARTILE_TO_SD), power)
+        part = CleanPart(float(centre), float(MAD_TO_SD * max(centre - low, upper)), power)
         now = y <= part.centre + CUT * part.spread
         if (now == inside).all() or not now.any():
             break
