@@ -16,6 +16,7 @@ NAMES = (
     "table",
     "digits",
     "cells",
+    "mixed",
     "images",
     "tiles",
     "video",
