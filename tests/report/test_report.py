@@ -12,7 +12,7 @@ from jinja2 import UndefinedError
 
 from robustae.estimators.facts import facts_of
 from robustae.report import write_report
-from robustae.report.charts import number
+from robustae.report.charts import cell, number
 from robustae.report.packing import pack, unpack
 from robustae.report.page import html_of
 from robustae.utils.checks import InputError
@@ -315,3 +315,9 @@ def test_page_fits_a_phone(browser, tmp_path, table, film):
     script = "return [document.documentElement.scrollWidth, innerWidth];"
     needed, there = seen(browser, page, tmp_path, script, width=500)
     assert needed <= there
+
+
+def test_written_numbers_of_many_digits_are_shortened_and_others_are_as_written():
+    assert cell("3.295326142891605") == "3.295326" and cell("-0.56809735") == "-0.5680973"
+    for written in ("1.325,00", "00501", "123456789012345", "3.14", "1.2.3", "x 3.29532614"):
+        assert cell(written) == written

@@ -1,6 +1,7 @@
 """Where the parts of a chart lie, in the units of its SVG, which charts.html draws."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ Mark = tuple[float, str]  # where a tick is, its text
 
 COUNTS = (1, 10, 50, 200, 1000, 5000, 20_000, 100_000, 1_000_000)  # rows marked on the axis of a histogram
 LONGEST = 48  # letters of a cell
+MANY_DIGITS = re.compile(r"-?\d+\.\d{7,}")  # more than anybody reads; the row and its line tell the rest
 WIDTH, HEIGHT = 480, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, WIDTH - 14, 24, HEIGHT - 40
 
@@ -37,6 +39,8 @@ def percent(share: float) -> str:
 
 def cell(value: Any) -> str:
     """Return a cell as written, cut where it is long; a dash for nothing."""
+    if isinstance(value, str) and MANY_DIGITS.fullmatch(value):
+        value = float(value)
     if isinstance(value, str) and len(value) > LONGEST:
         return f"{value[: LONGEST - 1]}…"
     if isinstance(value, str | bool | None) or not (value == int(value) or 1e-4 <= abs(value) < 1e7):
