@@ -1,9 +1,9 @@
 """Source columns, from the columns they are encoded as: how far off a cell is, as one number.
 
 For numbers and dates it is the residual in noise deviations. A level, or one of two numbers that are all a
-column holds, has a probability by its prediction; it
-is as far off as a Gaussian value beyond which, both ways, lies the probability of all levels no likelier than
-it. What a text should be no prediction knows: texts count in their row's energy only.
+column holds, has a probability by its prediction; it is as far off as a Gaussian value beyond which, both
+ways, lies the probability of all levels no likelier than it. What a text should be no prediction knows:
+texts count in their row's energy only.
 """
 
 from dataclasses import dataclass, replace
