@@ -135,7 +135,14 @@ class PatchDictionary:
         return self.learnt
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> "PatchDictionary":
-        """Take what was learnt."""
+        """Take what was learnt; other shapes than `fit` makes are a ValueError."""
+        patch, mean, whitening, centres = (arrays[name] for name in ("patch", "mean", "whitening", "centres"))
+        if patch.shape or patch.dtype.kind not in "iu" or not 1 <= patch <= self.PATCH:
+            raise ValueError("there are no patches of such a size")
+        widths = [channels * int(patch) ** 2 for channels in (1, 3)]
+        fitting = len(mean) in widths and whitening.shape == 2 * mean.shape and centres.ndim == 2
+        if not fitting or len(centres) > self.CENTRES or centres.shape[1:] != mean.shape:
+            raise ValueError("the dictionary of patches is damaged")
         self.learnt = dict(arrays)
         return self
 
@@ -198,8 +205,10 @@ class Strokes:
         return {"units": self.units}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> "Strokes":
-        """Take the units."""
+        """Take the units; others than `fit` makes are a ValueError."""
         self.units = np.asarray(arrays["units"], dtype=np.float64)
+        if self.units.shape != (len(self.SCALES),) or not (self.units > 0).all():
+            raise ValueError("the units of the scales are damaged")
         return self
 
 

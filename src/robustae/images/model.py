@@ -16,6 +16,7 @@ from robustae.images.reading import in_colour, reduced
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.scales import MAD_TO_SD
 from robustae.stats.thresholds import clean_part, valid_contamination
+from robustae.utils.checks import InputError
 
 __all__ = ["FEWEST", "MOST", "ImageModel", "fit_model", "stretched", "threshold_of"]
 
@@ -86,13 +87,21 @@ class ImageModel:
         return _rows(self.features(np.stack(list(pictures))), self.location, self.whitening)
 
     def judged(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return scores (n,), higher = more anomalous, and heat maps (n, rows, columns), float32."""
+        """Return scores (n,), higher = more anomalous, and heat maps (n, rows, columns), float32.
+
+        Raises
+        ------
+        InputError
+            If a score is no number.
+        """
         energies = np.log(self.components.energies(rows))
         logs = np.log(self.components.residuals(rows, self.typical.shape[1]) + self.floor)
         judged = _smoothed(logs, self.grid, self.features.blur)
         worst = _worst((judged - self.typical[0]) / self.typical[1])
         (centres, spreads) = self.units
         deviations = (np.stack([energies, worst]) - centres[:2, None]) / spreads[:2, None]
+        if not np.isfinite(deviations).all():
+            raise InputError("the model gives an image no score: it is damaged, or values are too large.")
         left = np.sqrt(max(SMOOTH**2 - self.features.blur**2, 0.0))
         heat = _smoothed((_shrunken(judged, self.typical) - centres[2]) / spreads[2], self.grid, left)
         return deviations.mean(axis=0), heat.reshape(len(rows), *self.grid)

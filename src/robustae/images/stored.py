@@ -1,5 +1,6 @@
 """A model of images as a file and back: arrays and JSON, nothing executed on load."""
 
+import math
 import os
 from typing import Any
 
@@ -16,6 +17,8 @@ __all__ = ["Loaded", "load", "save"]
 
 ARRAYS = ("values", "location", "whitening", "typical", "units", "scores")
 FEATURES, COMPONENTS = "features.", "components."
+PIXELS, PER_CELL = 192**2, 8  # of a picture, whatever the file, and for each cell of the maps it brings
+TRIED = (0.0, 0.5, 1.0)  # pictures of one value each
 
 
 class Loaded:
@@ -89,16 +92,55 @@ def _model_of(arrays: dict[str, np.ndarray], facts: dict[str, Any], features: An
             "the model was fitted with features of yours: load(path, features=...) needs them again."
         )
     kind = named(facts["features"] if features is None else features)
-    return ImageModel(
+    model = ImageModel(
         features=kind.restore(_under(FEATURES, arrays)),
-        shape=tuple(facts["shape"]),
+        shape=_sides(facts["shape"]),
         colour=bool(facts["colour"]),
-        grid=tuple(facts["grid"]),
+        grid=_sides(facts["grid"]),
         components=KernelComponents.of(_under(COMPONENTS, arrays)),
         floor=float(facts["floor"]),
         threshold=float(facts["threshold"]),
         **{name: arrays[name] for name in ARRAYS},
     )
+    _check(model)
+    if features is None:
+        _try(model)
+    return model
+
+
+def _sides(value: Any) -> tuple[int, int]:
+    height, width = value
+    if not type(height) is type(width) is int or min(height, width) < 1:
+        raise ValueError("a size is none")
+    return height, width
+
+
+def _check(model: ImageModel) -> None:
+    """Refuse parts that do not fit together, and pictures much larger than the maps that came."""
+    cells, (channels, kept) = math.prod(model.grid), model.whitening.shape
+    shapes = {"values": (2,), "location": (channels,), "typical": (2, cells), "units": (2, 3)}
+    if any(getattr(model, name).shape != shape for name, shape in shapes.items()) or model.scores.ndim != 1:
+        raise ValueError("arrays of the model are of other shapes than its maps")
+    if cells * kept != model.components.rows.shape[1]:
+        raise ValueError("references are of another width than the maps")
+    if math.prod(model.shape) > max(PIXELS, PER_CELL * cells):
+        raise ValueError("the pictures are larger than such maps are of")
+    numbers = [getattr(model, name) for name in ARRAYS] + [model.floor, model.threshold]
+    if not all(np.isfinite(part).all() for part in numbers):
+        raise ValueError("a number is none")
+    above = (model.floor, np.diff(model.values), model.typical[1], model.units[1])
+    if not all(np.all(part > 0) for part in above) or not model.scores.size:
+        raise ValueError("a deviation is not above 0")
+
+
+def _try(model: ImageModel) -> None:
+    low, high = model.values
+    size = (*model.shape, 3 if model.colour else 1)
+    plain = [np.full(size, low + share * (high - low), np.float32) for share in TRIED]
+    with np.errstate(all="ignore"):
+        scores, heat = model.judged(model.rows(map(model.prepared, plain)))
+    if not (np.isfinite(scores).all() and np.isfinite(heat).all()):
+        raise ValueError("it gives plain pictures no score")
 
 
 def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -172,13 +172,20 @@ class KernelComponents:
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> "KernelComponents":
-        """Make one of what `arrays` returned."""
+        """Make one of what `arrays` returned.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit together.
+        """
         count = sum(name.endswith(".loadings") for name in arrays)
         models = [
             FoldModel(**{field.name: arrays[f"model{number}.{field.name}"] for field in fields(FoldModel)})
             for number in range(count)
         ]
         own: dict[str, Any] = {name: arrays[name] for name in _OWN}
+        _check(own, models)
         own |= {"width": float(own["width"]), "models": tuple(models)}
         return cls(**own)
 
@@ -206,6 +213,36 @@ class KernelComponents:
 
 
 _OWN = tuple(field.name for field in fields(KernelComponents) if field.name != "models")
+
+
+def _check(own: dict[str, np.ndarray], models: list[FoldModel]) -> None:
+    """Refuse arrays that no fit makes; they may come from any file."""
+    (count, columns), folds = own["rows"].shape, len(models)
+    shapes = {"centre": (columns,), "fold": (count,), "kept": (count,), "energy": (count,), "width": ()}
+    if not count or any(own[name].shape != shape for name, shape in shapes.items()):
+        raise ValueError("references are damaged")
+    numbers = [own[name] for name in ("rows", "centre", "energy", "width")]
+    if not all(part.dtype.kind == "f" and np.isfinite(part).all() for part in numbers):
+        raise ValueError("references hold what is no number")
+    if not (own["energy"] > 0).all() or not own["width"] > 0 or not _are_places(own["fold"], folds):
+        raise ValueError("references have no such energies, folds or width")
+    for model in models:
+        _check_model(model, count)
+
+
+def _check_model(model: FoldModel, count: int) -> None:
+    sizes = model.loadings.shape
+    shapes = [(model.members, sizes[:1]), (model.weight, sizes[:1]), (model.row_means, sizes[:1])]
+    shapes += [(model.mean, ()), (model.shares, sizes[1:])]
+    if len(sizes) != 2 or any(part.shape != shape for part, shape in shapes):
+        raise ValueError("components are damaged")
+    numbers = (model.weight, model.row_means, model.mean, model.loadings, model.shares)
+    if not _are_places(model.members, count) or not all(np.isfinite(part).all() for part in numbers):
+        raise ValueError("components hold what is no number")
+
+
+def _are_places(places: np.ndarray, count: int) -> bool:
+    return places.dtype.kind in "iu" and bool(((places >= 0) & (places < count)).all())
 
 
 def fit_kernel(X: np.ndarray, weight: Weight = None, clean: bool = False) -> KernelComponents:

@@ -1,5 +1,6 @@
-"""Connections: so many at a time, and a limit on how long each may keep the server waiting."""
+"""Connections: so many at a time, and limits on how long each may wait and how much work its bytes may make."""
 
+import time
 from functools import cache
 from typing import Any
 
@@ -8,10 +9,51 @@ from robustae.utils.checks import need
 
 __all__ = ["connection"]
 
+READ, READ_OF_BODY = 2**13, 2**18  # bytes taken from a connection at a time
+SMALL = 2**10  # bytes that are looked at at once
+COSTLY, REST = 1e-3, 2.0  # seconds of the processor after which the line stands still for so many times longer
+
 
 def connection(limits: Limits, **given: Any) -> Any:
     """Return what treats one connection: made by uvicorn, in each worker."""
     return _connections(limits)(**given)
+
+
+class _Line:
+    """Connections with bytes that may be slow to understand: one has its turn, then all others of the server.
+
+    A body in chunks of a byte, or thousands of headers, take a thousand times longer than others of their size.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: dict[Any, None] = {}
+        self.moving = False
+
+    def __contains__(self, one: Any) -> bool:
+        return one in self.waiting
+
+    def join(self, one: Any) -> None:
+        self.waiting[one] = None
+        one.transport.pause_reading()
+        if not self.moving:
+            self.moving = True
+            one.loop.call_soon(self._next, one.loop)
+
+    def leave(self, one: Any) -> None:
+        self.waiting.pop(one, None)
+
+    def _next(self, loop: Any) -> None:
+        self.moving = bool(self.waiting)
+        if not self.moving:
+            return
+        one = next(iter(self.waiting))
+        del self.waiting[one]
+        begin = time.thread_time()
+        try:
+            one.take_turn()
+        finally:
+            took = time.thread_time() - begin
+            loop.call_later(REST * took if took > COSTLY else 0, self._next, loop)
 
 
 @cache
@@ -23,30 +65,74 @@ def _connections(limits: Limits) -> type:
     Where more than `connections` are open, the one closed is that which has waited longest without a request.
     """
     base: Any = need("serve", "uvicorn.protocols.http.h11_impl", "robustae serve").H11Protocol
-    waiting: dict[Any, None] = {}  # without a request, the longest first
+    h11: Any = need("serve", "h11", "robustae serve")
+    idle: dict[Any, None] = {}  # without a request, the longest first
+    line = _Line()
 
     class Connection(base):
         timer: Any = None
         busy: bool | None = None
+        unread = 0  # bytes
 
         def connection_made(self, transport: Any) -> None:
+            transport.max_size = READ
             super().connection_made(transport)
             self._time()
             if len(self.connections) > limits.connections:
-                next(iter(waiting), self).transport.abort()
+                next(iter(idle), self).transport.abort()
 
         def data_received(self, data: bytes) -> None:
+            self.unread += len(data)
             super().data_received(data)
-            self._time()
+            if self in line:
+                self.transport.pause_reading()
+            self._after()
+
+        def handle_events(self) -> None:
+            if self in line:
+                return
+            if self.unread > SMALL and not self._in_plain_body():
+                line.join(self)
+            else:
+                self._handle()
+
+        def take_turn(self) -> None:
+            """Look at what has come."""
+            self._handle()
+            if not self.flow.read_paused:
+                self.transport.resume_reading()
+            self._after()
+
+        def _handle(self) -> None:
+            super().handle_events()
+            if not self.flow.read_paused:
+                self.unread = 0
+
+        def _in_plain_body(self) -> bool:
+            """Whether a body is under way whose length is known."""
+            return self.conn.their_state is h11.SEND_BODY and not any(
+                name == b"transfer-encoding" for name, _ in self.headers
+            )
+
+        def send_400_response(self, msg: str) -> None:
+            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                super().send_400_response(msg)
+            else:  # an answer was sent already
+                self.transport.abort()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
-            self._time()
+            self._after()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self.timer.cancel()
-            waiting.pop(self, None)
+            idle.pop(self, None)
+            line.leave(self)
             super().connection_lost(exc)
+
+        def _after(self) -> None:
+            self.transport.max_size = READ_OF_BODY if self._in_plain_body() else READ
+            self._time()
 
         def _time(self) -> None:
             """Begin to count anew where a request begins or ends, and only there: bytes buy no time."""
@@ -56,7 +142,7 @@ def _connections(limits: Limits) -> type:
             if self.timer is not None:
                 self.timer.cancel()
             self.busy = busy
-            waiting.pop(self, None) if busy else waiting.update({self: None})
+            idle.pop(self, None) if busy else idle.update({self: None})
             seconds = 2 * limits.seconds if busy else limits.header_seconds
             self.timer = self.loop.call_later(seconds, self.transport.abort)
 

@@ -32,7 +32,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         start, answer = time.perf_counter(), _Answer(send)
-        app = self.app if self._may(scope) else _unknown_caller()
+        app = _two_lengths() if _is_ambiguous(scope) else self.app if self._may(scope) else _unknown_caller()
         with self.metrics.in_hand.track_inprogress():
             try:
                 await app(scope, receive, answer)
@@ -63,6 +63,18 @@ class _Answer:
     async def __call__(self, message: Any) -> None:
         self.status = message.get("status", self.status)
         await self.send(message)
+
+
+def _is_ambiguous(scope: Any) -> bool:
+    """Whether another server on the way could see the end of the body, and another request, elsewhere."""
+    names = {name for name, _ in scope["headers"]}
+    chunked = b"transfer-encoding" in names
+    return chunked and (b"content-length" in names or scope["http_version"] == "1.0")
+
+
+def _two_lengths() -> JSONResponse:
+    sentence = "the length of the body is told in two ways: send Content-Length or, in HTTP/1.1, chunks."
+    return error_response(400, sentence, {"Connection": "close"})
 
 
 def _unknown_caller() -> JSONResponse:

@@ -25,6 +25,7 @@ TOKEN = "ROBUSTAE_TOKEN"
 SETTINGS = "ROBUSTAE_SERVE"  # how the workers learn what to serve
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 BACKLOG = 2048
+LONGEST_HEADER = 2**14  # bytes
 PATIENCE = 5  # seconds that requests in hand get at the end, beyond their limit
 
 
@@ -160,7 +161,9 @@ def _config(uvicorn: Any, workers: int, limits: Limits) -> Any:
         "robustae.deploy.serve.run:application",
         factory=True,
         workers=workers,
+        loop="asyncio",
         http=partial(connection, limits),
+        h11_max_incomplete_event_size=LONGEST_HEADER,
         ws="none",
         log_level="error",  # what strangers send is no warning: they could fill the log
         access_log=False,
