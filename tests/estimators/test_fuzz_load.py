@@ -19,6 +19,8 @@ from robustae.cli import app
 from robustae.data import MixedTable
 from robustae.datasets.synthetic import moving_scene
 from robustae.fit import artifact
+from robustae.images import inspect
+from robustae.images import load as load_images
 from robustae.penalties import L1, Groups, Patches, Trimmed
 from robustae.utils.checks import InputError
 from robustae.video import separate
@@ -48,8 +50,10 @@ SETTINGS = {
         **QUICK,
     },
     "mixed": {"max_iter": 3, "random_state": 0},
+    "kernel": {"predictor": "kernel", "random_state": 0},
 }
 SCENES = ("scene", "learned")
+PICTURES = {"strokes": 20, "patches": 50}  # pixels of a side
 METHODS = ["score_samples", "predict", "predict_proba", "reconstruct", "outliers", "flags"]
 METHODS += ["cell_scores", "repaired", "explain"]
 
@@ -72,6 +76,14 @@ def frames():
     return np.clip(np.rint(255 * scene.frames.reshape(30, 12, 16, 1)), 0, 255).astype(np.uint8)
 
 
+def pictures(kind):
+    """Noise with a bar across the first one."""
+    side = PICTURES[kind]
+    found = np.random.default_rng(0).random((12, side, side))
+    found[0, 5:9] = 1
+    return found
+
+
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
     """The bytes of a whole file of every kind."""
@@ -80,7 +92,9 @@ def originals(tmp_path_factory):
         RobustAutoencoder(**settings).fit(rows(kind)).save(folder / kind)
     separate(frames()).save(folder / "scene")
     separate(frames(), predictor="linear", hidden=2, max_iter=3, random_state=0).save(folder / "learned")
-    return {kind: folder / kind for kind in (*SETTINGS, *SCENES)}
+    for kind in PICTURES:
+        inspect(pictures(kind), features=kind).save(folder / kind)
+    return {kind: folder / kind for kind in (*SETTINGS, *SCENES, *PICTURES)}
 
 
 def use(path, kind):
@@ -91,6 +105,10 @@ def use(path, kind):
             load_scene(path)
             batch = next(iter(separate(frames(), model=path)))
             found = {"score": batch.score, "foreground": batch.foreground}
+        elif kind in PICTURES:
+            model, some = load_images(path), pictures(kind)[:4]
+            told = [model.inspect(some), model.inspect(1 - some)]
+            found = {"scores": told[0].scores, "of others": told[1].scores, "heat": told[1].heatmaps}
         else:
             model = load(path)
             found = {name: getattr(model, name)(rows(kind)) for name in METHODS}
@@ -111,7 +129,7 @@ def sealed(path, kind, originals, rng):
 # --- altered by somebody who writes a right checksum ----------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [*SETTINGS, *SCENES])
+@pytest.mark.parametrize("kind", [*SETTINGS, *SCENES, *PICTURES])
 def test_an_altered_model_works_or_is_refused(kind, originals, tmp_path):
     rng = random.Random(kind)
     told = Counter()

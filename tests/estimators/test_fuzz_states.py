@@ -11,6 +11,7 @@ import pytest
 
 from robustae import RobustAutoencoder
 from robustae.datasets.synthetic import planted_rows
+from robustae.fit import artifact
 
 TRIALS = 15 * fuzzing.LONGER
 X = planted_rows(n=300, d=6, random_state=0).X.astype(np.float32)
@@ -63,3 +64,21 @@ def test_a_spoilt_file_is_done_without_or_refused(pattern, kept, copy_of_kept):
         put_back(kept, copy_of_kept)
     fuzzing.tally("spoilt checkpoints and spills", told)
     assert "fine" in told
+
+
+def test_an_altered_checkpoint_is_gone_on_from_or_refused(kept, copy_of_kept):
+    """Somebody wrote something else, and a checksum that agrees."""
+    rng, told = random.Random(0), Counter()
+    *_, latest = sorted(kept.glob("checkpoints/*.ckpt"))
+    arrays, description = artifact.read(latest)
+    for number in range(4 * TRIALS):
+        parts = (fuzzing.arrays_of(arrays, rng), description)
+        if number % 2:
+            parts = (arrays, fuzzing.json_of(description, rng))
+        for path in kept.glob("checkpoints/*.ckpt"):
+            path.unlink()
+        artifact.write(latest, *parts)
+        told[fuzzing.outcome(lambda: fit(kept, resume=True))] += 1
+        put_back(kept, copy_of_kept)
+    fuzzing.tally("altered checkpoints", told)
+    assert told["fine"] and len(told) > 5

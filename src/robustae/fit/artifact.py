@@ -342,9 +342,12 @@ def _model(
     lam = arrays["lam"] if len(arrays["lam"]) > 1 else float(arrays["lam"][0])
     parts = _parts(arrays, "energy.")
     energy = ENERGIES[one_of("energy", member["energy"], ENERGIES)]
+    penalty = revived(member["penalty"])
+    if not isinstance(penalty, penalties.Penalty):
+        raise TypeError("the penalty is none")
     return Model(
         _module(arrays, state, predictor),
-        revived(member["penalty"]),
+        penalty,
         lam,
         ColumnScaling(arrays["location"], arrays["scale"]),
         member["clip"],

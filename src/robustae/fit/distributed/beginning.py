@@ -20,6 +20,7 @@ from robustae.fit.distributed.descent import Descent, RowsToProblem, State
 from robustae.fit.distributed.flat import Flat
 from robustae.fit.lambdas import NoiseRule
 from robustae.fit.members import Fitted, code_width, fit_models, noise_floor, problem_of
+from robustae.fit.model import Model
 from robustae.predictors import traits_of
 from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing
@@ -133,7 +134,25 @@ class Beginning:
         result = Result(description["history"], "")
         first = Fitted(name or own, models, result, hidden, np.empty(0), None, UNKNOWN)
         state, moments = State.of_arrays(arrays, description), _moments(arrays)
+        _check(models, state, moments, description["seed"])
         return cls(first, description["seed"], state, description["about"], _far_off(sample, first), moments)
+
+
+def _check(models: list[Model], state: State, moments: dict[str, torch.Tensor], seed: Any) -> None:
+    """Refuse a checkpoint that no fit wrote."""
+    (model,) = models
+    shape = model.fill.shape
+    if not 0 < model.unit < np.inf or model.clip is not None and not model.clip > 0:
+        raise ValueError("its unit or clip is not above 0")
+    if type(seed) is not int or min(state.epoch, state.step) < 0 or not state.history:
+        raise ValueError("no fit is as far as that")
+    if state.noise.shape != shape or np.shape(state.lam) not in ((), shape):
+        raise ValueError("noise or lam are of another number of columns")
+    numbers = [state.noise, state.total, state.history, *moments.values()]
+    if not all(np.isfinite(part).all() for part in numbers) or not np.all(state.noise > 0):
+        raise ValueError("it holds what is no number")
+    if not np.all(np.asarray(state.lam) > 0) or not (moments["exp_avg_sq"] >= 0).all():
+        raise ValueError("lam or squares are not above 0")
 
 
 def _about(data: Data, sample: Sample, params: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +214,8 @@ def course_of(data: Data, sample: Sample, begun: Beginning, kept: Checkpoints | 
     shape = {"predictor_name_": name, "hidden_": first.hidden, "image_shape_": settings.image_shape}
     course = Course(descent, begun.state, pace, model, sample.X, rule, kept, begun.about, shape, every)
     if begun.moments is not None:
-        descent.flat.restore(begun.moments)
+        with artifact.damage_named():
+            descent.flat.restore(begun.moments)
     else:
         course.save()
     return course

@@ -104,14 +104,20 @@ class Checkpoints:
         damaged = None
         for path in paths:
             try:
-                arrays, description = artifact.read(path)
-                return arrays, description["checkpoint"]
-            except (InputError, KeyError) as error:
+                return _checked(*artifact.read(path))
+            except InputError as error:
                 damaged = error
                 warnings.warn(f"{path.name} cannot be read; the one before it is tried.", stacklevel=2)
         if damaged is not None:
             raise InputError(f"no checkpoint in {str(self.folder)!r} can be read: {damaged}")
         return None
+
+
+def _checked(arrays: Arrays, description: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    found = description.get("checkpoint")
+    if not isinstance(found, dict) or not isinstance(found.get("about"), dict):
+        raise InputError("it is the model of a fit that ended, or says nothing of its fit.")
+    return arrays, found
 
 
 @contextmanager

@@ -78,7 +78,10 @@ class Flat:
         return {"exp_avg": zeros, "exp_avg_sq": zeros.clone(), "step": step}
 
     def restore(self, moments: dict[str, Tensor]) -> None:
-        """Set all that `moments` gave."""
+        """Set all that `moments` gave; a ValueError where they are of another module."""
+        own = self.moments()
+        if any(moments[name].shape != held.shape for name, held in own.items()):
+            raise ValueError("weights and moments are not of this module")
         self.theta.data.copy_(moments["theta"])
         self.set_statistics(moments["statistics"].to(self.theta))
         fresh = self._fresh()
