@@ -19,6 +19,14 @@ RARE_LEVEL = 0.005  # share of the rows below which levels are pooled
 COVERED = 0.5  # of the rows must hold levels that recur, else the column is text
 FEW_ROWS = 20  # rows from which texts that differ in each are no accident
 CODES = "codes"
+RARE_LEVELS = "(a rare one of the {})"  # where levels are not to be told
+WHY = {  # why columns are left out, in words that hold no cell
+    "identifier": "an identifier",
+    "constant": "one value only",
+    "empty": "every cell is missing",
+    "text": "many different texts",
+    "other": "of no kind that is used",
+}
 TEXT_PARTS = 8  # numbers that stand for a text
 # Words for 0 and 1, in this order.
 TRUTHS = (
@@ -109,6 +117,19 @@ class Column:
         if self.kind == "text":
             return TEXT_PARTS
         return self.own - 1 + (len(self.levels) > self.own) if self.graded else 1
+
+
+    def without_cells(self) -> "Column":
+        """Return it with rare levels as one of no name, and without cells as examples."""
+        spelling = None if self.spelling is None else self.spelling.without_cells()
+        if not self.graded:
+            levels = () if self.why else self.levels
+            return replace(self, levels=levels, why=self.why and WHY[self.kind], spelling=spelling)
+        alone = self.own == 1 and self.unseen > 0 and self.shares[0] == self.shares[-1]
+        first = (RARE_LEVELS.format("commonest"),) if alone else self.levels[: self.own]
+        rest = (RARE_LEVELS.format("others"),) * (len(self.levels) > self.own)
+        shares = (*self.shares[: self.own], *(sum(self.shares[self.own :]) for _ in rest))
+        return replace(self, levels=first + rest, shares=shares, spelling=spelling)
 
 
 def column_of(

@@ -165,6 +165,10 @@ class Columns:
         """Return a plan with some columns replaced."""
         return replace(self, columns=tuple(by_name.get(column.name, column) for column in self.columns))
 
+    def without_cells(self) -> "Columns":
+        """Return a plan without what only a few rows hold: rare levels, and cells given as examples."""
+        return replace(self, columns=tuple(column.without_cells() for column in self.columns))
+
     def as_json(self) -> str:
         """Return the plan as text."""
         return json.dumps([asdict(column) for column in self.columns])

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -145,6 +145,12 @@ class Spelling:
         text = text.replace(self.thousands, "") if self.thousands else text
         numbers = map(float, text.replace(self.decimal, ".").split("\n")) if found else ()
         return dict(zip(found, numbers, strict=True))
+
+    def without_cells(self) -> "Spelling":
+        """Return it with another cell written alike."""
+        date = np.datetime64("2001-02-03T04:05:06" if ":" in self.like else "2001-02-03")
+        like = {"date": date, "time": 4.085}.get(self.kind)
+        return replace(self, like="" if like is None else self.write(like), note="")
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

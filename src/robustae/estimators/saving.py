@@ -52,11 +52,19 @@ def rows_held(estimator: RowMethods) -> int:
 
 
 def without_rows(estimator: RowMethods) -> Any:
-    """Return a copy that holds no row of its fit and ranks by cells alone, its threshold calibrated anew."""
+    """Return a copy that holds no row of its fit and ranks by cells alone, its threshold calibrated anew.
+
+    Nor does it hold a word that rows of their own have: rare levels, examples.
+    """
+    if "kernel" in (estimator.predictor_name_, estimator.energy_):
+        raise InputError(
+            "references=False: predictor or energy 'kernel' is made of rows of the fit; fit with others."
+        )
     if any(model.energy.needs_rows and model.alone is None for model in estimator.models_):
         raise InputError("references=False needs a model as it was fitted: this one has gone on from there.")
     found = copy(estimator)
     found.models_ = [model.having(known=None) for model in estimator.models_]
+    found.plan_ = None if estimator.plan_ is None else estimator.plan_.without_cells()
     alone = found.models_[0].alone
     if alone is not None and any(model.energy.needs_rows for model in found.models_):
         cells = [model.energy.without_rows() for model in found.models_]
