@@ -20,13 +20,14 @@ from robustae import load
 from robustae.data import read_table
 from robustae.data.clips import open_clip
 from robustae.data.writers import write_matrix
+from robustae.images import load as load_images
 from robustae.video.stored import load_scene
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 
 MOMENTS = 2 if fuzzing.LONGER == 1 else 50
 STEPS = 2 if fuzzing.LONGER == 1 else 10_000  # the last so many, just before files are opened or renamed
-ROWS, FRAMES = 300, 12
+ROWS, FRAMES, PICTURES = 300, 12, 8
 WORK = {
     "fit": "fit rows.csv --model m.rae --set max_iter=30",
     "score": "score rows.csv --model old.rae --out scores.csv",
@@ -34,6 +35,8 @@ WORK = {
     "split": "split rows.csv --model old.rae --out parts",
     "report": "report rows.csv --model old.rae --out page.html",
     "video": "video film.npy --out film --save scene.rae",
+    "images": "images pictures.npy --out found",
+    "watch": "watch --model old.rae --adapt --save new.rae",
 }
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir")
 
@@ -43,7 +46,14 @@ def server():
     """Processes that have imported everything already: a second each would be spent on that."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["robustae.estimators.autoencoder", "robustae.cli", "robustae.video", "pyarrow", "av"]
+        [
+            "robustae.estimators.autoencoder",
+            "robustae.cli",
+            "robustae.video",
+            "robustae.images",
+            "pyarrow",
+            "av",
+        ]
     )
     return context
 
@@ -57,6 +67,7 @@ def place(tmp_path_factory, server):
     X[:20] += 9
     write_matrix(folder / "rows.csv", X, list("abcdefgh"))
     np.save(folder / "film.npy", pictures(FRAMES, 32, 48))
+    np.save(folder / "pictures.npy", rng.random((PICTURES, 20, 20)))
     assert ended(server, folder, "fit rows.csv --model old.rae") == 0
     return folder
 
@@ -78,6 +89,7 @@ def work_in_little_room(folder, line, room, dies):
 
 def run(folder, line):
     os.chdir(folder)
+    os.dup2(os.open("rows.csv", os.O_RDONLY), 0)
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
@@ -169,8 +181,17 @@ def check_film(folder):
         assert sum(map(len, open_clip(film).batches())) == FRAMES
 
 
+def check_found(folder):
+    check_page(folder / "index.html")
+    assert json.loads((folder / "summary.json").read_text())
+    assert len((folder / "scores.csv").read_text().splitlines()) == 1 + PICTURES
+    load_images(folder / "model.rae")
+
+
 CHECKS = {
     "m.rae": load,
+    "new.rae": load,
+    "found": check_found,
     "scores.csv": lambda path: check_scores(path, ROWS),
     "scores.parquet": lambda path: check_scores(path, 2 * ROWS),
     "parts": check_parts,

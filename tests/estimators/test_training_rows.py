@@ -66,10 +66,13 @@ def mixed(n=200):
         "name": [f"person{k}" for k in range(n)],
         "note": [f"{rng.choice(['a', 'the'])} note {rng.integers(150)}" for _ in range(n)],
         "country": ["constantia" if k % 2 else None for k in range(n)],
-        "moment": ["09.07.2003 11:59", *(f"{k % 28 + 1:02d}.03.2004 {k % 24:02d}:0{k % 10}" for k in range(1, n))],
+        "moment": [
+            "09.07.2003 11:59",
+            *(f"{k % 28 + 1:02d}.03.2004 {k % 24:02d}:0{k % 10}" for k in range(1, n)),
+        ],
         "hours": [f"{k % 24}:{k % 60:02d}" for k in range(n)],
     }
-    texts["note"][17] = "note 17"
+    texts["note"][17], texts["moment"][0] = SECRET[3], SECRET[-1]
     columns = {name: np.array(cells, dtype=object) for name, cells in texts.items()}
     return MixedTable(columns | {"day": days, "x": rng.normal(size=n), "yes": rng.random(n) < 0.4})
 

@@ -118,7 +118,6 @@ class Column:
             return TEXT_PARTS
         return self.own - 1 + (len(self.levels) > self.own) if self.graded else 1
 
-
     def without_cells(self) -> "Column":
         """Return it with rare levels as one of no name, and without cells as examples."""
         spelling = None if self.spelling is None else self.spelling.without_cells()

@@ -1,4 +1,4 @@
-"""Connections: so many at a time, and limits on how long each may wait and how much work its bytes may make."""
+"""Connections: so many at a time, and limits on how long each waits and on the work that its bytes make."""
 
 import time
 from functools import cache
@@ -11,7 +11,10 @@ __all__ = ["connection"]
 
 READ, READ_OF_BODY = 2**13, 2**18  # bytes taken from a connection at a time
 SMALL = 2**10  # bytes that are looked at at once
-COSTLY, REST = 1e-3, 2.0  # seconds of the processor after which the line stands still for so many times longer
+COSTLY, REST = (
+    1e-3,
+    2.0,
+)  # seconds of the processor after which the line stands still for so many times longer
 
 
 def connection(limits: Limits, **given: Any) -> Any:
@@ -20,9 +23,9 @@ def connection(limits: Limits, **given: Any) -> Any:
 
 
 class _Line:
-    """Connections with bytes that may be slow to understand: one has its turn, then all others of the server.
+    """Connections with bytes that may be slow to understand: one has its turn, then the rest of the server.
 
-    A body in chunks of a byte, or thousands of headers, take a thousand times longer than others of their size.
+    A body in chunks of a byte, or thousands of headers, take a thousand times longer than others of the size.
     """
 
     def __init__(self) -> None:

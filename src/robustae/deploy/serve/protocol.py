@@ -80,7 +80,10 @@ def read_json(body: bytes, row_reader: RowReader, limits: Limits, header: int | 
     for entry in (*inputs, *outputs):
         _refuse_unknown(_parameters(entry))
     names = wanted(text_of(entry, "name") for entry in outputs)
-    rows = _rows(inputs, row_reader, limits, Binary(b"" if header is None else memoryview(body)[header:]))
+    binary = Binary(b"" if header is None else memoryview(body)[header:])
+    rows = _rows(inputs, row_reader, limits, binary)
+    if len(binary.data):
+        raise InputError(f"{len(binary.data)} bytes follow those of the tensors: their sizes do not agree.")
     return Asked(rows, names, _as_bytes(request, outputs), given)
 
 
@@ -89,11 +92,22 @@ def _json(body: bytes, limits: Limits) -> Any:
     if body.count(b"[") + body.count(b"{") > 2 * limits.rows + PARTS:
         raise InputError("the request has more lists and objects than rows are taken: send fewer rows.")
     try:
-        return json.loads(body)
+        return json.loads(body, object_pairs_hook=_unambiguous)
     except RecursionError:
         raise InputError("the body is no JSON that can be read: it is nested too deep.") from None
+    except InputError:
+        raise
     except ValueError as error:
-        raise InputError(f"the body is no JSON: {error}.") from None
+        reason = str(error).partition(";")[0]  # what follows is for programmers
+        raise InputError(f"the body is no JSON: {reason}.") from None
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse names that are there twice: other readers may take the first, where Python takes the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InputError("an object of the request has a name twice.")
+    return found
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

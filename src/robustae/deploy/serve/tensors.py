@@ -100,6 +100,8 @@ def tensor(entry: dict[str, Any], binary: Binary, limits: Limits) -> np.ndarray:
     too_many_cells(count, limits)
     parameters = entry.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+    if size is not None and "data" in entry:
+        raise InputError(f"tensor {name!r} has both data and binary_data_size.")
     if size is not None:
         values = _of_bytes(binary.take(size, name), name, datatype)
     else:
