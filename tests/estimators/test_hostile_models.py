@@ -11,9 +11,9 @@ import fuzzing
 import hostile
 import numpy as np
 import pytest
-from test_fuzz_load import SETTINGS, rows, use, with_header
+from test_fuzz_load import SETTINGS, pictures, rows, use, with_header
 
-from robustae import RobustAutoencoder, load
+from robustae import RobustAutoencoder, images, load
 from robustae.fit import artifact
 from robustae.penalties import L1, Trimmed
 from robustae.utils.checks import InputError
@@ -138,3 +138,37 @@ def test_a_scatter_of_no_variances_is_refused_or_gives_finite_scores(kind, size,
         for altered in (signs * size, np.full(values.shape, size)):
             unchecked(tmp_path / "m", arrays | {name: altered}, description)
             fuzzing.outcome(partial(use, tmp_path / "m", kind))
+
+
+PICTURES = {
+    "a huge picture": {"shape": [10**9, 10**9]},
+    "a long picture": {"shape": [1, 10**8]},
+    "no picture": {"shape": [0, 50]},
+    "a size that is none": {"shape": [50.0, 50]},
+    "three sides": {"shape": [50, 50, 3]},
+    "huge maps": {"grid": [10**6, 10**6]},
+    "other maps": {"grid": [7, 144]},
+    "no deviation": {"floor": 0.0},
+    "patches that are too large": {"features.patch": np.array(10**6)},
+    "patches of no pixel": {"features.patch": np.array(0)},
+    "very many centres": {"features.centres": np.zeros((10**6, 1), np.float32)},
+    "wide patches": {"features.whitening": np.zeros((1, 10**6), np.float32)},
+    "places beyond the references": {"components.model0.members": np.array([10**9])},
+    "a width of 0": {"components.width": np.array(0.0)},
+}
+
+
+@pytest.mark.parametrize("attack", PICTURES)
+def test_a_model_of_pictures_asks_for_no_more_than_it_brings(attack, tmp_path):
+    images.inspect(pictures("patches"), features="patches").save(tmp_path / "m")
+    arrays, description = artifact.read(tmp_path / "m")
+    ((name, value),) = PICTURES[attack].items()
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+    else:
+        description["images"][name] = value
+    artifact.write(tmp_path / "m", arrays, description)
+    begin = time.process_time()
+    with pytest.raises(InputError, match="damaged"):
+        images.load(tmp_path / "m")
+    assert time.process_time() - begin < 1
