@@ -11,9 +11,7 @@ NEARLY = 0.95  # of the rows kept have those nearest within the radius
 REFERENCES = 1000
 
 
-def shares_near(
-    Z: np.ndarray, kept: np.ndarray, far: np.ndarray, scatter: Scatter
-) -> tuple[np.ndarray, np.ndarray]:
+def shares_near(Z: np.ndarray, kept: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the shares of all rows that lie near to rows that are kept, and to rows far off.
 
     Distances are in the metric of the differences of rows to their neighbours: in that of the rows kept, what
@@ -25,8 +23,6 @@ def shares_near(
     kept : array of bool, shape (n,)
     far : array of int
         Rows left out.
-    scatter : Scatter
-        Of the rows kept.
 
     Returns
     -------
@@ -37,9 +33,8 @@ def shares_near(
     among, rows = _spread(len(Z)), np.flatnonzero(kept)
     rows = rows[_spread(len(rows))]
     count = max(int(CLUSTER * len(rows)), 1)
-    nearest = np.argpartition(_between(Z, scatter, rows, rows), count - 1, axis=1)[:, :count]
-    E = Z[rows] - Z[rows[nearest]].mean(1)
-    local = scatter_of(E, None, shrinkage_at_least(len(E), E.shape[1]))
+    nearest = np.argpartition(_between(Z, _scatter(Z[rows]), rows, rows), count - 1, axis=1)[:, :count]
+    local = _scatter(Z[rows] - Z[rows[nearest]].mean(1))
     return shares_within(*(_between(Z, local, at, among) for at in (rows, far)))
 
 
@@ -61,6 +56,10 @@ def shares_within(
     radius = np.quantile(np.partition(usual, count - 1, axis=1)[:, :count].mean(1), NEARLY)
     share = np.full(m, 1 / m) if mass is None else mass / mass.sum()
     return (usual <= radius) @ share, (found <= radius) @ share
+
+
+def _scatter(Z: np.ndarray) -> Scatter:
+    return scatter_of(Z, None, shrinkage_at_least(*Z.shape))
 
 
 def _between(Z: np.ndarray, scatter: Scatter, at: np.ndarray, among: np.ndarray) -> np.ndarray:
