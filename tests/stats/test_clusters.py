@@ -30,6 +30,16 @@ def test_clean_rows_of_many_clusters_are_rarely_called(d, count):
     assert np.mean(called) < 0.03, called
 
 
+@pytest.mark.parametrize("holes", [0.05, 0.15])
+def test_holes_change_nothing(holes):
+    called = []
+    for seed in range(3):
+        X, _ = clusters(2400, 8, 9, seed)
+        X[np.random.default_rng(seed).random(X.shape) < holes] = np.nan
+        called.append((RobustAutoencoder(random_state=0).fit(X[:1000]).predict(X[1000:]) == -1).mean())
+    assert np.mean(called) < 0.03, called
+
+
 def test_a_word_beside_clusters_changes_nothing():
     called = []
     for seed in range(3):
@@ -76,7 +86,7 @@ def test_rows_that_break_a_relation_are_not_taken_for_a_cluster():
 def test_shares_near_agree_with_a_plain_count():
     X, _ = clusters(160, 5, 4, 11)
     kept = np.arange(160) % 4 != 0
-    found = shares_near(X, kept, np.flatnonzero(~kept))
+    found = shares_near(X, np.ones(X.shape, bool), kept, np.flatnonzero(~kept))
     expected = naive_tables.shares_near(X, kept, CLUSTER, NEARLY)
     np.testing.assert_allclose(found[0], expected[kept])
     np.testing.assert_allclose(found[1], expected[~kept])

@@ -264,7 +264,7 @@ def _clusters(rows: _Rows, nearest: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """
     found, far = np.zeros(len(rows), bool), np.flatnonzero(~kept)
     if rows.copies(far) >= CLUSTER * rows.copies(slice(None)):
-        usual, shares = shares_near(rows.Z[:, rows.asked], nearest, far)
+        usual, shares = shares_near(rows.Z[:, rows.asked], rows.there[:, rows.asked], nearest, far)
         found[far] = shares >= AS_LARGE * np.median(usual)
     return found
 
