@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from robustae.data.dialect import Dialect
+from robustae.data.layout import counts_up, distinct, skipped
 from robustae.data.options import ReadOptions
-from robustae.data.text import Block, counts_up, distinct, skipped
+from robustae.data.text import Block
 from robustae.utils.checks import InputError, need
 
 __all__ = ["SheetFile"]

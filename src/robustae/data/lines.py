@@ -102,7 +102,10 @@ class CellPart:
             return done
         try:
             for batch in self._parsed(arrow, columns):
-                yield of_arrow(batch)
+                rows = of_arrow(batch)
+                if np.isnan(rows).all(axis=1).any():  # nothing but separators: a row, or the end
+                    return done
+                yield rows
                 done += len(batch)
         except arrow.ArrowInvalid:
             return done
@@ -112,7 +115,11 @@ class CellPart:
         """Whether pyarrow reads these columns as we do."""
         file = self._file
         plain_text = (
-            isinstance(file, TextFile) and file.dialect.encoding == "utf-8" and file.path.suffix != ".gz"
+            isinstance(file, TextFile)
+            and file.dialect.encoding == "utf-8"
+            and file.path.suffix != ".gz"
+            and not file.below
+            and not any("\n" in name or "\r" in name for name in file.columns)
         )
         found = [self.kinds.get(name) for name in columns]
         return plain_text and all(
