@@ -15,10 +15,12 @@ from robustae.data.table import (
     Request,
     Table,
     as_mixed,
+    marked_missing,
     match_columns,
     two_valued,
     without_index,
 )
+from robustae.data.totals import ending_of_table
 from robustae.utils.checks import InputError, NotFound
 
 __all__ = [
@@ -84,7 +86,9 @@ def read_table(
     options = options or ReadOptions()
     with readable(files[0]):
         table, labels = read_files(files, Request(label, tuple(drop), options.identifier), options)
-    table = without_index(table)
+    ending = ending_of_table(table)
+    notes = [*table.notes, *ending.notes, *marked_missing(table)]
+    table = without_index(replace(table, notes=notes, apart=ending.apart))
     return table if label is None else replace(table, labels=two_valued(labels, str(label), positive, normal))
 
 

@@ -32,11 +32,11 @@ _YEARS = range(1900, 2100)
 _LEADING = 3  # lines between names and rows, at most: units, types, words on the columns
 _RULE = re.compile(r":?-{2,}:?")
 _UNIT = (
-    "kg g mg µg μg t lb lbs oz m cm mm km µm μm nm in inch ft yd mi mile miles l ml cl dl gal m² m2 m³ m3 cm² cm3 ha "
-    "°c °f k c f °k % ‰ ppm ppb s sec ms µs min h hr hrs hours d day days wk month yr year years y a hz khz mhz ghz v "
-    "mv kv ma w kw mw kwh mwh wh j kj mj cal kcal n kn nm pa hpa kpa mpa bar mbar psi mol mmol db lx lm cd rad deg ° "
-    "rpm bpm mph kph knots kn/m ph iu u gb mb kb tb bit byte bytes px $ € £ ¥ usd eur gbp chf jpy pcs stk stück count "
-    "no. number n # st. std tage jahre"
+    "kg g mg µg μg t lb lbs oz m cm mm km µm μm nm in inch ft yd mi mile miles l ml cl dl gal m² m2 m³ m3 "
+    "cm² cm3 ha °c °f k c f °k % ‰ ppm ppb s sec ms µs min h hr hrs hours d day days wk month yr year years "
+    "y a hz khz mhz ghz v mv kv ma w kw mw kwh mwh wh j kj mj cal kcal n kn nm pa hpa kpa mpa bar mbar psi "
+    "mol mmol db lx lm cd rad deg ° rpm bpm mph kph knots ph iu u gb mb kb tb bit byte bytes px $ € £ ¥ usd "
+    "eur gbp chf jpy pcs stk stück count no. number # st. std tage jahre"
 )
 _UNITS = frozenset(_UNIT.split())
 _PARTS = re.compile(r"[/·*⋅^ ]|(?<=[a-z°%])-?[1-4²³](?=$|[/·*⋅^ ])")
@@ -194,7 +194,9 @@ def _is_unit(cell: str) -> bool:
 
 def _said(row: list[str], below: int) -> str:
     cells = ", ".join(repr(cell.strip()[:20]) for cell in row if cell.strip())[:60]
-    lines = "the line below the names is no row" if below == 1 else f"{below} lines below the names are no rows"
+    lines = (
+        "the line below the names is no row" if below == 1 else f"{below} lines below the names are no rows"
+    )
     return f"{lines}, but units or words on the columns ({cells})"
 
 

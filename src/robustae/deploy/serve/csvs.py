@@ -34,7 +34,9 @@ def read_csv(body: bytes, row_reader: RowReader, limits: Limits):
     first = next(rows)
     names = row_reader.heading(first)
     below = layout.below if names else 0
-    found = [first] * (names is None) + [row for row in islice(rows, below, None) if not names or row != first]
+    found = [first] * (names is None) + [
+        row for row in islice(rows, below, None) if not names or row != first
+    ]
     if not found:
         raise InputError("the body has a line of names and no rows.")
     too_many_rows(len(found), limits)
