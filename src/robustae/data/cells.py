@@ -20,7 +20,7 @@ _ERRORS += ("#fehler!", "#error!", "1.#qnan", "-1.#ind", "1.#ind", "-nan", "-nan
 _ABSENT = (
     "none missing unknown undefined unavailable unbekannt fehlt leer empty inconnu desconocido sconosciuto "
     "desconhecido onbekend okänd brak nodata nd n.d nc n.c. nb n.b. s/d s.d. tbd tba tbc error err fehler "
-    "failed x * ** *** / // : .. ... … (blank) (leer) (empty) (vide)"
+    "failed * ** *** / // : .. ... … (blank) (leer) (empty) (vide)"
 )
 _ABSENTS = frozenset(_ABSENT.split()) | {
     *("keine angabe", "keine angaben", "nicht verfügbar", "not available", "not applicable", "not measured"),

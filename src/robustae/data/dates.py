@@ -11,11 +11,11 @@ __all__ = [
     "SINCE",
     "century_of",
     "date_in",
+    "day_of",
     "hours_in",
     "in_parts",
     "is_date",
     "month_of",
-    "parts_of_moment",
     "spelled_date",
     "spelled_hours",
     "years_in",
@@ -77,7 +77,7 @@ def date_in(cell: str, order: str, since: int = SINCE) -> dt.datetime | None:
     ISO 8601 and names of months are read in any order; a zone is converted to UTC. Years of two digits are
     those of the hundred years from `since` on.
     """
-    day, clock = parts_of_moment(cell)
+    day, clock = _parts(cell)
     if clock and (seconds := _seconds(clock)) is not None:  # few days and few times make many moments
         found = date_in(day, order, since)
         if found is not None:
@@ -96,12 +96,18 @@ def date_in(cell: str, order: str, since: int = SINCE) -> dt.datetime | None:
     return None if day is None else _at(day, found)
 
 
-def parts_of_moment(cell: str) -> tuple[str, str]:
+def _parts(cell: str) -> tuple[str, str]:
     """A cell's day and its time of day, where that is written plainly; all of it and nothing elsewhere."""
     day, blank, clock = cell.rpartition("T" if cell[10:11] == "T" else " ")
     if not blank or ":" in day or clock[2:3] != ":" or not clock[-1:].isdigit():
         return cell, ""
-    return day, clock
+    return day.removesuffix(","), clock
+
+
+def day_of(cell: str) -> str:
+    """What of a cell is its day, where a plain time of day follows; all of it elsewhere."""
+    day, clock = _parts(cell)
+    return day if clock and _seconds(clock) is not None else cell
 
 
 @lru_cache(maxsize=100_000)

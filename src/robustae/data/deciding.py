@@ -5,11 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice, pairwise
 from typing import Any
 
 from robustae.data.cells import RARE, is_absent, is_missing, number
-from robustae.data.dates import ORDERS, SINCE, date_in, hours_in, in_parts, is_date, parts_of_moment, years_in
+from robustae.data.dates import ORDERS, SINCE, date_in, day_of, hours_in, in_parts, is_date, years_in
 from robustae.data.numerals import OTHER, Numeral, Unit, marks_of, parts_of_cell, unit_of
 from robustae.data.periods import PERIOD, are_periods, has_short_year, period_in
 from robustae.data.spelling import Hints, Spelling, moment_in
@@ -52,6 +53,14 @@ class _Found:
     unit: Unit | None
     marks: tuple[int, int, int]
     absent: str = ""  # a cell that means missing only where the others are numbers or dates
+
+    @cached_property
+    def days(self) -> Counter[str]:
+        """Cells without their times of day: far fewer."""
+        days: Counter[str] = Counter()
+        for cell, count in self.counts.items():
+            days[day_of(cell)] += count
+        return days
 
     @property
     def decisive(self) -> str:
@@ -323,8 +332,8 @@ def _orders(one: _Found, forced: bool = False) -> list[str]:
     """The orders of dates that read as many cells as any other, and enough; one of those that read alike."""
     if not forced and not _half(one, is_date):
         return []
-    read = {order: [date_in(cell, order, SINCE) for cell in one.counts] for order in ORDERS}
-    sizes = {order: _weight(one, moments) for order, moments in read.items()}
+    read = {order: [date_in(cell, order, SINCE) for cell in one.days] for order in ORDERS}
+    sizes = {order: _weight(one.days, moments) for order, moments in read.items()}
     most = max(sizes.values())
     if not most or most < one.needed and not forced:
         return []
@@ -334,17 +343,17 @@ def _orders(one: _Found, forced: bool = False) -> list[str]:
     return best
 
 
-def _weight(one: _Found, moments: list[Any]) -> int:
-    return sum(
-        count for count, moment in zip(one.counts.values(), moments, strict=True) if moment is not None
-    )
+def _weight(counts: Counter[str], moments: list[Any]) -> int:
+    return sum(count for count, moment in zip(counts.values(), moments, strict=True) if moment is not None)
 
 
 def _as_date(one: _Found, order: str, forced: bool) -> Spelling | None:
     like = next(iter(one.counts))
     if "%" in order:
         moments = [moment_in(cell, order) for cell in one.counts]
-        return Spelling("date", order=order, like=like) if _weight(one, moments) >= one.needed else None
+        return (
+            Spelling("date", order=order, like=like) if _weight(one.counts, moments) >= one.needed else None
+        )
     orders = _orders(one, forced)
     if not orders:
         return None
@@ -359,8 +368,7 @@ def _as_date(one: _Found, order: str, forced: bool) -> Spelling | None:
 
 def _dates(one: _Found, order: str) -> Spelling:
     """Dates in this order."""
-    days = {parts_of_moment(cell)[0] for cell in one.counts}
-    years = sorted({year for day in days if (year := years_in(day, order)) is not None})
+    years = sorted({year for day in one.days if (year := years_in(day, order)) is not None})
     return Spelling("date", order=order, since=_since(years), like=next(iter(one.counts)))
 
 

@@ -15,6 +15,7 @@ from robustae.data.mixed import MixedTable
 from robustae.data.numerals import is_either
 from robustae.data.options import ReadOptions
 from robustae.data.periods import are_periods
+from robustae.data.quick import matrix_of_file
 from robustae.data.spelling import Hints, plainly
 from robustae.data.table import Raw, Request, Table, slipped
 from robustae.data.text import Block
@@ -138,11 +139,15 @@ def read_whole(file: CellFile, request: Request, options: ReadOptions) -> Raw:
     names = file.columns
     dropped, label = request.left_out(names)
     aside = {name for name in (label, request.identifier_in(names)) if name is not None}
+    kept = [name for name in names if name not in dropped]
+    if kept and not aside and (found := matrix_of_file(file, kept, options)):
+        notes = [file.note] if file.note else []
+        table = Table(found[0], kept, None, dropped, file.named, file.suffix, notes=notes)
+        return replace(table, lines=found[1], dialect=replace(file.dialect, decimal=".")), None
     columns = {name: _Column(name, name in aside) for name in names if name not in dropped or name in aside}
     lines = _gather(file, columns)
     if not len(lines):
         raise InputError(f"{str(file.path)!r} has a header and no rows.")
-    kept = [name for name in names if name not in dropped]
     if not kept:
         raise InputError(f"{str(file.path)!r} has no column beside the label and those to drop.")
     values, decimal = _values(file, {name: columns[name] for name in kept}, options)
