@@ -98,6 +98,8 @@ def _existing(path: str | os.PathLike[str]) -> Path:
         inside = sorted(entry.name for entry in file.iterdir() if ending_of(entry) in ENDINGS)
         hint = f", for instance {inside[0]!r}" if inside else ""
         raise InputError(f"{str(path)!r} is a folder: name one file in it{hint}.")
+    if str(path) == "-":
+        raise InputError("rows on standard input are scored by watch: name a file here.")
     if not file.exists():
         raise NotFound(f"there is no file {str(path)!r}{similar(file)}")
     if not file.is_file():

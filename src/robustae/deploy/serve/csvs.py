@@ -31,7 +31,9 @@ def read_csv(body: bytes, row_reader: RowReader, limits: Limits):
     if layout is None:
         raise InputError("the body is empty: send CSV, its first line the names of the columns.")
     rows = _rows(text, layout, row_reader, limits)
-    first = next(rows)
+    first = next(rows, None)
+    if first is None:
+        raise InputError("no row of the body has an observed cell.")
     names = row_reader.heading(first)
     below = layout.below if names else 0
     found = [first] * (names is None) + [
