@@ -407,6 +407,12 @@ def main():
     write("comments_above.csv", "# a, b and c\n# more\n" + table(plain), plain, above=2)
     spoken = "Made on Monday, 5 January 2024\nBy: Ann, Ben\n\n" + table(plain | {"c": WHOLE})
     write("notes_with_commas.csv", spoken, plain | {"c": WHOLE}, above=2)
+    booked = {"Datum": [f"{d:%d.%m.%Y}" for d in DAYS], "Art": WORDS, "Betrag": [german(x) for x in LARGE]}
+    account = "Konto;12345\nZeitraum;01.01.2024 - 31.12.2024\n\n" + table(booked, ";")
+    read = {"Datum": days(DAYS), "Art": WORDS, "Betrag": LARGE}
+    write("account.csv", account, read, dates=["Datum"], above=2)
+    gap = table(plain).splitlines()
+    write("nothing_between.csv", "\n".join([*gap[:9], ",", *gap[9:]]) + "\n", plain)
     write("end_of_dos.csv", table(plain) + "\x1a", plain)
     below = table(plain | {"c": WHOLE}).split("\n", 1)
     write("units_below.csv", f"{below[0]}\nkg,(°C),km/h\n{below[1]}", plain | {"c": WHOLE}, below=1)
@@ -430,6 +436,8 @@ def main():
         table({"a": NUMBERS, "colour": WORDS, "ok": ["yes" if x else "no" for x in FLAGS]}),
         {"a": NUMBERS, "colour": WORDS, "ok": FLAGS},
     )
+    ticked = {"a": NUMBERS, "ok": ["✓" if x else "✗" for x in FLAGS], "wahr": ["WAHR", "FALSCH"] * (N // 2)}
+    write("ticks.csv", table(ticked), {"a": NUMBERS, "ok": FLAGS, "wahr": [1, 0] * (N // 2)})
     write("flags.csv", table({"a": NUMBERS, "on": FLAGS}), {"a": NUMBERS, "on": FLAGS})
     write(
         "truths.csv",
@@ -514,6 +522,9 @@ def sheet(expected, plain):
     save_sheet("sheet_titled.xlsx", [["Report"], [], ["made", None], *rows])
     save_sheet("sheet_years.xlsx", [[2021, 2022], *zip(*years.values(), strict=True)])
     save_sheet("sheet_without_a_name.xlsx", [["a", "b", None], *zip(NUMBERS, SMALL, SHARES, strict=True)])
+    expected["sheet_units.xlsx"] = {"columns": plain | {"c": SHARES}} | needs
+    units = [["a", "b", "c"], ["(mm)", "°C", "%"], *zip(NUMBERS, SMALL, SHARES, strict=True)]
+    save_sheet("sheet_units.xlsx", units)
     save_sheet(
         "sheet_with_a_word.xlsx",
         [list(noted), *zip(NUMBERS, SMALL, SHARES, strict=True), ["by hand", None, 1.5]],

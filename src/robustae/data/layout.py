@@ -14,12 +14,14 @@ __all__ = [
     "HEAD",
     "Layout",
     "are_units",
+    "below_names",
     "counts_up",
     "delimiter_of",
     "distinct",
     "is_value",
     "layout_of",
     "reader",
+    "said_of",
     "skipped",
     "with_points",
 ]
@@ -82,8 +84,8 @@ def layout_of(lines: Sequence[str], given: str | None = None) -> Layout:
     named = _is_header(rows)
     rows = _without_ends(rows) if named else rows
     columns = distinct(rows[0]) if named else [str(j) for j in range(len(rows[0]))]
-    below = _below(rows[1:]) if named else 0
-    notes = (*([skipped(above)] if above else []), *([_said(rows[1], below)] if below else []))
+    below = below_names(rows[1:]) if named else 0
+    notes = (*([skipped(above)] if above else []), *([said_of(rows[1], below)] if below else []))
     return Layout(above, delimiter, named, columns, below, rows[named + below :], notes)
 
 
@@ -98,8 +100,10 @@ def reader(lines: Iterable[str], delimiter: str) -> Any:
 def _notes_above(lines: Sequence[str], given: str | None = None) -> int:
     """How many of the first lines are notes, as a title or comments, above those of names."""
     comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)
-    found = max((_titles(lines, delimiter) for delimiter in given or _DELIMITERS), default=0)
-    return next((n for n in (found, comments) if n and _named_from(lines[n:], given)), 0)
+    found = {_titles(lines, delimiter) for delimiter in given or _DELIMITERS}
+    return next(
+        (n for n in (*sorted(found, reverse=True), comments) if n and _named_from(lines[n:], given)), 0
+    )
 
 
 def _titles(lines: Sequence[str], delimiter: str) -> int:
@@ -142,7 +146,7 @@ def _is_group(rows: list[list[str]]) -> bool:
 # What stands between the names and the rows
 
 
-def _below(rows: list[list[str]]) -> int:
+def below_names(rows: list[list[str]]) -> int:
     """How many of the first rows are none: units, types, or words on the columns."""
     count = 0
     while count < _LEADING and len(rows) > count + 2 and _is_no_row(rows[count], rows[count + 1 :]):
@@ -192,7 +196,7 @@ def _is_unit(cell: str) -> bool:
     return all(part in _UNITS for part in _PARTS.split(text.lower()) if part)
 
 
-def _said(row: list[str], below: int) -> str:
+def said_of(row: list[str], below: int) -> str:
     cells = ", ".join(repr(cell.strip()[:20]) for cell in row if cell.strip())[:60]
     lines = (
         "the line below the names is no row" if below == 1 else f"{below} lines below the names are no rows"

@@ -85,12 +85,15 @@ class TextFile:
         with _opened(self.path, self.dialect.encoding) as text:
             for _ in range(self.preamble):
                 next(text)
-            rows = rows_of(text, self.dialect.delimiter, len(self.columns), self.preamble)
+            bare: list[int] = []
+            rows = rows_of(text, self.dialect.delimiter, len(self.columns), self.preamble, bare)
             if self.named:
                 rows = self._without_names(rows)
             while block := list(islice(rows, _BLOCK)):
                 lines, cells = zip(*block, strict=True)
                 yield lines, list(zip(*cells, strict=True))
+        if bare:
+            self._notes[_said_of_bare(bare)] = None
 
     def _without_names(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows behind the names, without those that name the columns again, as in files put together."""
@@ -175,15 +178,17 @@ def separator_in(line: str) -> str | None:
     return found and found[1]
 
 
-def rows_of(text: Iterable[str], delimiter: str, width: int, before: int = 0) -> Iterator[Row]:
+def rows_of(
+    text: Iterable[str], delimiter: str, width: int, before: int = 0, bare: list[int] | None = None
+) -> Iterator[Row]:
     """Yield the line number and the cells of each row; all of one width.
 
     Separators at the end of a line, which set off nothing, do not count; nor do blank lines, and lines of
-    nothing but separators at the end.
+    nothing but separators: `bare` gets those that others follow.
     """
     cells_of = reader(text, delimiter)
     first = 0
-    bare: list[Row] = []
+    waiting: list[int] = []
     for row in cells_of:
         if not row or (row == [""] and width != 1):
             continue
@@ -196,11 +201,17 @@ def rows_of(text: Iterable[str], delimiter: str, width: int, before: int = 0) ->
         if len(row) != width:
             raise _ragged(len(row), line, first, width, delimiter)
         if width > 1 and not any(map(str.strip, row)):
-            bare.append((line, row))
+            waiting.append(line)
             continue
-        yield from bare
-        bare.clear()
+        if waiting and bare is not None:
+            bare += waiting
+        waiting.clear()
         yield line, row
+
+
+def _said_of_bare(lines: list[int]) -> str:
+    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return f"line {lines[0]}{more} with nothing but separators {'are' if more else 'is'} no row{'s' * bool(more)}"
 
 
 def _ragged(found: int, line: int, first: int, width: int, delimiter: str) -> InputError:

@@ -80,8 +80,9 @@ class _Rows:
         numbers = [values for name, values in self._numbers.items() if name not in texts]
         if len(numbers) < 2 or any(values[row] == values[row] for values in numbers):
             return False
-        bare = np.all([np.isnan(values[:row]) for values in numbers], axis=0)
-        return not bare.any() and self._alone(texts[0], row)
+        bare = np.flatnonzero(np.all([np.isnan(values[:row]) for values in numbers], axis=0))
+        at_the_end = (bare == np.arange(row - len(bare), row)).all()
+        return bool(at_the_end) and self._alone(texts[0], row)
 
     def _is_number(self, name: str, row: int) -> bool:
         return name in self._numbers and not np.isnan(self._numbers[name][row])

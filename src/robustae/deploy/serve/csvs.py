@@ -49,8 +49,11 @@ def _rows(text: io.StringIO, layout: Layout, row_reader: RowReader, limits: Limi
     """Yield the cells of each row; all of one width, and no more than are taken."""
     width = len(layout.columns)
     too_many_columns(width, limits)
+    bare: list[int] = []
     try:
-        for count, (_, row) in enumerate(rows_of(text, layout.delimiter, width)):
+        for count, (_, row) in enumerate(rows_of(text, layout.delimiter, width, bare=bare)):
+            if bare:  # an answer would not tell of which row it is
+                raise InputError(f"line {bare[0]} has no observed cell.")
             too_many_rows(count, limits)  # one may be that of names
             too_many_cells((count + 1) * width, limits)
             yield row_reader.cells(row, layout.delimiter)
