@@ -210,8 +210,9 @@ def rows_of(
 
 
 def _said_of_bare(lines: list[int]) -> str:
-    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-    return f"line {lines[0]}{more} with nothing but separators {'are' if more else 'is'} no row{'s' * bool(more)}"
+    if len(lines) == 1:
+        return f"line {lines[0]} has nothing but separators, and is no row"
+    return f"line {lines[0]} and {len(lines) - 1} more have nothing but separators, and are no rows"
 
 
 def _ragged(found: int, line: int, first: int, width: int, delimiter: str) -> InputError:
