@@ -29,7 +29,7 @@ _FORMS = [
         rf"{_YEAR}[-/ ]?{_QUARTER}",
         rf"{_QUARTER}[-/ ]?{_SHORT}",
         rf"(?P<q>[1-4])(?:Q|\.\s?Quartal\s){_SHORT}",
-        rf"{_YEAR}[-/ ]?{_WEEK}(?:-?(?P<d>[1-7]))?",
+        rf"{_YEAR}[-/ ]?{_WEEK}(?:-(?P<d>[1-7]))?",
         rf"{_WEEK}[-/ ]{_YEAR}",
     )
 ]
