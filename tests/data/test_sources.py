@@ -428,3 +428,51 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     with pytest.raises(InputError, match="thesis.tex"), replacing_folder(tmp_path, ["a.csv"]):
         pass
     assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+NUMBERS = [3.5, 8.25, 1.5, 9.75, 4.25, 7.5]
+
+
+def rows_of(names, *ends):
+    return (
+        "place,a,b\n"
+        + "".join(f"{n},{x},{x * 2}\n" for n, x in zip(names, NUMBERS, strict=True))
+        + "".join(ends)
+    )
+
+
+@pytest.mark.parametrize("word", ["Total", "Summe", "Gesamt", "TOTAL GENERAL", "Sum:"])
+def test_a_total_is_kept_as_a_row_and_is_no_part_of_a_fit(write, word):
+    total = sum(NUMBERS)
+    table = read_table(write(rows_of("uvwuvw", f"{word},{total},{2 * total}\n")))
+    assert len(table.values) == 7 and len(table.to_fit) == 6
+    assert any("line 8" in note and "no part of a fit" in note for note in table.notes)
+
+
+def test_what_may_be_a_total_is_named_and_kept(write):
+    for end in ("Total,1,2\n", f"Mean,{sum(NUMBERS) / 6},{sum(NUMBERS) / 3}\n"):
+        table = read_table(write(rows_of("uvwuvw", end)))
+        assert len(table.to_fit) == 7 and any("line 8" in note for note in table.notes)
+    sums = f"{sum(NUMBERS)},{2 * sum(NUMBERS)}\n"
+    for names, end in (("uvwuvw", f"u,{sums}"), (["Total", *"vwuvw"], f"Total,{sums}")):
+        table = read_table(write(rows_of(names, end)))
+        assert len(table.to_fit) == 7 and not table.notes
+
+
+def test_a_note_in_cells_below_is_no_part_of_a_fit(write):
+    table = read_table(write(rows_of("uvwuvw", "Source: office,,\n", "made by hand,,\n")))
+    assert len(table.values) == 8 and len(table.to_fit) == 6 and "lines 8 to 9" in table.notes[0]
+    table = read_table(write(rows_of("uvwuvw", "u,,\n")))
+    assert len(table.to_fit) == 7 and not table.notes
+
+
+@pytest.mark.parametrize(("mark", "named"), [(-999, True), (9999, True), (-12, False), (99, False)])
+def test_numbers_that_may_mean_missing_are_named_and_kept(write, mark, named):
+    values = [5.5, 6.25, mark, 7.5, mark, 6.5]
+    table = read_table(write("a,b\n" + "".join(f"{x},{i * i}\n" for i, x in enumerate(values))))
+    assert (table.values[:, 0] == values).all() and bool(table.notes) == named
+
+
+def test_standard_input_is_for_watch():
+    with pytest.raises(InputError, match="watch"):
+        read_table("-")

@@ -192,7 +192,7 @@ def test_columns_that_number_the_rows_are_left_out_unless_asked_for(tmp_path):
 def reader(request, monkeypatch):
     monkeypatch.setattr(lines, "_BYTES", 4096)
     if request.param == "plain":
-        monkeypatch.setattr(lines, "_arrow", lambda: None)
+        monkeypatch.setattr(lines, "arrow_csv", lambda: None)
     return request.param
 
 

@@ -111,3 +111,23 @@ def test_typed_cells_beside_a_text_are_what_their_type_is(cells, kind):
     values, unreadable = found.floats([*cells, "made by hand"])
     assert np.isfinite(values[:-1]).all() and unreadable.tolist() == [False] * 29 + [True]
     assert decided({"x": [*cells, *["made by hand"] * 9]})["x"] is None
+
+
+@pytest.mark.parametrize(
+    "like",
+    ["2024-03", "03/2024", "03.2024", "202403", "Q1 2024", "2024-Q1", "2024-W05", "KW 05/2024"],
+)
+def test_months_quarters_and_weeks_are_written_as_they_are_read(like):
+    from robustae.data.periods import period_in, spelled_period
+
+    first = period_in(like)
+    assert first is not None and period_in(spelled_period(first, like)) == first
+    later = period_in(spelled_period(first + dt.timedelta(days=400), like))
+    assert dt.timedelta(days=300) < later - first <= dt.timedelta(days=400)
+
+
+@pytest.mark.parametrize("cell", ["2023-13", "Q5 2024", "2023-W54", "Foo 2024", "13.2023", "1203"])
+def test_what_is_no_month(cell):
+    from robustae.data.periods import period_in
+
+    assert period_in(cell) is None

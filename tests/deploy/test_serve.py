@@ -238,7 +238,7 @@ def test_a_bad_request_of_tensors_is_refused_in_a_sentence(client, body, word):
         (b"", "empty"),
         (b"a,b,c,d\n", "no rows"),
         (b"1,2,3\n", "4 columns"),
-        (b"1,2,3,4\n1,2\n", "4 cells"),
+        (b"1,2,3,4\n1,2\n", "line 1 has 4"),
         (b"1,2,3,x\n4,5,6,7\n", "'x'"),
         (b"1,2,3,inf\n", "infinity"),
         (b",,,\n", "observed"),

@@ -379,3 +379,16 @@ def test_memory_stays_flat_over_many_rows(saved):
     assert process.wait(timeout=60) == 0
     assert "102000 rows scored" in said
     assert resident[1] - resident[0] < 30_000, resident
+
+
+def test_lines_above_the_names_are_notes(model):
+    rows = csv_text(np.zeros((3, len(NAMES))))
+    plain, _, _ = watched(model, rows)
+    for above in ("Report\n\n", "# a comment, of two\n", "sep=,\n", "Made at noon\nBy: me\n"):
+        found, said, _ = watched(model, above + rows)
+        assert found == plain and all("note" in line for line in said)
+
+
+def test_notes_that_no_names_follow_are_refused_at_the_end(model):
+    with pytest.raises(InputError, match="no column"):
+        watched(model, "Report\n1,2\n1,2\n")

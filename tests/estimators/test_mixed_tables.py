@@ -521,3 +521,17 @@ def test_public_tables_straight_from_the_file(data_home, tmp_path, name, label, 
     )
     assert told["columns"] == columns
     assert told["share_flagged"] < 0.2
+
+
+def test_periods_and_bins_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).normal(size=40)
+    X = pandas.DataFrame({"month": pandas.Timestamp("2020-01-01"), "bin": pandas.cut(x, 4), "x": x})
+    days = X["month"] + pandas.to_timedelta(np.arange(40) * 1103 % 900, unit="D")
+    X["month"] = days.dt.to_period("M")
+    X.loc[3, "month"] = pandas.Period("2199-01", "M")
+    model = RobustAutoencoder(predictor="constant", random_state=0).fit(X)
+    assert [column.kind for column in model.columns_] == ["date", "category", "number"]
+    repaired = model.repaired(X)
+    assert (repaired.dtypes == X.dtypes).all() and repaired.loc[3, "month"].year < 2100
+    assert (repaired["bin"] == X["bin"]).all()

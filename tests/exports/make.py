@@ -317,10 +317,112 @@ def main():
         {"x": orders, "b": SMALL},
         left_out={"x": "dates in several orders"},
     )
+    # Written otherwise
+    powers = [round(x / 100, 2) for x in DRAWN]
+    raised = [f"{x:.2f}×10{'³' if i % 2 else '⁻²'}" for i, x in enumerate(powers)]
+    read = [x * (1e3 if i % 2 else 1e-2) for i, x in enumerate(powers)]
+    write("powers_of_ten.csv", table({"x": raised, "b": SMALL}), {"x": read, "b": SMALL})
+    capital = [f"{x:.3E}".replace(".", ",") for x in NUMBERS]
+    exponents = [float(f"{x:.3E}") for x in NUMBERS]
+    write("exponents_beside_commas.csv", table({"x": capital, "b": SMALL}, ";"), {"x": exponents, "b": SMALL})
+    write(
+        "percent_before.csv",
+        table({"x": [f"%{german(x)}" for x in LARGE], "b": SMALL}, ";"),
+        {"x": LARGE, "b": SMALL},
+    )
+    write(
+        "millions_of_euros.csv",
+        table({"x": [f"{german(x)} Mio. €" for x in LARGE], "b": SMALL}, ";"),
+        {"x": LARGE, "b": SMALL},
+    )
+    write(
+        "middle_dots.csv",
+        table({"x": [str(x).replace(".", "·") for x in NUMBERS], "b": SMALL}),
+        {"x": NUMBERS, "b": SMALL},
+    )
+    credit = [f"{english(x)} CR" if i % 3 else english(x) for i, x in enumerate(LARGE)]
+    write(
+        "credit.csv",
+        table({"x": credit, "b": SMALL}),
+        {"x": credit, "b": SMALL},
+        left_out={"x": "numbers in several units (none, CR)"},
+    )
+    flagged = [f"{x}¹" if i % 4 == 0 else str(x) for i, x in enumerate(NUMBERS)]
+    write(
+        "footnotes.csv",
+        table({"x": flagged, "b": SMALL}),
+        {"x": flagged, "b": SMALL},
+        left_out={"x": "numbers in most rows"},
+    )
+    halves = [f"{x % 9}½" for x in DRAWN]
+    write("halves.csv", table({"x": halves, "b": SMALL}), {"x": halves, "b": SMALL})
+    phones = [f"+49{1704000000 + 911 * x}" for x in DRAWN]
+    write(
+        "phones.csv",
+        table({"x": phones, "b": SMALL}),
+        {"x": phones, "b": SMALL},
+        left_out={"x": "another text in every row"},
+    )
+    hosts = [f"10.{100 + x % 150}.{100 + x % 99}.{100 + x % 77}" for x in DRAWN]
+    write(
+        "addresses.csv",
+        table({"x": hosts, "b": SMALL}),
+        {"x": hosts, "b": SMALL},
+        left_out={"x": "another text in every row"},
+    )
+    absent = {"x": ["keine Angabe" if i in (3, 9, 15, 20) else x for i, x in enumerate(NUMBERS)], "b": SMALL}
+    absent_read = {"x": [None if i in (3, 9, 15, 20) else x for i, x in enumerate(NUMBERS)], "b": SMALL}
+    write("words_for_missing.csv", table(absent), absent_read)
+    hours = {"x": [f"{h:02d}.{m:02d} Uhr" for h, m in TIMES], "b": SMALL}
+    write("clock_with_points.csv", table(hours), {"x": [h + m / 60 for h, m in TIMES], "b": SMALL})
+    halfday = {"x": [f"{(h - 1) % 12 + 1} {'AM' if h < 12 else 'PM'}" for h, _ in TIMES], "b": SMALL}
+    write("hours_of_halves.csv", table(halfday), {"x": [h for h, _ in TIMES], "b": SMALL})
+    laps = {"x": [f"{m}:{h:02d}.{m % 10}" for h, m in TIMES], "b": SMALL}
+    write("laps.csv", table(laps), {"x": [(60 * m + h + m % 10 / 10) / 3600 for h, m in TIMES], "b": SMALL})
+    months = days([day.replace(day=1) for day in DAYS])
+    for name, form in (
+        ("months", "%Y-%m"),
+        ("months_named", "%b-%y"),
+        ("months_with_points", "%m.%Y"),
+        ("months_packed", "%Y%m"),
+        ("months_with_strokes", "%m/%Y"),
+    ):
+        cells = {"x": [f"{day:{form}}" for day in DAYS], "b": SMALL}
+        write(f"{name}.csv", table(cells), {"x": months, "b": SMALL}, dates=["x"])
+    quarters = days([day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1) for day in DAYS])
+    cells = {"x": [f"{day.year}-Q{(day.month + 2) // 3}" for day in DAYS], "b": SMALL}
+    write("quarters.csv", table(cells), {"x": quarters, "b": SMALL}, dates=["x"])
+    weeks = days([day - dt.timedelta(days=day.weekday()) for day in DAYS])
+    cells = {"x": ["{}-W{:02d}".format(*day.isocalendar()) for day in DAYS], "b": SMALL}
+    write("weeks.csv", table(cells), {"x": weeks, "b": SMALL}, dates=["x"])
+    cells = {"x": [f"{day:%d%b%Y}".upper() for day in DAYS], "b": SMALL}
+    write("glued_dates.csv", table(cells), {"x": days(DAYS), "b": SMALL}, dates=["x"])
+    cells = {"x": [f"{day.year}年{day.month}月{day.day}日" for day in DAYS], "b": SMALL}
+    write("dates_in_signs.csv", table(cells), {"x": days(DAYS), "b": SMALL}, dates=["x"])
+    seasons = [f"{2001 + x % 9}/{2 + x % 9:02d}" for x in DRAWN]
+    write("seasons.csv", table({"x": seasons, "b": SMALL}), {"x": seasons, "b": SMALL})
     # What stands around the rows
-    write("notes_above.csv", "Sales report\nmade 2024-01-05 at 8:30\n\n" + table(plain), plain)
-    write("titles_in_cells.csv", "Report;\n;\nmade 5.1.2024;\n" + table(plain, ";"), plain)
-    write("comments_above.csv", "# a, b and c\n# more\n" + table(plain), plain)
+    write("notes_above.csv", "Sales report\nmade 2024-01-05 at 8:30\n\n" + table(plain), plain, above=2)
+    write("titles_in_cells.csv", "Report;\n;\nmade 5.1.2024;\n" + table(plain, ";"), plain, above=3)
+    write("comments_above.csv", "# a, b and c\n# more\n" + table(plain), plain, above=2)
+    spoken = "Made on Monday, 5 January 2024\nBy: Ann, Ben\n\n" + table(plain | {"c": WHOLE})
+    write("notes_with_commas.csv", spoken, plain | {"c": WHOLE}, above=2)
+    booked = {"Datum": [f"{d:%d.%m.%Y}" for d in DAYS], "Art": WORDS, "Betrag": [german(x) for x in LARGE]}
+    account = "Konto;12345\nZeitraum;01.01.2024 - 31.12.2024\n\n" + table(booked, ";")
+    read = {"Datum": days(DAYS), "Art": WORDS, "Betrag": LARGE}
+    write("account.csv", account, read, dates=["Datum"], above=2)
+    gap = table(plain).splitlines()
+    write("nothing_between.csv", "\n".join([*gap[:9], ",", *gap[9:]]) + "\n", plain)
+    write("end_of_dos.csv", table(plain) + "\x1a", plain)
+    below = table(plain | {"c": WHOLE}).split("\n", 1)
+    write("units_below.csv", f"{below[0]}\nkg,(°C),km/h\n{below[1]}", plain | {"c": WHOLE}, below=1)
+    write("nothing_at_the_end.csv", table(plain) + ",\n,\n", plain)
+    carets = table(plain | {"c": WHOLE}, "^")
+    write("carets.txt", carets, plain | {"c": WHOLE})
+    twice = table(plain)
+    write("names_again.csv", twice + twice, {name: cells * 2 for name, cells in plain.items()}, again=1)
+    grouped = table({"a": NUMBERS, "b2": SMALL, "c2": WHOLE})
+    write("groups_above.csv", "2022,2022,2023\n" + grouped, {"a": NUMBERS, "b2": SMALL, "c2": WHOLE}, above=1)
     aligned = "".join(f"{a:>9} {b:>9}\n" for a, b in zip(NUMBERS, SMALL, strict=True))
     write("blanks.txt", "        a         b\n" + aligned, plain)
     write("one_column_of_commas.csv", table({"preis": NUMBERS}).replace(".", ","), {"preis": NUMBERS})
@@ -334,6 +436,8 @@ def main():
         table({"a": NUMBERS, "colour": WORDS, "ok": ["yes" if x else "no" for x in FLAGS]}),
         {"a": NUMBERS, "colour": WORDS, "ok": FLAGS},
     )
+    ticked = {"a": NUMBERS, "ok": ["✓" if x else "✗" for x in FLAGS], "wahr": ["WAHR", "FALSCH"] * (N // 2)}
+    write("ticks.csv", table(ticked), {"a": NUMBERS, "ok": FLAGS, "wahr": [1, 0] * (N // 2)})
     write("flags.csv", table({"a": NUMBERS, "on": FLAGS}), {"a": NUMBERS, "on": FLAGS})
     write(
         "truths.csv",
@@ -361,7 +465,12 @@ def main():
         unreadable={"a": "line 7"},
     )
     total = {"place": [*WORDS, "Total"], "a": [*NUMBERS, round(sum(NUMBERS), 2)]}
-    write("total_row.csv", table(total), total)
+    write("total_row.csv", table(total), total, apart=1)
+    mean = {"place": [*WORDS, "Mean"], "a": [*NUMBERS, round(sum(NUMBERS) / N, 2)]}
+    write("mean_row.csv", table(mean), mean)
+    source = {"place": [*WORDS, "Source: office"], "a": [*NUMBERS, ""], "b": [*SMALL, ""]}
+    noted = source | {"a": [*NUMBERS, None], "b": [*SMALL, None]}
+    write("note_in_cells_below.csv", table(source), noted, apart=1)
     numbered = {"id": range(1, N + 1), "a": NUMBERS, "b": SMALL}
     write("row_numbers.csv", table(numbered), plain, dropped={"id": "row numbers"})
     write(
@@ -413,6 +522,9 @@ def sheet(expected, plain):
     save_sheet("sheet_titled.xlsx", [["Report"], [], ["made", None], *rows])
     save_sheet("sheet_years.xlsx", [[2021, 2022], *zip(*years.values(), strict=True)])
     save_sheet("sheet_without_a_name.xlsx", [["a", "b", None], *zip(NUMBERS, SMALL, SHARES, strict=True)])
+    expected["sheet_units.xlsx"] = {"columns": plain | {"c": SHARES}} | needs
+    units = [["a", "b", "c"], ["(mm)", "°C", "%"], *zip(NUMBERS, SMALL, SHARES, strict=True)]
+    save_sheet("sheet_units.xlsx", units)
     save_sheet(
         "sheet_with_a_word.xlsx",
         [list(noted), *zip(NUMBERS, SMALL, SHARES, strict=True), ["by hand", None, 1.5]],

@@ -48,9 +48,9 @@ def fitted(table: "Table", settings: Mapping[str, Any]) -> Any:
 
     from robustae import RobustAutoencoder
 
-    if len(table.values) < 2:
+    if len(table.to_fit) < 2:
         raise InputError("a model needs at least 2 rows, and the data have 1.")
-    model = RobustAutoencoder(**settings).fit(table.values)
+    model = RobustAutoencoder(**settings).fit(table.to_fit)
     if table.named and not table.mixed:
         setattr(model, "feature_names_in_", np.array(table.columns, dtype=object))  # noqa: B010
     return model

@@ -151,7 +151,7 @@ def _in_memory(
     _note_rows_held(estimator)
     left_out = {} if estimator.plan_ is None else estimator.plan_.left_out
     unused = {"left_out": table.dropped | left_out, "taken_as_missing": table.slips}
-    facts = _facts(estimator, table.values, seconds) | {"model": str(model)} | unused
+    facts = _facts(estimator, table.to_fit, seconds) | {"model": str(model)} | unused
     running.show(facts, json, _lines(facts, running.name_of(data), estimator.get_params() if verbose else {}))
 
 

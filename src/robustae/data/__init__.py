@@ -15,10 +15,12 @@ from robustae.data.table import (
     Request,
     Table,
     as_mixed,
+    marked_missing,
     match_columns,
     two_valued,
     without_index,
 )
+from robustae.data.totals import ending_of_table
 from robustae.utils.checks import InputError, NotFound
 
 __all__ = [
@@ -84,7 +86,9 @@ def read_table(
     options = options or ReadOptions()
     with readable(files[0]):
         table, labels = read_files(files, Request(label, tuple(drop), options.identifier), options)
-    table = without_index(table)
+    ending = ending_of_table(table)
+    notes = [*table.notes, *ending.notes, *marked_missing(table)]
+    table = without_index(replace(table, notes=notes, apart=ending.apart))
     return table if label is None else replace(table, labels=two_valued(labels, str(label), positive, normal))
 
 
@@ -94,6 +98,8 @@ def _existing(path: str | os.PathLike[str]) -> Path:
         inside = sorted(entry.name for entry in file.iterdir() if ending_of(entry) in ENDINGS)
         hint = f", for instance {inside[0]!r}" if inside else ""
         raise InputError(f"{str(path)!r} is a folder: name one file in it{hint}.")
+    if str(path) == "-":
+        raise InputError("rows on standard input are scored by watch: name a file here.")
     if not file.exists():
         raise NotFound(f"there is no file {str(path)!r}{similar(file)}")
     if not file.is_file():

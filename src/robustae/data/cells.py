@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["MISSING", "RARE", "is_missing", "is_number", "number", "numbers_of", "plain_minus"]
+__all__ = ["MISSING", "RARE", "is_absent", "is_missing", "is_number", "number", "numbers_of", "plain_minus"]
 
 RARE = 0.1  # share of a column's cells that may be unreadable: they count as missing
 
@@ -15,14 +15,27 @@ MISSING += ("n/d", "n.d.", "k.a.", "k. a.", "<null>", "(null)", "[null]", r"\n")
 _ERRORS = ("#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "#n/a n/a", "#spill!", "#calc!")
 _ERRORS += ("#wert!", "#bezug!", "#zahl!", "#nv", "#überlauf!", "#valeur!", "#nom?", "#nombre!", "#nul!")
 _ERRORS += ("#¡div/0!", "#¡valor!", "#¡ref!", "#¿nombre?", "#¡num!", "#valore!", "#rif!", "#nome?", "#n/d")
+_ERRORS += ("#fehler!", "#error!", "1.#qnan", "-1.#ind", "1.#ind", "-nan", "-nan(ind)", "nan(ind)")
+# Words and signs that mean a missing value in a column of numbers or dates; elsewhere they may be a category.
+_ABSENT = (
+    "none missing unknown undefined unavailable unbekannt fehlt leer empty inconnu desconocido sconosciuto "
+    "desconhecido onbekend okänd brak nodata nd n.d nc n.c. nb n.b. s/d s.d. tbd tba tbc error err fehler "
+    "failed * ** *** / // : .. ... … (blank) (leer) (empty) (vide)"
+)
+_ABSENTS = frozenset(_ABSENT.split()) | {
+    *("keine angabe", "keine angaben", "nicht verfügbar", "not available", "not applicable", "not measured"),
+    *("not recorded", "no data", "no value", "sin dato", "sin datos", "non disponible", "brak danych"),
+}
 _WORDS = dict.fromkeys((*MISSING, *_ERRORS), float("nan")) | {"true": 1.0, "false": 0.0}
 _MINUS = str.maketrans(
-    dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-") | dict.fromkeys("\u00a0\u202f\u2009", " ")
+    dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-")
+    | dict.fromkeys("\u00a0\u202f\u2009", " ")
+    | {"\u00b7": ".", "\u066b": ".", "\u066c": ","}  # decimal marks and one of thousands
 )
 
 
 def plain_minus(cell: str) -> str:
-    """Return a cell with a hyphen for every kind of minus sign, and a blank for every kind of blank."""
+    """Return a cell with a hyphen for every minus sign, and the usual blanks and marks of numbers."""
     return cell if cell.isascii() else cell.translate(_MINUS)
 
 
@@ -60,3 +73,8 @@ def is_missing(cell: str) -> bool:
     """Whether a cell of text means that its value is missing."""
     value = number(cell)
     return value is not None and value != value
+
+
+def is_absent(cell: str) -> bool:
+    """Whether a cell means that its value is missing, in a column of numbers or dates."""
+    return cell.strip().lower() in _ABSENTS

@@ -7,6 +7,7 @@ import numpy as np
 
 from robustae.data.identifiers import index_reason
 from robustae.data.mixed import MixedTable
+from robustae.data.values import foreign
 from robustae.utils.checks import InputError
 
 __all__ = ["cells_of", "collected", "frame_of", "is_mixed", "of_frame", "replaced"]
@@ -54,8 +55,9 @@ def is_mixed(frame: Any, by_name: bool = True) -> bool:
     """Whether a frame has a column of anything but numbers and truth values, or (by name) of row numbers."""
     import narwhals as nw
 
+    huge = (nw.Int128, nw.UInt128)  # which NumPy lacks
     plain = [
-        dtype.is_numeric() and not dtype.is_decimal() or dtype == nw.Boolean
+        dtype.is_numeric() and not dtype.is_decimal() and dtype not in huge or dtype == nw.Boolean
         for dtype in frame.schema.values()
     ]
     if not all(plain):
@@ -89,7 +91,9 @@ def cells_of(series: Any) -> np.ndarray:
     import narwhals as nw
 
     dtype, missing = series.dtype, series.is_null().to_numpy().astype(bool)
-    if dtype.is_integer() and not missing.any():
+    if _has_periods(series):
+        return series.to_native().dt.to_timestamp().to_numpy().astype("datetime64[us]")
+    if dtype.is_integer() and not missing.any() and dtype not in (nw.Int128, nw.UInt128):
         return series.to_numpy()
     if dtype.is_numeric():
         return np.where(missing, np.nan, series.cast(nw.Float64).fill_null(0.0).to_numpy())
@@ -99,7 +103,14 @@ def cells_of(series: Any) -> np.ndarray:
         return series.to_numpy().astype("timedelta64[us]")
     cells = np.empty(len(missing), dtype=object)
     cells[:] = [None if no else cell for cell, no in zip(series.to_list(), missing, strict=True)]
+    if dtype in (nw.Categorical, nw.Enum) and foreign(cells):  # bins, as of pandas.cut
+        cells[:] = [None if cell is None else str(cell) for cell in cells]
     return cells
+
+
+def _has_periods(series: Any) -> bool:
+    """Whether a series of pandas holds periods, which are read as their first day."""
+    return str(getattr(series.to_native(), "dtype", "")).startswith("period")
 
 
 def _dates(series: Any) -> np.ndarray:
@@ -134,6 +145,9 @@ def _fitting(series: Any, values: np.ndarray) -> Any:
     """Values in the type of a series, zones included."""
     import narwhals as nw
 
+    if _has_periods(series):
+        native = series.to_native()
+        return list(type(native)(values).dt.to_period(native.dtype.freq))
     if series.dtype.is_integer():
         return np.rint(values).astype(np.int64).tolist()
     if series.dtype == nw.Boolean and values.dtype.kind == "f":

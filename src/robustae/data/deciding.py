@@ -5,22 +5,28 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice, pairwise
 from typing import Any
 
-from robustae.data.cells import RARE, is_missing, number
-from robustae.data.dates import ORDERS, SINCE, date_in, hours_in, in_parts, is_date, years_in
+from robustae.data.cells import RARE, is_absent, is_missing, number
+from robustae.data.dates import ORDERS, SINCE, date_in, day_of, hours_in, in_parts, is_date, years_in
 from robustae.data.numerals import OTHER, Numeral, Unit, marks_of, parts_of_cell, unit_of
+from robustae.data.periods import PERIOD, are_periods, has_short_year, period_in
 from robustae.data.spelling import Hints, Spelling, moment_in
 from robustae.utils.checks import InputError
 
 __all__ = ["decided", "may_be_no_amount", "refuse_either", "unsettled"]
 
-_CODE = re.compile(r"0\d{3,}|\d{16,}|\d{2,}[eE]\d{1,3}")
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_ADDRESS = rf"(?:{_BYTE}\.){{3}}{_BYTE}"
+_CODE = re.compile(rf"0\d{{3,}}[A-Z]{{0,2}}|\d{{16,}}|\d{{2,}}[eE]\d{{1,3}}|\+\d{{9,15}}|{_ADDRESS}")
 _PACKED = re.compile(r"(?:19|20)\d{6}(?:\d{6})?|[0-3]\d[0-3]\d(?:19|20)\d\d(?:\d{6})?")
-_ALL_DIGITS = re.compile(r"\d+(?:[eE]\d+)?")
+_ALL_DIGITS = re.compile(rf"\+?\d+(?:[eE]\d+)?[A-Z]{{0,2}}|{_ADDRESS}")
 _SUSPECT = re.compile(rf"(?<!\S)(?:{_CODE.pattern}|{_PACKED.pattern})(?!\S)")
+_SEASON = re.compile(r"\d\d(\d\d)[-/](\d\d)")
 NEAR = 10  # years between two that are of one run
+SEVERAL = 3  # different cells of digits that may be months
 LIKE = {"date": "2000-01-01", "time": "00:00"}
 SOME = 200  # different cells that show whether a column may hold dates or times
 _SHAPES = str.maketrans("12345678", "9" * 8)
@@ -46,6 +52,15 @@ class _Found:
     numerals: Counter[Numeral]  # one for each form, and how many different cells have it
     unit: Unit | None
     marks: tuple[int, int, int]
+    absent: str = ""  # a cell that means missing only where the others are numbers or dates
+
+    @cached_property
+    def days(self) -> Counter[str]:
+        """Cells without their times of day: far fewer."""
+        days: Counter[str] = Counter()
+        for cell, count in self.counts.items():
+            days[day_of(cell)] += count
+        return days
 
     @property
     def decisive(self) -> str:
@@ -104,7 +119,31 @@ def decided(columns: Mapping[str, Iterable[Any]], hints: Hints | None = None) ->
         votes[","] != votes["."],
         not (votes[","] and votes["."]),
     )
-    return {name: _of(one, kinds[name], usual, order) for name, one in found.items()}
+    return {name: _noted(_of(one, kinds[name], usual, order), one) for name, one in found.items()}
+
+
+def _noted(spelling: Spelling | None, one: _Found) -> Spelling | None:
+    """Add what should be known about the cells."""
+    if spelling is None:
+        return None
+    notes = [spelling.note] if spelling.note else []
+    notes += [f"{one.absent.strip()!r} counts as missing"] if one.absent else []
+    return replace(
+        spelling, note="; ".join([*notes, *(_doubts(spelling, one) if spelling.kind == "number" else [])])
+    )
+
+
+def _doubts(spelling: Spelling, one: _Found) -> list[str]:
+    """What is taken for granted about numbers: a unit that only some have, a minus behind them."""
+    notes = []
+    bare = next((form for form in one.forms if form.part and form.part.unit == Unit()), None)
+    few = sum(form.rows for form in one.forms if form.part and form.part.unit == Unit())
+    if spelling.unit.name and not spelling.mixed and bare and few > RARE * sum(one.counts.values()):
+        notes.append(f"{bare.cell.strip()} without {spelling.unit.name!r} is read as if it were there")
+    behind = (form.cell.strip() for form in one.forms if form.part and form.part.negative)
+    if cell := next((cell for cell in behind if cell.endswith("-")), ""):
+        notes.append(f"{cell} is read as less than zero")
+    return notes
 
 
 def _only(options: Iterable[str]) -> str:
@@ -118,6 +157,11 @@ def _found(cells: Iterable[Any]) -> _Found:
     counts = Counter(
         {cell: count for cell, count in every.items() if isinstance(cell, str) and not is_missing(cell)}
     )
+    absent = {cell: count for cell, count in counts.items() if is_absent(cell)}
+    if 2 * sum(absent.values()) <= sum(counts.values()):
+        counts -= Counter(absent)
+    else:
+        absent = {}
     typed: Counter[str] = Counter()
     for cell, count in every.items():
         if not isinstance(cell, str) and cell is not None:
@@ -128,7 +172,7 @@ def _found(cells: Iterable[Any]) -> _Found:
         if form.part is not None:
             numerals[form.part] += form.different
     unit = unit_of(numerals, RARE) if numerals else Unit()
-    return _Found(counts, typed, forms, numerals, unit, marks_of(numerals))
+    return _Found(counts, typed, forms, numerals, unit, marks_of(numerals), next(iter(absent), ""))
 
 
 def _forms(counts: Counter[str]) -> list[_Form]:
@@ -154,6 +198,8 @@ def _plain(cell: str) -> bool:
 def _of(one: _Found, kind: str, usual: "_Usual", order: str) -> Spelling | None:
     if kind in ("category", "text") or not one.counts:
         return None
+    if kind != "number" and (period := _as_period(one)):
+        return period
     if kind != "number" and (kind == "date" or _packed_dates(one)):
         return _as_date(one, order, bool(kind))
     if not kind and _are_codes(one.counts):
@@ -189,6 +235,27 @@ def _are_codes(counts: Counter[str]) -> bool:
     if not codes or sum(digits.values()) < (1 - RARE) * total:
         return False
     return codes > RARE * total or len({*map(len, digits)}) == 1
+
+
+def _as_period(one: _Found) -> Spelling | None:
+    """Months, quarters or weeks; digits alone only where all cells are such, and several."""
+    if not _half(one, lambda cell: period_in(cell) is not None):
+        return None
+    read = [cell for cell in one.counts if period_in(cell) is not None]
+    digits = are_periods([*one.counts])
+    if sum(one.counts[cell] for cell in read) < one.needed or digits and len(one.counts) < SEVERAL:
+        return None
+    if all(map(_is_season, read)):
+        return None
+    short = next((cell for cell in read if has_short_year(cell)), None)
+    note = f"{short} is read as {period_in(short):%B %Y}" if short else ""
+    return Spelling("date", order=PERIOD, like=read[0], note=note)
+
+
+def _is_season(cell: str) -> bool:
+    """Whether a cell names two years that follow each other, as 2009/10."""
+    found = _SEASON.fullmatch(cell.strip())
+    return found is not None and int(found[2]) == (int(found[1]) + 1) % 100
 
 
 def _packed_dates(one: _Found) -> bool:
@@ -265,8 +332,8 @@ def _orders(one: _Found, forced: bool = False) -> list[str]:
     """The orders of dates that read as many cells as any other, and enough; one of those that read alike."""
     if not forced and not _half(one, is_date):
         return []
-    read = {order: [date_in(cell, order) for cell in one.counts] for order in ORDERS}
-    sizes = {order: _weight(one, moments) for order, moments in read.items()}
+    read = {order: [date_in(cell, order, SINCE) for cell in one.days] for order in ORDERS}
+    sizes = {order: _weight(one.days, moments) for order, moments in read.items()}
     most = max(sizes.values())
     if not most or most < one.needed and not forced:
         return []
@@ -276,17 +343,17 @@ def _orders(one: _Found, forced: bool = False) -> list[str]:
     return best
 
 
-def _weight(one: _Found, moments: list[Any]) -> int:
-    return sum(
-        count for count, moment in zip(one.counts.values(), moments, strict=True) if moment is not None
-    )
+def _weight(counts: Counter[str], moments: list[Any]) -> int:
+    return sum(count for count, moment in zip(counts.values(), moments, strict=True) if moment is not None)
 
 
 def _as_date(one: _Found, order: str, forced: bool) -> Spelling | None:
     like = next(iter(one.counts))
     if "%" in order:
         moments = [moment_in(cell, order) for cell in one.counts]
-        return Spelling("date", order=order, like=like) if _weight(one, moments) >= one.needed else None
+        return (
+            Spelling("date", order=order, like=like) if _weight(one.counts, moments) >= one.needed else None
+        )
     orders = _orders(one, forced)
     if not orders:
         return None
@@ -301,7 +368,7 @@ def _as_date(one: _Found, order: str, forced: bool) -> Spelling | None:
 
 def _dates(one: _Found, order: str) -> Spelling:
     """Dates in this order."""
-    years = sorted({year for cell in one.counts if (year := years_in(cell, order)) is not None})
+    years = sorted({year for day in one.days if (year := years_in(day, order)) is not None})
     return Spelling("date", order=order, since=_since(years), like=next(iter(one.counts)))
 
 

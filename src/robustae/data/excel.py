@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from robustae.data.dialect import Dialect
+from robustae.data.layout import below_names, counts_up, distinct, said_of, skipped
 from robustae.data.options import ReadOptions
-from robustae.data.text import Block, counts_up, distinct, skipped
+from robustae.data.text import Block
 from robustae.utils.checks import InputError, need
 
 __all__ = ["SheetFile"]
@@ -35,6 +36,10 @@ class SheetFile:
         names = [_name(cell) for cell in rows[0][:width]] if self.named else list(map(str, range(width)))
         self.columns = distinct(names)
         rows = rows[1:] if self.named else rows
+        texts = [[_name(cell) for cell in row[:width]] for row in rows[:_SAMPLE]]
+        if self.named and (below := below_names(texts)):
+            self.note = "; ".join(filter(None, [self.note, said_of(texts[0], below)]))
+            first, rows = first + below, rows[below:]
         # Rows of nothing but empty cells are no rows.
         self._rows = [
             (line, [None if cell == "" else cell for cell in row[:width]])

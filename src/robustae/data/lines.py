@@ -4,18 +4,18 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from robustae.data.batches import of_arrow, places, refuse_kind
-from robustae.data.cells import MISSING, RARE, numbers_of
+from robustae.data.cells import RARE, numbers_of
 from robustae.data.coding import measured
 from robustae.data.column_kinds import Column, as_measured
 from robustae.data.deciding import decided, refuse_either
 from robustae.data.mixed import MixedTable
 from robustae.data.options import ReadOptions
+from robustae.data.quick import NULLS, arrow_csv
 from robustae.data.refusals import readable
 from robustae.data.table import slipped
 from robustae.data.tabular import CellFile
@@ -26,7 +26,6 @@ __all__ = ["CellPart"]
 
 HEAD = 5  # blocks from which it is decided how columns are written
 _BYTES = 1 << 22  # that pyarrow parses at a time
-_NULLS = sorted({"NaN", *MISSING, *map(str.upper, MISSING), *map(str.title, MISSING)})
 
 
 class CellPart:
@@ -97,12 +96,15 @@ class CellPart:
 
     def _quick(self, columns: list[str]) -> Generator[np.ndarray, None, int | None]:
         """Yield rows while pyarrow takes each cell for a number or missing; return how many, if not all."""
-        done, arrow = 0, _arrow()
+        done, arrow = 0, arrow_csv()
         if arrow is None or not self._plain(columns):
             return done
         try:
             for batch in self._parsed(arrow, columns):
-                yield of_arrow(batch)
+                rows = of_arrow(batch)
+                if np.isnan(rows).all(axis=1).any():  # nothing but separators: a row, or the end
+                    return done
+                yield rows
                 done += len(batch)
         except arrow.ArrowInvalid:
             return done
@@ -112,7 +114,11 @@ class CellPart:
         """Whether pyarrow reads these columns as we do."""
         file = self._file
         plain_text = (
-            isinstance(file, TextFile) and file.dialect.encoding == "utf-8" and file.path.suffix != ".gz"
+            isinstance(file, TextFile)
+            and file.dialect.encoding == "utf-8"
+            and file.path.suffix != ".gz"
+            and not file.below
+            and not any("\n" in name or "\r" in name for name in file.columns)
         )
         found = [self.kinds.get(name) for name in columns]
         return plain_text and all(
@@ -125,7 +131,7 @@ class CellPart:
         cells = csv.ConvertOptions(
             column_types=dict.fromkeys(columns, arrow.float64()),
             include_columns=columns,
-            null_values=_NULLS,
+            null_values=NULLS,
         )
         file = csv.ReadOptions(block_size=_BYTES, column_names=self.columns, skip_rows=skipped)
         lines = csv.ParseOptions(delimiter=self._file.dialect.delimiter, newlines_in_values=True)
@@ -195,12 +201,3 @@ def _objects(cells: Iterable[Any]) -> np.ndarray:
     out = np.empty(len(found), dtype=object)
     out[:] = found
     return out
-
-
-def _arrow() -> ModuleType | None:
-    try:
-        import pyarrow
-        import pyarrow.csv
-    except ImportError:
-        return None
-    return pyarrow

@@ -25,8 +25,11 @@ __all__ = [
 ]
 
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|BRL|MXN|ZAR|TRY|KRW|RUB"
-_LEAD = rf"(?:US|CA?|AU?|NZ|HK|R)?\$|[€£¥₹₽₩₺]|(?:{_CODES})|Rs\.?|kr\.?|Fr\.?"
-_TAIL = r"[^\W\d_](?:[^\W\d_]|[/²³.°%µ*^ ])*?[23]?|[%‰°€$£¥₹₽₩₺]+(?:\s?[^\W\d_]{1,4})?|[µ²³]\S{0,6}"
+_LEAD = rf"(?:US|CA?|AU?|NZ|HK|R)?\$|[€£¥₹₽₩₺%]|(?:{_CODES})|Rs\.?|kr\.?|Fr\.?"
+_TAIL = (
+    r"[^\W\d_](?:[^\W\d_]|[/²³.°%µ*^ ])*?[23]?(?:\s?[€$£¥₹₽₩₺])?|[%‰°€$£¥₹₽₩₺]+(?:\s?[^\W\d_]{1,4})?"
+    r"|[µ²³]\S{0,6}"
+)
 _CELL = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[+-]?)\s*(?P<lead>{_LEAD})?\s*(?P<open2>\()?\s*(?P<sign2>[+-]?)\s*"
     rf"(?P<body>\d[\d.,'’ ]*|[.,]\d+)(?P<exp>[eE][+-]?\d+)?"
@@ -48,6 +51,15 @@ _MULTIPLES = {"": 0, "k": 3, "K": 3, "M": 6, "Mio": 6, "Mio.": 6, "m": 6, "mn": 
 _MULTIPLES |= {"Mrd": 9, "Mrd.": 9, "T": 12}
 _UNITS_TOO = {"", "m", "B", "T", "M", "K"}  # metres, bytes, tonnes, kelvin: alone they are no multiples
 OTHER = {".": ",", ",": "."}
+# Powers of ten in other signs: 5.9×10³, 5.9 x 10^3, 5.9D+03
+_TEN = re.compile(
+    r"\s?[×xX*·.]\s?10(?:(?:\^|\*\*)\(?([+-]?\d{1,3})\)?|([⁺⁻]?[⁰¹²³⁴-⁹]{1,3}))(?!\d)"
+    r"|(?<=\d)[dD]([+-]\d{1,3})(?!\d)"
+)
+_RAISED = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
+# What stands behind some numbers of a column, and is no unit of them: credit and debit, provisional.
+_REMARKS = frozenset([*"abcdefnpruz", "cr", "cr.", "dr", "dr.", "est", "est.", "prov", "prov."])
+_REMARKS |= {remark.upper() for remark in _REMARKS if len(remark) > 1} | {"Cr", "Cr.", "Dr", "Dr."}
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Unit:
     @property
     def name(self) -> str:
         """The unit in words."""
-        return self.lead or self.tail
+        return f"{self.lead}…{self.tail}" if self.lead and self.tail else self.lead or self.tail
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ class Numeral:
         if found and not fraction.isdigit() and fraction:
             return None
         digits = _ungrouped(whole, decimal)
-        if digits is None:
+        if digits is None or self.exponent and digits != whole:
             return None
         exponent = int(self.exponent[1:] or 0) + power
         value = float(f"{digits or '0'}.{fraction or '0'}e{exponent}")
@@ -122,7 +134,7 @@ def parts_of_cell(cell: str) -> Numeral | None:
     if not text or len(text) > 64:
         return None
     text = _NO_CENTS.sub("", text)
-    found = _CELL.fullmatch(text)
+    found = _CELL.fullmatch(_TEN.sub(_exponent, text) if "10" in text or "+" in text or "-" in text else text)
     if found is None:
         return _nothing(text)
     brackets = bool(found["open"]) + bool(found["open2"])
@@ -132,11 +144,18 @@ def parts_of_cell(cell: str) -> Numeral | None:
         return None
     if len(tail) > LONGEST_UNIT or found["lead"] and tail not in _MULTIPLES:
         return None
+    # A footnote, a fraction, or a time: 404.08¹, 5½, 9.30 Uhr.
+    if tail[:1].isnumeric() or tail == "Uhr":
+        return None
     body = found["body"].rstrip()
     if body[-1] in ".,'" and body[:-1].isdigit():  # 5. is 5, and 19.09. is a day
         body = body[:-1]
     unit = Unit(found["lead"] or "", tail)
     return Numeral("-" in signs or brackets > 0, body, found["exp"] or "", unit)
+
+
+def _exponent(found: re.Match[str]) -> str:
+    return "e" + (found[1] or found[2] or found[3]).translate(_RAISED)
 
 
 def _nothing(text: str) -> Numeral | None:
@@ -166,7 +185,8 @@ def unit_of(found: Mapping[Numeral, int], rare: float) -> Unit | None:
     written = max(
         (unit for unit in counts if Unit(unit.lead, unit.tail.lower()) == best), key=counts.__getitem__
     )
-    understood = count + (0 if "%" in best.tail else bare)
+    alone = "%" in best.name or written.tail in _REMARKS
+    understood = count + (0 if alone else bare)
     return written if understood >= (1 - rare) * total else None
 
 
@@ -188,7 +208,7 @@ def number_in(cell: str, decimal: str, unit: Unit) -> float | None:
             found.value(decimal, power) if found.unit.lead in ("", unit.lead) and power is not None else None
         )
     value = found.value(decimal)
-    bare = found.unit == Unit() and "%" not in unit.tail
+    bare = found.unit == Unit() and "%" not in unit.name
     alike = found.unit.lead == unit.lead and found.unit.tail.lower() == unit.tail.lower()
     return value if bare or alike else None
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from robustae.data.cells import is_missing, number, numbers_of, plain_minus
+from robustae.data.cells import is_absent, is_missing, number, numbers_of, plain_minus
 from robustae.data.dates import SINCE, date_in, hours_in, spelled_date, spelled_hours
 from robustae.data.numerals import Unit, number_in, parts_of_cell, reader_of, spelled
+from robustae.data.periods import PERIOD, period_in, spelled_period
 
 __all__ = ["KINDS", "MS_PER_DAY", "Hints", "Spelling", "in_utc", "moment_in", "plainly"]
 
@@ -116,6 +117,8 @@ class Spelling:
         """A cell as a number: NaN where missing, None where it cannot be read."""
         if not isinstance(cell, str):
             return _typed(cell, self.kind)
+        if is_absent(cell):
+            return np.nan
         if self.kind == "date":
             return np.nan if is_missing(cell) else _days(moment_in(cell, self.order, self.since))
         if self.kind == "time":
@@ -159,6 +162,8 @@ class Spelling:
     def write(self, value: Any) -> Any:
         """Write a number, or a date, as the column's cells are written."""
         if self.kind == "date":
+            if self.order == PERIOD:
+                return spelled_period(value.astype("datetime64[us]").item(), self.like)
             return spelled_date(value.astype("datetime64[us]").item(), self.like, self.order or "ymd")
         if self.kind == "time":
             return spelled_hours(float(value), self.like)
@@ -211,6 +216,8 @@ def _days(moment: dt.datetime | None) -> float | None:
 
 
 def moment_in(cell: str, order: str, since: int = SINCE) -> dt.datetime | None:
+    if order == PERIOD:
+        return period_in(cell, since)
     if "%" not in order:
         return date_in(cell, order or "ymd", since)
     try:

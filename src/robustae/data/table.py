@@ -53,6 +53,8 @@ class Table:
         How a text file is written.
     notes : list of str
         What should be known about how the file is read.
+    apart : int
+        Last rows that are no part of a fit: totals of those above, and notes.
     """
 
     values: Any
@@ -67,9 +69,15 @@ class Table:
     lines: np.ndarray | None = None
     dialect: Dialect | None = None
     notes: list[str] = field(default_factory=list)
+    apart: int = 0
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def to_fit(self) -> Any:
+        """The rows that are part of a fit."""
+        return self.values[: len(self) - self.apart] if self.apart else self.values
 
     @property
     def mixed(self) -> bool:
@@ -141,6 +149,37 @@ def numbers_by_column(table: Table) -> Iterator[tuple[str, np.ndarray]]:
             yield name, values
         elif how is not None and how.kind == "number":
             yield name, how.floats(values.tolist())[0]
+
+
+MARKS = frozenset(sign * int("9" * digits) for sign in (-1, 1) for digits in range(2, 7)) - {99}
+FEWEST_MARKS = 2
+
+
+def marked_missing(table: Table) -> list[str]:
+    """Say which columns hold such as -999 several times, far from all other values."""
+    if table.values.ndim > 2:
+        return []
+    return [
+        f"column {name!r} holds {value:g} in {count} rows, far from all its other values: where that means "
+        "missing, empty those cells"
+        for name, values in numbers_by_column(table)
+        for value, count in _far_marks(values)
+    ]
+
+
+def _far_marks(values: np.ndarray) -> list[tuple[float, int]]:
+    ends = {np.nanmin(values), np.nanmax(values)} if not np.isnan(values).all() else set()
+    return [
+        (float(end), int((values == end).sum()))
+        for end in sorted(ends & MARKS)
+        if (values == end).sum() >= FEWEST_MARKS
+        and _is_far(end, values[(values == values) & (values != end)])
+    ]
+
+
+def _is_far(end: float, others: np.ndarray) -> bool:
+    """Whether a value is further from all others than these are from each other."""
+    return len(others) > 0 and np.abs(others - end).min() > others.max() - others.min()
 
 
 def slipped(cells: Any, unreadable: np.ndarray, lines: np.ndarray | None) -> str:

@@ -14,6 +14,8 @@ from robustae.data.joining import same_columns
 from robustae.data.mixed import MixedTable
 from robustae.data.numerals import is_either
 from robustae.data.options import ReadOptions
+from robustae.data.periods import are_periods
+from robustae.data.quick import matrix_of_file
 from robustae.data.spelling import Hints, plainly
 from robustae.data.table import Raw, Request, Table, slipped
 from robustae.data.text import Block
@@ -31,8 +33,12 @@ class CellFile(Protocol):
     named: bool
     dialect: Dialect
     suffix: str
-    note: str
     sample: list[list[Any]]
+
+    @property
+    def note(self) -> str:
+        """What should be known about how it is read, as far as it was read."""
+        ...
 
     @property
     def about_rows(self) -> int:
@@ -57,8 +63,12 @@ class Chained:
             first.sample,
         )
         self.dialect, self.suffix = first.dialect, first.suffix
-        self.note = "; ".join(dict.fromkeys(file.note for file in files if file.note))
         self._at = [same_columns(file.columns, self.columns, file.path, self.path) for file in files]
+
+    @property
+    def note(self) -> str:
+        """What should be known about how they are read, as far as they were."""
+        return "; ".join(dict.fromkeys(file.note for file in self._files if file.note))
 
     @property
     def about_rows(self) -> int:
@@ -81,6 +91,7 @@ class _Column:
         self.cells: list[Any] | None = [] if keep else None
         self.point = self.pointed = False  # whether a cell has a point, and one that can only be decimal
         self.digits = False  # whether a cell is digits that may be a code or a date
+        self.periods = True  # whether all cells are digits that may be months
 
     def add(self, cells: Sequence[Any]) -> None:
         if self.cells is not None:
@@ -96,11 +107,13 @@ class _Column:
         self.plain = not others
         self.parts.append(numbers)
         self.digits = self.digits or may_be_no_amount(texts)
+        self.periods = self.periods and are_periods(texts)
         if not self.point and "." in "".join(texts):
             self.pointed, self.point = True, any("." in cell and not is_either(cell) for cell in texts)
         return None
 
     def _add_typed(self, cells: Sequence[Any]) -> None:
+        self.periods = False
         self.plain = all(cell == "" or type(cell) in (int, float, bool) for cell in cells)
         if self.plain:
             self.parts.append(np.array([np.nan if cell == "" else float(cell) for cell in cells]))
@@ -126,11 +139,15 @@ def read_whole(file: CellFile, request: Request, options: ReadOptions) -> Raw:
     names = file.columns
     dropped, label = request.left_out(names)
     aside = {name for name in (label, request.identifier_in(names)) if name is not None}
+    kept = [name for name in names if name not in dropped]
+    if kept and not aside and (found := matrix_of_file(file, kept, options)):
+        notes = [file.note] if file.note else []
+        table = Table(found[0], kept, None, dropped, file.named, file.suffix, notes=notes)
+        return replace(table, lines=found[1], dialect=replace(file.dialect, decimal=".")), None
     columns = {name: _Column(name, name in aside) for name in names if name not in dropped or name in aside}
     lines = _gather(file, columns)
     if not len(lines):
         raise InputError(f"{str(file.path)!r} has a header and no rows.")
-    kept = [name for name in names if name not in dropped]
     if not kept:
         raise InputError(f"{str(file.path)!r} has no column beside the label and those to drop.")
     values, decimal = _values(file, {name: columns[name] for name in kept}, options)
@@ -177,7 +194,9 @@ def _values(file: CellFile, columns: dict[str, _Column], options: ReadOptions) -
     ]
     as_written = {*options.types, *options.texts}
     texts = [
-        name for name, column in columns.items() if not column.plain or column.digits or name in as_written
+        name
+        for name, column in columns.items()
+        if not column.plain or column.digits or column.periods and not column.empty or name in as_written
     ]
     if texts or hints.decimal == "," or unsure and hints.delimiter != ",":
         texts += [name for name, c in columns.items() if name not in texts and c.plain and c.pointed]

@@ -10,8 +10,8 @@ import numpy as np
 from robustae.data import MixedTable, numbers_of
 from robustae.data.cells import is_number, number
 from robustae.data.columns import Columns
+from robustae.data.layout import distinct, with_points
 from robustae.data.table import position
-from robustae.data.text import distinct, with_points
 from robustae.utils.checks import InputError, suggestion
 
 if TYPE_CHECKING:

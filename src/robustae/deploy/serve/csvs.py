@@ -5,7 +5,8 @@ import io
 from collections.abc import Iterator
 from itertools import islice
 
-from robustae.data.text import delimiter_of
+from robustae.data.layout import Layout, layout_of
+from robustae.data.text import first_lines, rows_of
 from robustae.data.writers import csv_bytes
 from robustae.deploy.records import RowReader
 from robustae.deploy.serve.answers import Answer, by_column
@@ -14,7 +15,7 @@ from robustae.utils.checks import InputError
 
 __all__ = ["read_csv", "write_csv"]
 
-HEAD, LONGEST_HEAD = 50, 2**17  # lines read to find the delimiter, and characters of each
+LONGEST_HEAD = 2**17  # characters of each of the first lines, from which the layout follows
 
 
 def read_csv(body: bytes, row_reader: RowReader, limits: Limits):
@@ -25,38 +26,51 @@ def read_csv(body: bytes, row_reader: RowReader, limits: Limits):
     InputError
         If it is no CSV in UTF-8, or has no rows.
     """
-    lines = _lines(body, row_reader, limits)
-    first = next(lines, None)
-    if first is None:
-        raise InputError("the body is empty: send CSV, its first line the names of the columns.")
-    names = row_reader.heading(first)
-    rows = [*([first] if names is None else []), *lines]
-    if not rows:
-        raise InputError("the body has a line of names and no rows.")
-    too_many_rows(len(rows), limits)
-    return row_reader.rows(list(zip(*rows, strict=True)), names)
-
-
-def _lines(body: bytes, row_reader: RowReader, limits: Limits) -> Iterator[list[str]]:
-    """Yield the cells of each line that is not blank; all of one width, and no more than are taken."""
     text = io.StringIO(_text(body), newline="")
-    head = [line[:LONGEST_HEAD] for line in islice(text, HEAD) if line.strip()]
-    text.seek(0)
-    width = count = 0
+    layout = _layout(text)
+    if layout is None:
+        raise InputError("the body is empty: send CSV, its first line the names of the columns.")
+    rows = _rows(text, layout, row_reader, limits)
+    first = next(rows, None)
+    if first is None:
+        raise InputError("no row of the body has an observed cell.")
+    names = row_reader.heading(first)
+    below = layout.below if names else 0
+    found = [first] * (names is None) + [
+        row for row in islice(rows, below, None) if not names or row != first
+    ]
+    if not found:
+        raise InputError("the body has a line of names and no rows.")
+    too_many_rows(len(found), limits)
+    return row_reader.rows(list(zip(*found, strict=True)), names)
+
+
+def _rows(text: io.StringIO, layout: Layout, row_reader: RowReader, limits: Limits) -> Iterator[list[str]]:
+    """Yield the cells of each row; all of one width, and no more than are taken."""
+    width = len(layout.columns)
+    too_many_columns(width, limits)
+    bare: list[int] = []
     try:
-        delimiter = delimiter_of(head)
-        for row in filter(None, csv.reader(text, delimiter=delimiter)):
-            if not width:
-                width = len(row)
-                too_many_columns(width, limits)
-            if len(row) != width:
-                raise InputError(f"every line needs {width} cells, and one has {len(row)}: {_start(row)}")
-            count += 1
-            too_many_rows(count - 1, limits)  # one may be that of names
-            too_many_cells(count * width, limits)
-            yield row_reader.cells(row, delimiter)
+        for count, (_, row) in enumerate(rows_of(text, layout.delimiter, width, bare=bare)):
+            if bare:  # an answer would not tell of which row it is
+                raise InputError(f"line {bare[0]} has no observed cell.")
+            too_many_rows(count, limits)  # one may be that of names
+            too_many_cells((count + 1) * width, limits)
+            yield row_reader.cells(row, layout.delimiter)
     except csv.Error as error:
         raise InputError(f"the body is no CSV: {error}.") from None
+
+
+def _layout(text: io.StringIO) -> Layout | None:
+    """The layout of a text, which is left at its names, or its first row."""
+    given, numbers, lines = first_lines(text)
+    text.seek(0)
+    if not lines:
+        return None
+    found = layout_of([line[:LONGEST_HEAD] for line in lines], given)
+    for _ in range(numbers[found.above] if found.above or given else 0):
+        text.readline()
+    return found
 
 
 def _text(body: bytes) -> str:
@@ -64,10 +78,6 @@ def _text(body: bytes) -> str:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"the body is not UTF-8: byte 0x{body[error.start]:02x} at {error.start}.") from None
-
-
-def _start(row: list[str]) -> str:
-    return repr(",".join(row[:40])[:40])
 
 
 def write_csv(found: Answer, row_reader: RowReader) -> bytes:

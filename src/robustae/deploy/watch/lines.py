@@ -5,11 +5,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from robustae.data.text import delimiter_of
+from robustae.data.layout import are_units, delimiter_of
+from robustae.data.text import separator_in
 from robustae.deploy.records import RowReader
 from robustae.utils.checks import InputError
 
-__all__ = ["FORMATS", "LineReader", "format_of", "reader_for"]
+__all__ = ["FORMATS", "LineReader", "format_of", "is_above", "reader_for", "says_units"]
 
 FORMATS = ("csv", "jsonl")
 
@@ -31,6 +32,23 @@ class LineReader(Protocol):
 def format_of(text: str) -> str:
     """Tell the format from the first line."""
     return "jsonl" if text.lstrip()[:1] in ("{", "[") else "csv"
+
+
+def is_above(text: str, row_reader: RowReader) -> bool:
+    """Whether a line may be a note above the names: a comment, a separator, or of too few cells for a row."""
+    cells = [cell.strip() for cell in _cells(text, delimiter_of([text]))]
+    wanted = {*(row_reader.needed or ())}
+    if text.startswith("#") or separator_in(text):
+        return not wanted or not wanted <= {*cells}
+    return sum(map(bool, cells)) < len(wanted or row_reader.columns) and not {*cells} & wanted
+
+
+def says_units(text: str, reader: LineReader) -> bool:
+    """Whether a line below the names has units for cells."""
+    try:
+        return are_units([str(cell) for cell in reader.row(text)])
+    except InputError:
+        return False
 
 
 def reader_for(

@@ -7,9 +7,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from robustae.data.layout import HEAD, skipped
+from robustae.data.text import separator_in
 from robustae.deploy.records import RowReader
 from robustae.deploy.watch.feed import Feed, Line
-from robustae.deploy.watch.lines import LineReader, format_of, reader_for
+from robustae.deploy.watch.lines import LineReader, format_of, is_above, reader_for, says_units
 from robustae.deploy.watch.output import CsvWriter, JsonWriter, ScoredRow
 from robustae.fit.explain import FLAG_AT
 from robustae.utils.checks import InputError
@@ -116,6 +118,7 @@ def watch(
     try:
         for batch in feed.batches():
             watcher.take(batch)
+        watcher.finish()
     except BrokenPipeError:
         watcher.tally.closed = True
     return watcher.row_reader.named()
@@ -139,6 +142,9 @@ class _Watcher:
         self.writer: CsvWriter | JsonWriter | None = None
         self.count = 0  # rows, bad ones included
         self.to_learn: list[_Row] = []
+        self.may_wait = how.header is None  # for names, with notes above
+        self.above: list[tuple[Line, str]] = []
+        self.below = False  # whether the line before was that of names
 
     def take(self, batch: list[Line]) -> None:
         """Score the rows of some lines, and write what was found."""
@@ -153,20 +159,48 @@ class _Watcher:
             self.out.flush()
 
     def _texts(self, batch: list[Line]) -> Iterator[tuple[Line, str | None]]:
-        """Lines that are rows: without blank ones, and without the line of names."""
+        """Lines that are rows: without blank ones, those of names, and what stands around these."""
         for line in batch:
             text = _decoded(line.text)
-            if text is not None and not text.strip() or self._is_names(text):
+            if text is None:
+                yield line, text
+            elif not text.strip():
                 continue
-            yield line, text
+            elif self.reader is None:
+                yield from self._begin(line, text)
+            elif not self._are_units(text):
+                yield line, text
 
-    def _is_names(self, text: str | None) -> bool:
-        if self.reader is not None or text is None:
-            return False
+    def finish(self) -> None:
+        """Take what was held back for notes as lines like others."""
+        self.may_wait, lines = False, [line for line, _ in self.above]
+        self.above = []
+        if lines:
+            self.take(lines)
+
+    def _begin(self, line: Line, text: str) -> Iterator[tuple[Line, str]]:
+        """The first lines, until one decides how they are read: what stands above names are notes."""
         kind = self.how.format or format_of(text)
+        waits = self.may_wait and kind == "csv" and len(self.above) < HEAD
+        if waits and is_above(text, self.row_reader):
+            self.above.append((line, text))
+            return
         self.reader, named = reader_for(text, kind, self.row_reader, self.how.header)
         self.writer = (CsvWriter if (self.how.to or kind) == "csv" else JsonWriter)(self.out, self.how.cells)
-        return named
+        self.below = named
+        notes = sum(separator_in(note) is None for _, note in self.above)
+        if named and notes:
+            self.warn(f"{skipped(notes)}.")
+        yield from [*([] if named else self.above), *([] if named else [(line, text)])]
+        self.above = []
+
+    def _are_units(self, text: str) -> bool:
+        """Whether a line is one of units, which may stand below the names."""
+        below, self.below = self.below, False
+        found = below and self.reader is not None and says_units(text, self.reader)
+        if found:
+            self.warn("the line below the names has units, and is no row.")
+        return found
 
     def _row(self, line: Line, text: str | None) -> _Row | None:
         place = self.count
