@@ -1,6 +1,7 @@
 """A scene fitted to frames: what camera took them, the bare picture, what else changes, and the noise."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ __all__ = ["Progress", "scene_of"]
 Progress = Callable[[int, int, str], None]
 
 LEAST_FRAMES = 2
+CHANNELS = 3
 ENOUGH = 50  # frames to tell the noise
 SOME = 100  # frames to tell components
 ROUNDS = 2
@@ -50,6 +52,8 @@ def scene_of(frames: np.ndarray, stabilise: bool = True, progress: Progress | No
         raise InputError(
             f"frames: {len(frames)} is too few to tell background from foreground; give 2 or more."
         )
+    if _colourless(frames):
+        return _in_colour(scene_of(frames[..., :1], stabilise, progress))
     report = progress or (lambda done, total, note: None)
     report(0, 100, "the camera")
     camera = camera_of(frames, stabilise)
@@ -65,6 +69,19 @@ def scene_of(frames: np.ndarray, stabilise: bool = True, progress: Progress | No
         picture = _sharp(calm, frames, picture)
     report(95, 100, "noise")
     return _with_noise(picture, components, camera, some)
+
+
+def _colourless(frames: np.ndarray) -> bool:
+    """Whether three channels say the same, as where a grey film was stored as any other."""
+    return frames.shape[-1] == CHANNELS and all(
+        np.array_equal(frame[..., 0], frame[..., k]) for frame in frames for k in (1, 2)
+    )
+
+
+def _in_colour(scene: Scene) -> Scene:
+    """The scene of grey frames for frames of three equal channels."""
+    picture, components = (part.repeat(CHANNELS, axis=-1) for part in (scene.picture, scene.components))
+    return replace(scene, picture=picture, components=components)
 
 
 def _sharp(calm: np.ndarray, frames: np.ndarray, picture: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from robustae.video.agreement import seams_of
-from robustae.video.grid import STEP, Grid, grid_for, loudest
+from robustae.video.grid import STEP, Grid, grid_for, loudest_plane, mean_of, planes
 from robustae.video.light import gains_of, goes_far
 from robustae.video.outlines import NEVER, bare
 from robustae.video.states import States, states_of
@@ -80,7 +80,7 @@ def _refined(
     for row in range(0, weights.shape[1], blocks):
         pixels = np.s_[row * side : (row + blocks) * side]
         if start[pixels].size:
-            over = grid.full(weights[:, row : row + blocks])[:, : len(start[pixels]), :, None]
+            over = grid.full(weights[:, row : row + blocks])[:, : len(start[pixels])]
             picture[pixels] = _modes(frames[:, pixels], light, start[pixels], _usual(over))
             done(pixels.start / len(picture))
     return picture
@@ -100,17 +100,11 @@ def _usual(weights: np.ndarray) -> np.ndarray:
 
 
 def _modes(frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    values = frames / light[:, None, None, None]
     if goes_far(light):
-        weights = weights * (frames.max(-1, keepdims=True) < WHITE)
-    picture = _mean(values, weights, start)
+        weights = weights * (frames.max(-1) < WHITE)
+    values = planes(frames) / light[:, None, None]
+    picture = mean_of(values, weights, planes(start))
     for cut in CUTS:
-        inlying = loudest(values - picture)[..., None] < cut
-        picture = _mean(values, inlying * (weights + np.float32(PRIOR)), picture)
-    return picture
-
-
-def _mean(values: np.ndarray, weights: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    total = weights.sum(0)
-    mean = np.einsum("nhwc,nhw->hwc", values, weights[..., 0]) / np.maximum(total, 1e-6)
-    return np.where(total > 1e-6, mean, otherwise).astype(np.float32)
+        near = loudest_plane(values - picture[:, None]) < cut
+        picture = mean_of(values, near * (weights + np.float32(PRIOR)), picture)
+    return picture.transpose(1, 2, 0)
