@@ -130,25 +130,46 @@ def _shift(frames: np.ndarray) -> float:
 
     And gain by it: water and leaves do not.
     """
-    if len(frames) > 2 * FEW and _halves(frames[:: len(frames) // FEW])[0] < SHAKES / 2:
-        return 0.0
-    together, apart, left = _halves(frames)
-    return together if apart < ALIKE * together and left < BETTER else 0.0
-
-
-def _halves(frames: np.ndarray) -> tuple[float, float, float]:
-    """How much the halves move together, how much apart, and the share of residuals' cost they leave."""
     middle = frames.shape[2] // 2
-    (left, gain), (right, other) = (_shifts(half) for half in (frames[:, :, :middle], frames[:, :, middle:]))
-    return _deviation(left + right) / 2, _deviation(left - right) / 2, (gain + other) / 2
+    halves = _Half(frames[:, :, :middle]), _Half(frames[:, :, middle:])
+    if len(frames) > 2 * FEW and _together(*(half.some(FEW) for half in halves)) < SHAKES / 2:
+        return 0.0
+    together = _together(*halves)
+    apart = _deviation(halves[0].shifts - halves[1].shifts) / 2
+    if apart >= ALIKE * together:
+        return 0.0
+    return together if np.mean([half.left for half in halves]) < BETTER else 0.0
 
 
-def _shifts(frames: np.ndarray) -> tuple[np.ndarray, float]:
-    """Against the middle frame, shape (n, 2), and the share of the residuals' cost that they leave."""
-    reference = Reference(frames[len(frames) // 2])
-    moves = [reference.move_of(frame) for frame in frames]
-    left = [reference.left(frame, move) for frame, move in zip(frames, moves, strict=True)]
-    return np.array(moves)[:, :2], float(np.median(left))
+class _Half:
+    """Frames of a half of the picture, and how they have moved."""
+
+    def __init__(self, frames: np.ndarray):
+        self.frames = frames
+        self._reference = Reference(frames[len(frames) // 2])
+
+    def some(self, count: int) -> "_Half":
+        return _Half(self.frames[:: len(self.frames) // count])
+
+    @cached_property
+    def _moves(self) -> list[np.ndarray]:
+        return [self._reference.move_of(frame) for frame in self.frames]
+
+    @property
+    def shifts(self) -> np.ndarray:
+        """Against the middle frame, shape (n, 2)."""
+        return np.array(self._moves)[:, :2]
+
+    @property
+    def left(self) -> float:
+        """The share of the residuals' cost that they leave."""
+        pairs = zip(self.frames, self._moves, strict=True)
+        return float(np.median([self._reference.left(frame, move) for frame, move in pairs]))
+
+
+def _together(left: _Half, right: _Half) -> float:
+    """Deviation of what is common to both."""
+    return _deviation(left.shifts + right.shifts) / 2
 
 
 def _deviation(shifts: np.ndarray) -> float:

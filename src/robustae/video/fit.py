@@ -19,10 +19,9 @@ __all__ = ["Progress", "scene_of"]
 
 Progress = Callable[[int, int, str], None]
 
-LEAST_FRAMES = 2
+LEAST_FRAMES, MOST_FRAMES = 2, 100  # more of them only take longer
 CHANNELS = 3
 ENOUGH = 50  # frames to tell the noise
-SOME = 100  # frames to tell components
 ROUNDS = 2
 CHANGE, MOST_OFTEN = (
     12.0,
@@ -56,6 +55,7 @@ def scene_of(frames: np.ndarray, stabilise: bool = True, progress: Progress | No
         return _in_colour(scene_of(frames[..., :1], stabilise, progress))
     report = progress or (lambda done, total, note: None)
     report(0, 100, "the camera")
+    frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).astype(int)]
     camera = camera_of(frames, stabilise)
     frames = camera.stretched(frames)
     if camera.shaking:
@@ -130,7 +130,6 @@ def _restless(views: list[View], noise: float) -> np.ndarray:
 
 def _components(frames: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture, corrected where it must be, and its components."""
-    frames = frames[:: max(1, len(frames) // SOME)]
     grid = grid_for(*picture.shape[:2])
     light = gains(frames, picture)
     small = 255 * grid.small(frames) / light[:, None, None, None]

@@ -25,6 +25,8 @@ SORTING = 0.7  # of the work
 
 FLOOR = 1e-4  # squared spread that counts as none, cells in [0, 1]
 SINGLE = 5e-4  # squared spread of a state that one frame has: there is no telling
+REACH, ENDS = 0.5, 0.1  # weight; share of a state's frames that are early, and late
+LEAST_REACH, UNKNOWN_REACH = 0.1, 0.5  # of the clip
 BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
 CUTS = (20.0, 15.0, 12.0)  # grey levels
 PRIOR = 0.02  # weight of the frames outside the state
@@ -58,11 +60,29 @@ def bare_picture(frames: np.ndarray, done: Done = lambda share: None) -> np.ndar
 
 def _costs(states: States) -> np.ndarray:
     share = np.maximum(states.count, 1e-3) / states.members.shape[2]
-    spread = states.spread + FLOOR + SINGLE * (states.count == 1)
-    costs = np.log(spread) - 0.5 * np.log(share)
+    spread = np.maximum(states.spread - _usual_spread(states), 0) + FLOOR + SINGLE * (states.count == 1)
+    costs = np.log(spread) - 0.5 * np.log(share) - REACH * np.log(_reach(states.members))
     costs[:, -1] += BY_PIXEL
     costs[states.count == 0] = NEVER
     return (costs - costs.min(1, keepdims=True)).astype(np.float32)
+
+
+def _usual_spread(states: States) -> float:
+    """What noise alone spreads frames by: of the fullest states, the tighter ones."""
+    most = states.count[:, :-1].argmax(1)
+    return float(np.quantile(states.spread[np.arange(len(most)), most], 0.25))
+
+
+def _reach(members: np.ndarray) -> np.ndarray:
+    """The share of the clip between a state's early frames and its late ones, shape (tiles, states).
+
+    What is behind comes back when somebody has gone. A state that the clip begins or ends with may go on.
+    """
+    so_far = members.cumsum(2, dtype=np.float32)
+    total = np.maximum(so_far[:, :, -1:], 1)
+    between = (so_far > ENDS * total) & (so_far <= (1 - ENDS) * total)
+    open_ended = members[:, :, 0] | members[:, :, -1]
+    return np.maximum(between.mean(2), np.where(open_ended, UNKNOWN_REACH, LEAST_REACH))
 
 
 def _in_state(states: States, chosen: np.ndarray, grid: Grid) -> np.ndarray:
