@@ -15,7 +15,7 @@ from robustae.video.pixels import blurred
 from robustae.video.scene import FAINT, Scene, View
 from robustae.video.start import bare_picture
 
-__all__ = ["Progress", "scene_of"]
+__all__ = ["MOST_FRAMES", "Progress", "scene_of"]
 
 Progress = Callable[[int, int, str], None]
 
