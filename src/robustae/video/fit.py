@@ -10,7 +10,7 @@ from robustae.video.camera import Camera, aligned, camera_of
 from robustae.video.changes import Changes, components_of, refined
 from robustae.video.grid import grid_for, loudest
 from robustae.video.light import gains
-from robustae.video.maps import CUT, MaskSettings, upper
+from robustae.video.maps import CUT, MaskSettings, upper, upper_by_pixel
 from robustae.video.pixels import blurred
 from robustae.video.scene import FAINT, Scene, View
 from robustae.video.start import bare_picture
@@ -102,7 +102,7 @@ def _with_noise(picture: np.ndarray, components: np.ndarray, camera: Camera, fra
     settings = MaskSettings(shadows=False).at(*picture.shape[:2])
     views = list(inner.views(frames))
     roots = np.stack([view.root(settings)[::2, ::2] for view in views])
-    noise = max(FAINT, upper(roots) ** 2 / CUT)
+    noise = max(FAINT, min(upper(roots), upper_by_pixel(roots)) ** 2 / CUT)
     picture, components = camera.plain(picture), components / np.float32(camera.stretch)
     return Scene(picture, components, noise / camera.stretch, _restless(views, noise), camera)
 
