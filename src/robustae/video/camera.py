@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from robustae.video.pixels import levels
-from robustae.video.registration import Reference
+from robustae.video.registration import Reference, correlation, signature
 
 __all__ = ["STEADY", "Camera", "aligned", "camera_of"]
 
@@ -30,6 +30,7 @@ LEAST_BLUR, MOST_BLUR = 0.7, 2.0  # pixels
 SHAKES = 0.3  # pixels: deviation of the shifts
 ALIKE = 0.6  # of that deviation is how the picture's halves differ, at most
 BETTER = 0.95  # of the cost of residuals is left by aligning, at most
+SAME_TAKE = 0.3  # correlation of two frames of one take at least, noise and night allowed for
 LEAST_SIDE = 32  # pixels, below which nothing is aligned
 
 
@@ -130,6 +131,7 @@ def _shift(frames: np.ndarray) -> float:
 
     And gain by it: water and leaves do not.
     """
+    frames = _of_one_take(frames)
     middle = frames.shape[2] // 2
     halves = _Half(frames[:, :, :middle]), _Half(frames[:, :, middle:])
     if len(frames) > 2 * FEW and _together(*(half.some(FEW) for half in halves)) < SHAKES / 2:
@@ -139,6 +141,13 @@ def _shift(frames: np.ndarray) -> float:
     if apart >= ALIKE * together:
         return 0.0
     return together if np.mean([half.left for half in halves]) < BETTER else 0.0
+
+
+def _of_one_take(frames: np.ndarray) -> np.ndarray:
+    """Those that show what the middle one does: another take is no shift."""
+    signatures = [signature(frame) for frame in frames]
+    middle = signatures[len(frames) // 2]
+    return frames[[correlation(middle, other) > SAME_TAKE for other in signatures]]
 
 
 class _Half:
