@@ -64,11 +64,13 @@ def tally(check: str, told: Counter, seconds: float = 0.0, mib: float = 0.0) -> 
 def child(work: Callable[..., None], *arguments: Any) -> Any:
     """Run ``work(sender, *arguments)`` in a process of its own, and return what it sent.
 
-    What is written in C may end it, and what watches or limits a process stays with that one.
+    What is written in C may end it, and what watches or limits a process stays with that one. It is no fork
+    of this one, whose decoders have threads: those may hold locks that nobody in the fork would give back.
     """
-    if not hasattr(os, "fork"):
-        pytest.skip("needs a process forked from this one")
-    context = multiprocessing.get_context("fork")
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        pytest.skip("needs a process forked from a server")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "robustae.data.clips", "robustae.estimators.autoencoder"])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(sender, *arguments))
     process.start()

@@ -107,7 +107,10 @@ def test_flattened_frames_beside_their_shape(tmp_path):
         (np.full((2, 5, 5), "a"), "values of type <U1: numbers are needed"),
         (np.full((2, 5, 5), 1j), "values of type complex128: numbers are needed"),
         ([[[1, 2]], [[1]]], "no array of one shape"),
-        (None, "has shape"),
+        (None, "source=None is no clip"),
+        (3.5, "source=3.5 is no clip"),
+        (b"film", "is no clip"),
+        ({"frames": 3}, "is no clip"),
         (True, "source=True is no clip"),
     ],
 )
@@ -190,3 +193,10 @@ def test_selections_that_cannot_be_meant(options, message):
 def test_nothing_at_once_is_refused(read):
     with pytest.raises(InputError, match="must be 1 or more"):
         read(open_clip(FRAMES))
+
+
+def test_an_iterator_is_read_once_and_gives_its_frames_in_every_pass():
+    frames = np.arange(4 * 5 * 6 * 3, dtype=np.uint8).reshape(4, 5, 6, 3)
+    clip = open_clip(frame for frame in frames)
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate(list(clip.batches(3))), frames)

@@ -133,6 +133,15 @@ def test_page_is_one_file_that_loads_nothing(facts):
     assert "default-src 'none'" in page
 
 
+def test_no_line_ends_within_an_option_of_a_note(facts):
+    summary = facts["summary"] | {"notes": ["<b>A cut</b>: --start 3 or --no-stabilise, a--b."]}
+    noted = re.search('<p class="note">(.*?)</p>', film_page(facts | {"summary": summary})).group(1)
+    assert noted == (
+        "&lt;b&gt;A cut&lt;/b&gt;: <span class=option>--start</span> 3 or "
+        "<span class=option>--no-stabilise</span>, a--b."
+    )
+
+
 def test_facts_are_listed(facts):
     page = film_page(facts)
     assert "<dt>lam_</dt><dd>2.50</dd>" in page and "<dt>settings · predictor</dt><dd>linear</dd>" in page

@@ -279,3 +279,8 @@ def test_animated_images_are_films(tmp_path, ending):
     assert all_of(clip)[:, 3, 4, 1].tolist() == [0, 40, 80, 120, 160]
     pictures[2].save(tmp_path / f"still{ending}", **how)
     assert len(all_of(open_clip(tmp_path / f"still{ending}"))) == 1
+
+
+def test_a_cut_is_no_shaking():
+    first, second = (wall(30, 120, 160, seed=seed).clip() for seed in (0, 7))
+    assert not camera_of(np.concatenate([first, 255 - second])).shaking

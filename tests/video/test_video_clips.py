@@ -50,6 +50,47 @@ def test_somebody_is_foreground(who, channels):
     assert (masks & ~scene.masks).mean() < 0.02  # a rim, from smoothing
 
 
+def swaying(n, begin, end, at=34, every=6, seed=0):
+    """Frames of somebody who stands from `begin` to `end` in another pose every few frames, and masks."""
+    rng = np.random.default_rng(seed)
+    present = np.where((np.arange(n) >= begin) & (np.arange(n) < end), at, np.nan)
+    masks = box(n, present + rng.integers(-4, 5, n).repeat(every)[:n], top=16, height=40)
+    coat = np.array([[150, 30, 40], [40, 60, 160], [30, 120, 60]])[rng.integers(0, 3, 20)]
+    rows = coat[np.arange(HEIGHT) // 3 % 20][None, :, None]
+    shade = 1 + 0.06 * np.sin(np.arange(n) // every)
+    return rows * shade[:, None, None, None], masks
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "noise"), [(8, 112, 2), (0, 100, 2), (14, 120, 2), (8, 112, 18), (0, 100, 18)]
+)
+def test_somebody_who_sways_most_of_the_clip_is_no_background(begin, end, noise):
+    """The wall is seen in few frames, but as one look, and mostly it comes back."""
+    coat, masks = swaying(120, begin, end)
+    scene = wall(120)
+    frames = np.where(masks[..., None], coat, scene.frames)
+    clip = Composed(frames, scene.background, masks).clip(noise=noise)
+    off = np.abs(np.median(clip, axis=0) - scene.background).max(-1) > 20
+    assert off[masks.any(0)].mean() > 0.5
+    found = np.abs(scene_of(clip).picture - scene.background).max(-1) > 20
+    assert found.mean() < 0.01
+
+
+def test_grey_films_in_three_channels_are_fitted_as_in_one():
+    grey = wall(40, channels=1).seen(walking(40)).clip()
+    one, three = scene_of(grey), scene_of(grey.repeat(3, axis=-1))
+    assert three.picture.shape == (*one.picture.shape[:2], 3)
+    np.testing.assert_array_equal(three.picture, one.picture.repeat(3, axis=-1))
+    assert three.noise == one.noise
+    assert not three.coloured
+
+
+def test_a_long_sample_is_thinned_over_all_of_the_clip():
+    """The wall shows late only."""
+    scene = wall(500).seen(standing(500, 0, 300))
+    assert np.abs(scene_of(scene.clip()).picture - scene.background).max() < 6
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_nobody_is_no_foreground(seed):
     scene = wall(FRAMES, seed=seed)

@@ -5,7 +5,7 @@ import dataclasses
 import naive_scene as naive
 import numpy as np
 import pytest
-from composed import HEIGHT, WIDTH, box, f1, walking, wall
+from composed import HEIGHT, WIDTH, Composed, box, f1, walking, wall
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
@@ -13,9 +13,11 @@ from scipy.ndimage import gaussian_filter
 from robustae.video import agreement, changes, light, separate, start
 from robustae.video.agreement import agreed, seams_of
 from robustae.video.changes import Changes, codes_of, components_of, refined, solved
+from robustae.video.fit import scene_of
 from robustae.video.grid import STEP, grid_for, loudest, some_of
 from robustae.video.light import gains, gains_of
-from robustae.video.maps import MaskSettings, boxes_of, mask_of, root_of
+from robustae.video.maps import MaskSettings, boxes_of, mask_of, root_of, upper_by_pixel
+from robustae.video.scene import FAINT
 from robustae.video.start import bare_picture
 from robustae.video.states import states_of
 
@@ -285,6 +287,25 @@ def test_the_cut_follows_the_gain():
     night = light < 1
     assert f1(found[night], people[night]) > 0.8
     assert f1(found[~night], people[~night]) > 0.8
+
+
+def test_noise_is_not_what_parts_of_the_picture_differ_by():
+    """Calm above, restless below: fog, or a sky."""
+    scene = wall(FRAMES)
+    grain = np.random.default_rng(1).normal(0, 6, scene.frames.shape)
+    grain[:, : HEIGHT // 3] = 0
+    model = scene_of(Composed(scene.frames + grain, scene.background, scene.masks).clip(noise=0))
+    assert model.noise == FAINT
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_by_pixel_is_what_its_frames_hardly_exceed(seed):
+    roots = np.random.default_rng(seed).gamma(9, 0.2, (200, 12, 16)).astype(np.float32)
+    usual = np.median(roots)
+    spread = np.sqrt(np.mean((usual - roots[roots < usual]) ** 2))
+    assert upper_by_pixel(roots) == pytest.approx(usual + 6 * spread, rel=0.05)
+    halves = np.concatenate([roots, 2 + 0 * roots[:, :5]], axis=1)
+    assert upper_by_pixel(halves) == pytest.approx(upper_by_pixel(roots), rel=0.15)
 
 
 # ---------------------------------------------------------------- alternation

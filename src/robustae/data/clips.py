@@ -24,6 +24,7 @@ __all__ = ["Clip", "open_clip"]
 _URL = re.compile(r"(https?|rtsps?|rtmps?|rtp|udp|tcp|srt)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?<=//)[^/@]*@")  # names end up in reports
 _CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
+_NO_CLIPS = (bool, float, complex, bytes, bytearray, dict, set)
 _WAIT = (10.0, 30.0)  # seconds until a stream answers, and between its packets
 
 
@@ -267,8 +268,10 @@ def _beyond(total: int, name: str) -> str:
 
 
 def _reader(source: Any) -> _Reader:
-    if isinstance(source, bool):
-        raise InputError(f"source={source} is no clip: name a file, a folder, a camera or an array.")
+    if source is None or isinstance(source, _NO_CLIPS):
+        raise InputError(f"source={source!r} is no clip: name a file, a folder, a camera or an array.")
+    if isinstance(source, Iterator):
+        return from_array(list(source))  # every pass reads the frames anew, and it gives them once
     if isinstance(source, int | np.integer):
         return _camera(int(source))
     if isinstance(source, str | os.PathLike):

@@ -1,5 +1,6 @@
 """Pages from facts: one HTML file that needs no network and nothing beside it."""
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -16,13 +17,15 @@ Facts = dict[str, Any]
 
 TITLE = "Robust autoencoder report"
 FILTERS = ("activity", "cell", "expected", "histogram", "number", "percent", "training")
+OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)")  # of a command: no line ends within it
+MARKED = r"<span class=option>\1</span>"
 
 
 @cache
 def _environment(package: str) -> Any:
     """Templates, style sheets and scripts of a package's folder `page`, and those of the report."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     loader = ChoiceLoader([PackageLoader(name, "page") for name in (package, "robustae.report")])
     made = Environment(
@@ -35,6 +38,7 @@ def _environment(package: str) -> Any:
     }
     made.filters |= {name: getattr(charts, name) for name in FILTERS}
     made.filters |= {"base64": base64, "best_means": best_means, "clock": clock, "groups": groups}
+    made.filters["unbroken"] = lambda text: Markup(OPTION.sub(MARKED, str(escape(text))))
     made.globals |= {
         "version": __version__,
         "asset": lambda name: Markup(loader.get_source(made, name)[0]),  # our own, not from facts

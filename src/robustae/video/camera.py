@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from robustae.video.pixels import levels
-from robustae.video.registration import Reference
+from robustae.video.registration import Reference, correlation, signature
 
 __all__ = ["STEADY", "Camera", "aligned", "camera_of"]
 
@@ -30,6 +30,7 @@ LEAST_BLUR, MOST_BLUR = 0.7, 2.0  # pixels
 SHAKES = 0.3  # pixels: deviation of the shifts
 ALIKE = 0.6  # of that deviation is how the picture's halves differ, at most
 BETTER = 0.95  # of the cost of residuals is left by aligning, at most
+SAME_TAKE = 0.3  # correlation of two frames of one take at least, noise and night allowed for
 LEAST_SIDE = 32  # pixels, below which nothing is aligned
 
 
@@ -130,25 +131,54 @@ def _shift(frames: np.ndarray) -> float:
 
     And gain by it: water and leaves do not.
     """
-    if len(frames) > 2 * FEW and _halves(frames[:: len(frames) // FEW])[0] < SHAKES / 2:
-        return 0.0
-    together, apart, left = _halves(frames)
-    return together if apart < ALIKE * together and left < BETTER else 0.0
-
-
-def _halves(frames: np.ndarray) -> tuple[float, float, float]:
-    """How much the halves move together, how much apart, and the share of residuals' cost they leave."""
+    frames = _of_one_take(frames)
     middle = frames.shape[2] // 2
-    (left, gain), (right, other) = (_shifts(half) for half in (frames[:, :, :middle], frames[:, :, middle:]))
-    return _deviation(left + right) / 2, _deviation(left - right) / 2, (gain + other) / 2
+    halves = _Half(frames[:, :, :middle]), _Half(frames[:, :, middle:])
+    if len(frames) > 2 * FEW and _together(*(half.some(FEW) for half in halves)) < SHAKES / 2:
+        return 0.0
+    together = _together(*halves)
+    apart = _deviation(halves[0].shifts - halves[1].shifts) / 2
+    if apart >= ALIKE * together:
+        return 0.0
+    return together if np.mean([half.left for half in halves]) < BETTER else 0.0
 
 
-def _shifts(frames: np.ndarray) -> tuple[np.ndarray, float]:
-    """Against the middle frame, shape (n, 2), and the share of the residuals' cost that they leave."""
-    reference = Reference(frames[len(frames) // 2])
-    moves = [reference.move_of(frame) for frame in frames]
-    left = [reference.left(frame, move) for frame, move in zip(frames, moves, strict=True)]
-    return np.array(moves)[:, :2], float(np.median(left))
+def _of_one_take(frames: np.ndarray) -> np.ndarray:
+    """Those that show what the middle one does: another take is no shift."""
+    signatures = [signature(frame) for frame in frames]
+    middle = signatures[len(frames) // 2]
+    return frames[[correlation(middle, other) > SAME_TAKE for other in signatures]]
+
+
+class _Half:
+    """Frames of a half of the picture, and how they have moved."""
+
+    def __init__(self, frames: np.ndarray):
+        self.frames = frames
+        self._reference = Reference(frames[len(frames) // 2])
+
+    def some(self, count: int) -> "_Half":
+        return _Half(self.frames[:: len(self.frames) // count])
+
+    @cached_property
+    def _moves(self) -> list[np.ndarray]:
+        return [self._reference.move_of(frame) for frame in self.frames]
+
+    @property
+    def shifts(self) -> np.ndarray:
+        """Against the middle frame, shape (n, 2)."""
+        return np.array(self._moves)[:, :2]
+
+    @property
+    def left(self) -> float:
+        """The share of the residuals' cost that they leave."""
+        pairs = zip(self.frames, self._moves, strict=True)
+        return float(np.median([self._reference.left(frame, move) for frame, move in pairs]))
+
+
+def _together(left: _Half, right: _Half) -> float:
+    """Deviation of what is common to both."""
+    return _deviation(left.shifts + right.shifts) / 2
 
 
 def _deviation(shifts: np.ndarray) -> float:

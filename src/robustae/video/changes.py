@@ -17,6 +17,7 @@ from robustae.video.grid import loudest, some_of
 __all__ = ["Changes", "codes_of", "components_of", "refined", "solved"]
 
 MOST = 3
+LARGE = 30  # cells of the shorter side, from which every second row and column is enough at first
 CUT = 12.0  # grey levels: what differs by more is outlying
 FEW = 30  # frames, by which it is told at which code a cell was taken
 TRIES = 6  # codes that a part of the picture may have been taken at
@@ -61,11 +62,18 @@ def components_of(residuals: np.ndarray) -> Changes:
     residuals : array, shape (n, rows, columns, c)
         Frames minus the background, grey levels, averaged to cells.
     """
+    if not _anything_broad(residuals):
+        return _none(residuals)
+    # Most films have none, and that a quarter of the cells tells.
+    if min(residuals.shape[1:3]) >= LARGE and not len(_all_of(residuals[:, ::2, ::2]).components):
+        return _none(residuals)
+    return _all_of(residuals)
+
+
+def _all_of(residuals: np.ndarray) -> Changes:
     rows, shape = residuals.reshape(len(residuals), -1), residuals.shape[1:]
-    found = Changes(
-        *(np.zeros(size, np.float32) for size in ((len(rows), 0), (0, rows.shape[1]), rows.shape[1]))
-    )
-    for _ in range(MOST if _anything_broad(residuals) else 0):
+    found = _none(residuals)
+    for _ in range(MOST):
         trial = _fitted(rows, _one_more(rows, found))
         if _cost(rows, trial) > WORTH * _cost(rows, found) or _breadth(trial, shape) < BROAD:
             break
@@ -73,6 +81,11 @@ def components_of(residuals: np.ndarray) -> Changes:
             break
         found = trial
     return found
+
+
+def _none(residuals: np.ndarray) -> Changes:
+    n, cells = len(residuals), residuals[0].size
+    return Changes(*(np.zeros(size, np.float32) for size in ((n, 0), (0, cells), cells)))
 
 
 def _holds(rows: np.ndarray, trial: Changes) -> bool:

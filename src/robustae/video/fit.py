@@ -1,6 +1,7 @@
 """A scene fitted to frames: what camera took them, the bare picture, what else changes, and the noise."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,18 +10,18 @@ from robustae.video.camera import Camera, aligned, camera_of
 from robustae.video.changes import Changes, components_of, refined
 from robustae.video.grid import grid_for, loudest
 from robustae.video.light import gains
-from robustae.video.maps import CUT, MaskSettings, upper
+from robustae.video.maps import CUT, MaskSettings, upper, upper_by_pixel
 from robustae.video.pixels import blurred
 from robustae.video.scene import FAINT, Scene, View
 from robustae.video.start import bare_picture
 
-__all__ = ["Progress", "scene_of"]
+__all__ = ["MOST_FRAMES", "Progress", "scene_of"]
 
 Progress = Callable[[int, int, str], None]
 
-LEAST_FRAMES = 2
+LEAST_FRAMES, MOST_FRAMES = 2, 100  # more of them only take longer
+CHANNELS = 3
 ENOUGH = 50  # frames to tell the noise
-SOME = 100  # frames to tell components
 ROUNDS = 2
 CHANGE, MOST_OFTEN = (
     12.0,
@@ -50,8 +51,11 @@ def scene_of(frames: np.ndarray, stabilise: bool = True, progress: Progress | No
         raise InputError(
             f"frames: {len(frames)} is too few to tell background from foreground; give 2 or more."
         )
+    if _colourless(frames):
+        return _in_colour(scene_of(frames[..., :1], stabilise, progress))
     report = progress or (lambda done, total, note: None)
     report(0, 100, "the camera")
+    frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).astype(int)]
     camera = camera_of(frames, stabilise)
     frames = camera.stretched(frames)
     if camera.shaking:
@@ -65,6 +69,19 @@ def scene_of(frames: np.ndarray, stabilise: bool = True, progress: Progress | No
         picture = _sharp(calm, frames, picture)
     report(95, 100, "noise")
     return _with_noise(picture, components, camera, some)
+
+
+def _colourless(frames: np.ndarray) -> bool:
+    """Whether three channels say the same, as where a grey film was stored as any other."""
+    return frames.shape[-1] == CHANNELS and all(
+        np.array_equal(frame[..., 0], frame[..., k]) for frame in frames for k in (1, 2)
+    )
+
+
+def _in_colour(scene: Scene) -> Scene:
+    """The scene of grey frames for frames of three equal channels."""
+    picture, components = (part.repeat(CHANNELS, axis=-1) for part in (scene.picture, scene.components))
+    return replace(scene, picture=picture, components=components)
 
 
 def _sharp(calm: np.ndarray, frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
@@ -85,7 +102,7 @@ def _with_noise(picture: np.ndarray, components: np.ndarray, camera: Camera, fra
     settings = MaskSettings(shadows=False).at(*picture.shape[:2])
     views = list(inner.views(frames))
     roots = np.stack([view.root(settings)[::2, ::2] for view in views])
-    noise = max(FAINT, upper(roots) ** 2 / CUT)
+    noise = max(FAINT, min(upper(roots), upper_by_pixel(roots)) ** 2 / CUT)
     picture, components = camera.plain(picture), components / np.float32(camera.stretch)
     return Scene(picture, components, noise / camera.stretch, _restless(views, noise), camera)
 
@@ -113,7 +130,6 @@ def _restless(views: list[View], noise: float) -> np.ndarray:
 
 def _components(frames: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture, corrected where it must be, and its components."""
-    frames = frames[:: max(1, len(frames) // SOME)]
     grid = grid_for(*picture.shape[:2])
     light = gains(frames, picture)
     small = 255 * grid.small(frames) / light[:, None, None, None]

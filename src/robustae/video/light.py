@@ -19,6 +19,7 @@ WINDOWS = (0.06, 0.04, 0.03)
 AGREE = 0.35  # share of the picture that must agree, else it is looked at twice
 DARKEST, BRIGHTEST = 25, 245
 PIXELS, FEWER = 3000, 1000  # are enough; for gains that are far off
+SURE = 0.5  # share of the picture that agrees with one gain: with no other then
 LEAST_PIXELS = 16
 STEADY = 1.5  # how much less a gain of e counts than one of 1: a lamp that lights a half is no gain
 FAR = (0.0, -0.5, -1.0, -1.5, -2.0, 0.5, 1.0)  # log gains, around which it is looked for then
@@ -52,15 +53,19 @@ class Light:
 
     def gains(self, frames: np.ndarray) -> np.ndarray:
         """Return by how much frames (n, height, width, c) are brighter, shape (n,); 1 if none agree."""
+        return self.told(frames)[0]
+
+    def told(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gains, and the share of the pixels that agree with what is near 1, shape (n,)."""
         if len(self.pixels) < LEAST_PIXELS:
-            return np.ones(len(frames), np.float32)
+            return np.ones(len(frames), np.float32), np.zeros(len(frames))
         pixels = frames.reshape(len(frames), -1, frames.shape[-1])[:, self.pixels]
         logs = np.log(_grey(pixels).reshape(len(frames), -1) + OFFSET)
         centres = _nearer(logs, self.grey, _modes(logs - _logs(self.grey, 0), STEADY)[0])
         agree = (np.abs(logs - _logs(self.grey, centres)) < WINDOWS[-1]).mean(1)
         for k in np.flatnonzero(agree < AGREE):
             centres[k] = self._sure(pixels[k, self._few], logs[k, self._few], centres[k])
-        return np.exp(centres).astype(np.float32)
+        return np.exp(centres).astype(np.float32), agree
 
     def _sure(self, pixels: np.ndarray, logs: np.ndarray, near: float) -> float:
         """The log gain of one frame, also where it is far off; 0 if too few pixels agree in all colours."""
@@ -106,11 +111,14 @@ def gains_of(frames: np.ndarray) -> np.ndarray:
     From each to the next most of the picture is the same; so light is followed where it goes far. Where
     it does not, that is no more than errors that add up.
     """
+    light, agree = Light(np.median(frames, axis=0)).told(frames)
+    if agree.min() > SURE and not goes_far(light):
+        return light
     pairs = zip(frames[:-1], frames[1:], strict=True)
     steps = [Light(before, FEWER).gains(after[None])[0] for before, after in pairs]
     followed = _over_usual(np.cumprod([1.0, *steps]).astype(np.float32))
     if not goes_far(followed):
-        return gains(frames, np.median(frames, axis=0))
+        return light
     even = frames / followed[:, None, None, None]
     return _over_usual(followed * gains(even, np.median(even[:: -(-len(even) // ENOUGH)], axis=0)))
 

@@ -15,7 +15,7 @@ import numpy as np
 from robustae.utils.checks import InputError
 from robustae.video.pixels import Box, blurred, difference, levels, regions
 
-__all__ = ["CUT", "MaskSettings", "boxes_in", "boxes_of", "mask_of", "root_of", "upper"]
+__all__ = ["CUT", "MaskSettings", "boxes_in", "boxes_of", "mask_of", "root_of", "upper", "upper_by_pixel"]
 
 CUT = 4.5  # noise deviations from which a pixel is foreground
 ROOTS = np.sqrt(np.arange(256, dtype=np.float32))
@@ -106,6 +106,17 @@ def upper(roots: np.ndarray) -> float:
     mode = (edges[three.argmax() + 1] + edges[three.argmax() + 2]) / 2
     below = mode - roots[roots < mode]
     return float(mode + ABOVE * np.sqrt(np.mean(below**2)))
+
+
+def upper_by_pixel(roots: np.ndarray) -> float:
+    """The same of most pixels, by their own frames (n, height, width): one part may be calmer than another.
+
+    Where pixels are mostly covered it is too much, as `upper` is where parts differ; neither is too little.
+    """
+    usual = np.median(roots, axis=0)
+    below = np.minimum(roots - usual, 0)
+    count = np.maximum((below < 0).sum(0), 1)
+    return float(np.median(usual + ABOVE * np.sqrt((below**2).sum(0) / count)))
 
 
 def mask_of(root: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, list[Box]]:

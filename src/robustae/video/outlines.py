@@ -67,7 +67,8 @@ def _other(states: States, own: np.ndarray, seams: Seams, chosen: np.ndarray) ->
     difference = ((states.centre - states.centre[tiles, chosen][:, None]) ** 2).mean(2)
     same = difference < SAME
     rare = states.count < LEAST_SHARE * states.members.shape[2]
-    costs = own + RELUCTANCE * same + NEVER * (rare & ~same)
+    visitor = _around(states.members[tiles, chosen][:, None], states.members) >= BEFORE_AND_AFTER
+    costs = own + RELUCTANCE * same + NEVER * ((rare | visitor) & ~same)
     return agreed(costs, seams)
 
 
@@ -120,16 +121,17 @@ def _better(pair: Exchange, tiles: np.ndarray, roughness: float, floor: float) -
     chosen, other = (pair.states.spread[tiles, labels[tiles]] for labels in (pair.chosen, pair.other))
     if np.median((other + floor) / (chosen + floor)) > LOOSER:
         return False
-    around = np.median(_before_and_after(pair, tiles)) >= BEFORE_AND_AFTER
-    return roughness < (NOT_ROUGHER if around else SMOOTHER)
-
-
-def _before_and_after(pair: Exchange, tiles: np.ndarray) -> np.ndarray:
-    """The smaller share of frames that the other state has before the chosen one comes and after it goes."""
     members = pair.states.members
-    chosen, other = (members[tiles, labels[tiles]].cumsum(1) for labels in (pair.chosen, pair.other))
-    total = chosen[:, -1:]
-    comes = (chosen >= np.maximum(0.05 * total, 1)).argmax(1)
-    goes = (chosen >= np.maximum(0.95 * total, 1)).argmax(1)
-    rows = np.arange(len(tiles))
-    return np.minimum(other[rows, comes], other[:, -1] - other[rows, goes]) / members.shape[2]
+    around = _around(members[tiles, pair.other[tiles]], members[tiles, pair.chosen[tiles]])
+    return roughness < (NOT_ROUGHER if np.median(around) >= BEFORE_AND_AFTER else SMOOTHER)
+
+
+def _around(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """The smaller share of frames (..., n) that a state has before another comes and after that goes."""
+    outer, inner = outer.cumsum(-1), inner.cumsum(-1)
+    total = inner[..., -1:]
+    comes = (inner >= np.maximum(0.05 * total, 1)).argmax(-1)[..., None]
+    goes = (inner >= np.maximum(0.95 * total, 1)).argmax(-1)[..., None]
+    outer = np.broadcast_to(outer, inner.shape)
+    before, so_far = (np.take_along_axis(outer, at, -1)[..., 0] for at in (comes, goes))
+    return np.minimum(before, outer[..., -1] - so_far) / inner.shape[-1]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from robustae.video.registration import correlation, signature
 from robustae.video.scene import LOUD
 
 if TYPE_CHECKING:
@@ -16,10 +17,8 @@ __all__ = ["Cuts", "broken"]
 
 SecondsOf = Callable[[int], float]
 
-CELLS = 32  # of a frame's longest side, to see cuts by
 AHEAD = 3  # frames after a cut that still differ: a flash is over by then
 SAME, OTHER = 0.8, 0.6  # correlation of two frames of one take at least, and of two takes at most
-DARK = 16.0  # grey levels
 APART = 10  # frames between two cuts
 NAMED = 3  # cuts
 FEW = 10  # frames, by which it is hard to tell what is background
@@ -35,28 +34,16 @@ class Cuts:
 
     def see(self, number: int, frame: np.ndarray) -> None:
         """Take the next frame (height, width, c) and its number."""
-        self._recent.append((number, _small(frame)))
+        self._recent.append((number, signature(frame)))
         if len(self._recent) < AHEAD + 3:
             return
         first, before, at, *after = (cells for _, cells in self._recent)
         candidate = self._recent[2][0]
         if self.found and candidate - self.found[-1] <= APART:
             return
-        alike = min(_correlation(first, before), _correlation(at, after[0]))
-        if alike > SAME and max(_correlation(before, cells) for cells in (at, *after)) < OTHER:
+        alike = min(correlation(first, before), correlation(at, after[0]))
+        if alike > SAME and max(correlation(before, cells) for cells in (at, *after)) < OTHER:
             self.found.append(candidate)
-
-
-def _small(frame: np.ndarray) -> np.ndarray:
-    """Logarithms of a few grey levels about their mean, of length 1: light only scales what is seen."""
-    step = max(1, max(frame.shape[:2]) // CELLS)
-    logs = np.log(frame[step // 2 :: step, step // 2 :: step].mean(-1, dtype=np.float32) + DARK).ravel()
-    logs -= logs.mean() if logs.size else 0
-    return logs / max(float(np.linalg.norm(logs)), 1e-9)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    return float(first @ second)
 
 
 def broken(

@@ -14,7 +14,7 @@ import numpy as np
 
 from robustae.video.pixels import blurred, warped
 
-__all__ = ["Reference", "inverse"]
+__all__ = ["Reference", "correlation", "inverse", "signature"]
 
 LONGEST = 320  # cells of the finer level's longest side
 BLUR = 1.5  # cells
@@ -24,6 +24,7 @@ CUT = 12.0
 LEAST_INLYING = 0.3  # of the pixels, else there is no telling
 RIDGE = 1e-6  # of a slope's own square
 NONE = np.zeros(4)
+CELLS = 32  # of a frame's longest side, that tell whether two show the same
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,19 @@ def _matrix(move: np.ndarray, shape: tuple[int, ...], pool: int = 1) -> np.ndarr
     turn = np.array([[cos, -sin], [sin, cos]])
     offset = middle - turn @ middle + np.array([right, down]) / pool
     return np.hstack([turn, offset[:, None]])
+
+
+def signature(frame: np.ndarray) -> np.ndarray:
+    """Logarithms of a few grey levels about their mean, of length 1: light only scales what is seen."""
+    step = max(1, max(frame.shape[:2]) // CELLS)
+    logs = np.log(frame[step // 2 :: step, step // 2 :: step].mean(-1, dtype=np.float32) + DARK).ravel()
+    logs -= logs.mean() if logs.size else 0
+    return logs / max(float(np.linalg.norm(logs)), 1e-9)
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """How much two frames show the same, by their signatures: 1 at most."""
+    return float(first @ second)
 
 
 def inverse(matrix: np.ndarray) -> np.ndarray:

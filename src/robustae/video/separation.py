@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from robustae.data.clips import Clip, open_clip
 from robustae.utils.checks import InputError, known_names
 from robustae.utils.json import plain
-from robustae.video.fit import Progress, scene_of
+from robustae.video.fit import MOST_FRAMES, Progress, scene_of
 from robustae.video.maps import MaskSettings, boxes_of, mask_of
 from robustae.video.pixels import Box
 from robustae.video.premises import Cuts, broken
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Separation", "separate"]
 
-SAMPLE_FRAMES, SAMPLE_BYTES = 200, 2**28
+LIVE_FRAMES, SAMPLE_BYTES = 200, 2**28  # eight seconds of what comes live
 LEAST_SAMPLE = 25
 BATCH_FRAMES, BATCH_VALUES = 32, 2**21
 WINDOW_FRAMES = 100  # kept of a window, to fit the next scene to
@@ -96,7 +96,7 @@ def separate(
 ) -> "Separation":
     """Separate a clip into background and foreground.
 
-    The model is fitted to at most 200 frames spread over the clip (live: the first ones); frames are
+    The model is fitted to at most 100 frames spread over the clip (live: over the first 200); frames are
     decoded and separated as they are asked for, so memory does not grow with the clip's length.
 
     Parameters
@@ -203,7 +203,8 @@ class _Fit:
     def most(self) -> int:
         """Frames that a fit takes."""
         size = self.clip.height * self.clip.width * self.clip.channels
-        return int(np.clip(SAMPLE_BYTES // size, LEAST_SAMPLE, SAMPLE_FRAMES))
+        most = LIVE_FRAMES if self.clip.live else MOST_FRAMES
+        return int(np.clip(SAMPLE_BYTES // size, LEAST_SAMPLE, most))
 
     def to(self, frames: np.ndarray, progress: Progress | None = None) -> Any:
         if not self.settings:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from robustae.video.agreement import seams_of
-from robustae.video.grid import STEP, Grid, grid_for, loudest
+from robustae.video.grid import STEP, Grid, grid_for, loudest_plane, mean_of, planes
 from robustae.video.light import gains_of, goes_far
 from robustae.video.outlines import NEVER, bare
 from robustae.video.states import States, states_of
@@ -25,6 +25,8 @@ SORTING = 0.7  # of the work
 
 FLOOR = 1e-4  # squared spread that counts as none, cells in [0, 1]
 SINGLE = 5e-4  # squared spread of a state that one frame has: there is no telling
+REACH, ENDS = 0.5, 0.1  # weight; share of a state's frames that are early, and late
+LEAST_REACH, UNKNOWN_REACH = 0.1, 0.5  # of the clip
 BY_PIXEL = 0.5  # cost of a state that no frame shows as a whole
 CUTS = (20.0, 15.0, 12.0)  # grey levels
 PRIOR = 0.02  # weight of the frames outside the state
@@ -58,11 +60,29 @@ def bare_picture(frames: np.ndarray, done: Done = lambda share: None) -> np.ndar
 
 def _costs(states: States) -> np.ndarray:
     share = np.maximum(states.count, 1e-3) / states.members.shape[2]
-    spread = states.spread + FLOOR + SINGLE * (states.count == 1)
-    costs = np.log(spread) - 0.5 * np.log(share)
+    spread = np.maximum(states.spread - _usual_spread(states), 0) + FLOOR + SINGLE * (states.count == 1)
+    costs = np.log(spread) - 0.5 * np.log(share) - REACH * np.log(_reach(states.members))
     costs[:, -1] += BY_PIXEL
     costs[states.count == 0] = NEVER
     return (costs - costs.min(1, keepdims=True)).astype(np.float32)
+
+
+def _usual_spread(states: States) -> float:
+    """What noise alone spreads frames by: of the fullest states, the tighter ones."""
+    most = states.count[:, :-1].argmax(1)
+    return float(np.quantile(states.spread[np.arange(len(most)), most], 0.25))
+
+
+def _reach(members: np.ndarray) -> np.ndarray:
+    """The share of the clip between a state's early frames and its late ones, shape (tiles, states).
+
+    What is behind comes back when somebody has gone. A state that the clip begins or ends with may go on.
+    """
+    so_far = members.cumsum(2, dtype=np.float32)
+    total = np.maximum(so_far[:, :, -1:], 1)
+    between = (so_far > ENDS * total) & (so_far <= (1 - ENDS) * total)
+    open_ended = members[:, :, 0] | members[:, :, -1]
+    return np.maximum(between.mean(2), np.where(open_ended, UNKNOWN_REACH, LEAST_REACH))
 
 
 def _in_state(states: States, chosen: np.ndarray, grid: Grid) -> np.ndarray:
@@ -80,7 +100,7 @@ def _refined(
     for row in range(0, weights.shape[1], blocks):
         pixels = np.s_[row * side : (row + blocks) * side]
         if start[pixels].size:
-            over = grid.full(weights[:, row : row + blocks])[:, : len(start[pixels]), :, None]
+            over = grid.full(weights[:, row : row + blocks])[:, : len(start[pixels])]
             picture[pixels] = _modes(frames[:, pixels], light, start[pixels], _usual(over))
             done(pixels.start / len(picture))
     return picture
@@ -100,17 +120,11 @@ def _usual(weights: np.ndarray) -> np.ndarray:
 
 
 def _modes(frames: np.ndarray, light: np.ndarray, start: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    values = frames / light[:, None, None, None]
     if goes_far(light):
-        weights = weights * (frames.max(-1, keepdims=True) < WHITE)
-    picture = _mean(values, weights, start)
+        weights = weights * (frames.max(-1) < WHITE)
+    values = planes(frames) / light[:, None, None]
+    picture = mean_of(values, weights, planes(start))
     for cut in CUTS:
-        inlying = loudest(values - picture)[..., None] < cut
-        picture = _mean(values, inlying * (weights + np.float32(PRIOR)), picture)
-    return picture
-
-
-def _mean(values: np.ndarray, weights: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    total = weights.sum(0)
-    mean = np.einsum("nhwc,nhw->hwc", values, weights[..., 0]) / np.maximum(total, 1e-6)
-    return np.where(total > 1e-6, mean, otherwise).astype(np.float32)
+        near = loudest_plane(values - picture[:, None]) < cut
+        picture = mean_of(values, near * (weights + np.float32(PRIOR)), picture)
+    return picture.transpose(1, 2, 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustae.video.grid import Grid, loudest
+from robustae.video.grid import Grid, loudest_plane, mean_of, planes
 
 __all__ = ["States", "states_of"]
 
@@ -104,9 +104,9 @@ def _described(tiles: np.ndarray, members: np.ndarray) -> States:
 
 def _by_pixel(small: np.ndarray, grid: Grid, alike: float) -> States:
     picture = _mode(small[:: max(1, len(small) // ENOUGH)])
-    error = ((small - picture) ** 2).mean(-1, keepdims=True)
+    error = np.einsum("nhwc->nhw", (small - picture) ** 2) / small.shape[-1]
     near = (error < 2 * alike).astype(np.float32)
-    support, misfit = (grid.tiles(part).mean(2) for part in (near, near * error))
+    support, misfit = grid.means(near), grid.means(near * error)
     count = support.sum(1)
     return States(
         (support > MOSTLY)[:, None],
@@ -119,18 +119,23 @@ def _by_pixel(small: np.ndarray, grid: Grid, alike: float) -> States:
 def _mode(small: np.ndarray) -> np.ndarray:
     """Where most frames are, of each pixel: the fullest of those that some quantiles lead to."""
     ranks = [round(share * (len(small) - 1)) for share in QUANTILES]
-    found = np.stack([_risen(small, start) for start in np.partition(small, ranks, axis=0)[ranks]])
-    fullness = np.stack([(loudest(small - picture) < WINDOWS[-1]).sum(0) for picture in found])
-    return np.take_along_axis(found, fullness.argmax(0)[None, ..., None], axis=0)[0]
+    small = planes(small)
+    starts = np.partition(small, ranks, axis=1)[:, ranks].swapaxes(0, 1)
+    found = np.stack([_risen(small, start) for start in starts])
+    fullness = np.stack([_near(small, picture, WINDOWS[-1]).sum(0) for picture in found])
+    fullest = np.take_along_axis(found, fullness.argmax(0)[None, None], axis=0)[0]
+    return fullest.transpose(1, 2, 0)
 
 
 def _risen(small: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """From a picture to where more frames are, by shrinking windows."""
     for window in WINDOWS:
-        near = loudest(small - picture)[..., None] < window
-        mean = (small * near).sum(0) / np.maximum(near.sum(0), 1)
-        picture = np.where(near.any(0), mean, picture)
-    return picture.astype(np.float32)
+        picture = mean_of(small, _near(small, picture, window), picture)
+    return picture
+
+
+def _near(small: np.ndarray, picture: np.ndarray, window: float) -> np.ndarray:
+    return (loudest_plane(small - picture[:, None]) < window).astype(np.float32)
 
 
 def _joined(first: States, second: States) -> States:
