@@ -83,9 +83,7 @@ def _mask(path: Path) -> np.ndarray:
 
 def _means(found: list[dict[str, float]]) -> dict[str, str]:
     """Return the means, of the first columns with the standard deviation over draws."""
-    values = {
-        name: [one[name] for one in found if name in one] for name in (*SPREAD, *KINDS, "seconds")
-    }
+    values = {name: [one[name] for one in found if name in one] for name in (*SPREAD, *KINDS, "seconds")}
     means = {name: f"{np.mean(part):.3f}" if part else "" for name, part in values.items()}
     if len(found) > 1:
         means |= {name: f"{means[name]} ± {np.std(values[name], ddof=1):.3f}" for name in SPREAD}

@@ -60,9 +60,7 @@ def heat_maps(fitted, new, shape, blur):
     centre, spread = median(centres), median(spreads)
 
     def judged(picture):
-        return [
-            (picture[j] - (centres[j] + centre) / 2) / math.sqrt(spreads[j] * spread) for j in places
-        ]
+        return [(picture[j] - (centres[j] + centre) / 2) / math.sqrt(spreads[j] * spread) for j in places]
 
     usual = [value for picture in before for value in judged(picture)]
     middle, unit = median(usual), deviation(usual)

@@ -3,11 +3,11 @@
 import csv
 import json
 
+import naive_images
 import numpy as np
 import pytest
 from PIL import Image
 
-import naive_images
 import robustae
 from robustae.cli import main
 from robustae.estimators.autoencoder import RobustAutoencoder
@@ -169,7 +169,9 @@ def test_heat_maps_agree_with_plain_ones(features):
     X[:, :, 50:] *= 3  # a side that is never predicted well
     found = inspect(X, features=features)
     model, cells = found.model, found.model.grid[0] * found.model.grid[1]
-    shown = [model.rows(model.prepared(one[:, :, None].astype(np.float32)) for one in some) for some in (X, new)]
+    shown = [
+        model.rows(model.prepared(one[:, :, None].astype(np.float32)) for one in some) for some in (X, new)
+    ]
     residuals = [model.components.residuals(rows, cells).tolist() for rows in shown]
     expected = naive_images.heat_maps(*residuals, model.grid, model.features.blur)
     assert np.ptp(model.typical[0]) > 0.5, "places differ in what is usual"

@@ -112,7 +112,7 @@ def inspect(
         (1, 3, 192, 192) and a function arrays (n, 192, 192, 3), with values 0 to 1.
     contamination : "auto", float in [0, 0.5] or callable
         What is flagged: "auto" about 1 % of clean images and what lies above; a share: so many of the images
-        learnt from; else a function that makes a threshold of their scores. With a model "auto" keeps its own.
+        learnt from; else a function that makes a threshold of their scores. A model has its own for "auto".
     model : ImageModel, Inspection or path, optional
         A fitted model; then nothing is learnt.
     progress : callable, optional
@@ -299,7 +299,8 @@ def _check_enough(numbers: list[int], damaged: dict[str, str]) -> None:
     why = f" ({len(damaged)} could not be read: {_first(damaged)})" if damaged else ""
     counted = "1 image does" if len(numbers) == 1 else f"{len(numbers)} images do"
     raise InputError(
-        f"{counted} not show what is usual{why}: at least {FEWEST} are needed, unless a fitted model scores them."
+        f"{counted} not show what is usual{why}: at least {FEWEST} are needed, "
+        "unless a fitted model scores them."
     )
 
 

@@ -189,7 +189,7 @@ def _files_of(place: Path) -> list[Path]:
 
 
 def _pictured(folder: Path) -> Iterator[Path]:
-    """Yield the images in a folder and those below it, without masks that label others and earlier results."""
+    """Yield the images in a folder and below it, without masks that label others and earlier results."""
     for path in folder.rglob("*"):
         inside = path.relative_to(folder).parts
         if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in inside):

@@ -137,7 +137,9 @@ def check_folder(path: PathLike, names: Iterable[str]) -> Path:
         raise InputError(f"cannot write the folder {str(target)!r}: a file has that name.")
     others = [entry.name for entry in target.iterdir() if entry.name not in ours]
     if others:
-        raise InputError(f"the folder {str(target)!r} holds other files ({min(others)!r}): name a new folder.")
+        raise InputError(
+            f"the folder {str(target)!r} holds other files ({min(others)!r}): name a new folder."
+        )
     return target
 
 
