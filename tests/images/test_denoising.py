@@ -212,12 +212,16 @@ def test_colours_bytes_and_the_global_generator(rng):
         ({"hidden": 0}, "hidden=0 must be a whole number from 1 on"),
         ({"max_iter": 1.5}, "max_iter=1.5"),
         ({"lam": -1}, "lam=-1 must be a positive number"),
-        ({"image_shape": (1024, 1025)}, "at most 1048576 values, and these have 1024 x 1025"),
     ],
 )
 def test_settings_that_cannot_be(settings, said):
     with pytest.raises(InputError, match=said):
         MaskedAutoencoder(**{"image_shape": (4, 4), **settings}).fit(np.zeros((5, 16)))
+
+
+def test_images_of_too_many_pixels_are_refused():
+    with pytest.raises(InputError, match="at most 1048576 values, and these have 1024 x 1025"):
+        MaskedAutoencoder().fit(np.zeros((2, 1024, 1025)))
 
 
 def one_sentence(error):
