@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["KINDS", "Kind", "kind_of"]
+__all__ = ["KINDS", "WIDEST", "Kind", "kind_of"]
 
 KINDS = ("numbers", "one unit", "mixed", "images")
 WIDEST = 4096  # columns of rows that are ranked as wholes

@@ -27,7 +27,8 @@ from robustae.utils.checks import InputError, one_of
 __all__ = ["Settings", "choices", "closed_choices", "settings_of", "sized", "valid_members"]
 
 
-# Predictors by kind, "kernel" for wide rows of one unit; for others a linear one, as wide as predicts best.
+# Predictors by kind, "kernel" for wide rows of one unit, and others of one unit whose cells err together
+# (`fit.whole_rows`); for images a linear one, as wide as predicts best.
 AUTOMATIC = {"numbers": "shallow", "one unit": "shallow", "mixed": "shallow"}
 BY_KIND = {"images": "squared", "mixed": "log"}  # energies, "combined" for others
 CLOSED = "closed form"
@@ -53,6 +54,12 @@ class Settings:
     dtype: torch.dtype
     device: str
     sources: Sources | None = None  # of a mixed table
+    undecided: bool = False  # the rows tell whether they are ranked as wholes
+
+    def of_whole_rows(self) -> "Settings":
+        """Return the settings for rows that are ranked as wholes."""
+        traits = traits_of("kernel")
+        return replace(self, predictor="kernel", energy=traits.energy, noise_by=traits.noise_of_images)
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:
@@ -114,6 +121,7 @@ def settings_of(params: dict[str, Any], kind: Kind) -> Settings:
         clean=_clean(params),
         dtype=_dtype(params["dtype"], params["solver"]),
         device=_device(params["device"]),
+        undecided=kind.name == "one unit" and _is_auto(params["predictor"]) and _is_auto(params["energy"]),
     )
 
 

@@ -1,6 +1,6 @@
 """Cells of rows as energies are computed from them, for NumPy and torch alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,11 @@ class Cells:
     penalty: Penalty
     lam: Any
     sources: SourceCells | None = None
+
+    def of(self, rows: np.ndarray) -> "Cells":
+        """Return those of some rows of a table of numbers."""
+        noise = self.noise if self.noise.ndim == 1 else self.noise[rows]
+        return replace(self, R=self.R[rows], Z=self.Z[rows], observed=self.observed[rows], noise=noise)
 
     @property
     def off(self) -> Array:

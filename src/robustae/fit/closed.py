@@ -11,56 +11,65 @@ from robustae.fit.cells import Cells
 from robustae.fit.energies import ENERGIES
 from robustae.fit.lambdas import K_NOISE
 from robustae.fit.model import Model
-from robustae.fit.ranking import ROWS, RowsOfFit, ranked
+from robustae.fit.ranking import ROWS, RowsOfFit
 from robustae.fit.sources import Sources, plain
 from robustae.predictors import build
 from robustae.solvers import Result
 from robustae.solvers.objective import Preprocessing, row_blocks
 from robustae.stats.scales import Weight, scale_beside_spike, some_rows
 from robustae.stats.shallow import fit_shallow
-from robustae.stats.thresholds import Calibration
 
-__all__ = ["ClosedFit", "closed_fit", "closed_model", "fit_closed", "prepared_rows"]
+__all__ = ["Prepared", "cell_by_cell", "closed_model", "result_of"]
 
 SOME = 5000  # rows from which the scales of flags come
 STATUS = "fitted in closed form."
 
 
 @dataclass(frozen=True)
-class ClosedFit:
-    """A model fitted in closed form, how it went, and the energies of clean unseen rows."""
+class Prepared:
+    """Rows for a fit in closed form, equal ones merged.
 
-    model: Model
-    result: Result
-    calibration: Calibration
-
-
-def fit_closed(
-    X: np.ndarray, weight: Weight, preprocessing: Preprocessing, floor: np.ndarray, settings: Settings
-) -> ClosedFit:
-    """Fit to the rows of X, in the user's units, equal ones merged.
-
-    Parameters
+    Attributes
     ----------
     X : array, shape (n, d)
-        NaN for missing.
-    weight : array, shape (n,), optional
+        In the user's units, NaN for missing.
+    weight : array, shape (n,), or None
+    Z : array, shape (n, d)
+        On the model's scale, filled.
+    there : array of bool, shape (n, d)
     preprocessing : Preprocessing
         The scaling, and what a missing cell counts as.
     floor : array, shape (d,)
         Least noise by column, on the model's scale.
-    settings : Settings
     """
-    X, weight, Z, there = prepared_rows(X, weight, preprocessing)
+
+    X: np.ndarray
+    weight: Weight
+    Z: np.ndarray
+    there: np.ndarray
+    preprocessing: Preprocessing
+    floor: np.ndarray
+
+    @classmethod
+    def of(cls, X: np.ndarray, weight: Weight, preprocessing: Preprocessing, floor: np.ndarray) -> "Prepared":
+        """Take some of the rows, evenly spread."""
+        X, weight = some_rows(X, weight, ROWS)
+        Z = preprocessing.scaling.transform(np.ascontiguousarray(X, dtype=np.float64))
+        there = ~np.isnan(Z)
+        return cls(X, weight, np.where(there, Z, preprocessing.fill), there, preprocessing, floor)
+
+
+def cell_by_cell(prepared: Prepared, settings: Settings) -> tuple[Model, RowsOfFit]:
+    """Predict every cell from all others; return the model without its energy, and the rows by it."""
+    X, weight, Z, there = prepared.X, prepared.weight, prepared.Z, prepared.there
     sources = _sources(X, weight, settings)
-    groups = None if sources is None else sources.groups(preprocessing.scaling)
+    groups = None if sources is None else sources.groups(prepared.preprocessing.scaling)
     fit = fit_shallow(Z, there, weight, settings.clean, groups)
-    R, wider, noise = fit.residuals, fit.wider, np.maximum(fit.scale, floor)
+    R, wider, noise = fit.residuals, fit.wider, np.maximum(fit.scale, prepared.floor)
     widening = _widening(R / wider, Z, there, weight, noise) if settings.by_column else 1.0
-    model = closed_model((fit.scatter, groups), noise, preprocessing, settings)
+    model = closed_model((fit.scatter, groups), noise, prepared.preprocessing, settings)
     model = model.having(widening=widening, sources=sources)
-    rows = RowsOfFit(X, weight, model.cells_as(R, fit.rows, there, wider), fit.nearest)
-    return closed_fit(model, rows, settings)
+    return model, RowsOfFit(X, weight, model.cells_as(R, fit.rows, there, wider), fit.nearest)
 
 
 def _sources(X: np.ndarray, weight: Weight, settings: Settings) -> Sources | None:
@@ -68,16 +77,6 @@ def _sources(X: np.ndarray, weight: Weight, settings: Settings) -> Sources | Non
     if not settings.by_column:
         return settings.sources
     return (settings.sources or plain(X.shape[1])).with_pairs(X, weight)
-
-
-def prepared_rows(
-    X: np.ndarray, weight: Weight, preprocessing: Preprocessing
-) -> tuple[np.ndarray, Weight, np.ndarray, np.ndarray]:
-    """Return some rows and their weights; the same on the model's scale, filled, and what is there."""
-    X, weight = some_rows(X, weight, ROWS)
-    Z = preprocessing.scaling.transform(np.ascontiguousarray(X, dtype=np.float64))
-    there = ~np.isnan(Z)
-    return X, weight, np.where(there, Z, preprocessing.fill), there
 
 
 def closed_model(
@@ -101,10 +100,9 @@ def closed_model(
     )
 
 
-def closed_fit(model: Model, rows: RowsOfFit, settings: Settings) -> ClosedFit:
-    """Rank the rows, and measure the objective."""
-    model, calibration = ranked(model, rows, settings)
-    return ClosedFit(model, Result([_objective(rows.cells, rows.weight)], STATUS), calibration)
+def result_of(rows: RowsOfFit) -> Result:
+    """Return how a fit in closed form went: the objective of its rows."""
+    return Result([_objective(rows.cells, rows.weight)], STATUS)
 
 
 def _widening(

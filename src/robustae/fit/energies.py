@@ -337,15 +337,18 @@ class OfWholeRows(Energy):
 
     @classmethod
     def fit(cls, cells: Cells, weight: Weight, kept: np.ndarray) -> "Fit":
-        components = fit_kernel(cells.Z, weight, clean=bool(kept.all()))
-        return Fit(cls(components), components.energies(cells.Z))
+        energy = cls(fit_kernel(cells.Z, weight, clean=bool(kept.all())))
+        return Fit(energy, energy.rows(cells))
 
     def cells(self, cells: Cells) -> Array:
         """The squared residuals, for lack of parts of its own."""
         return cells.R * cells.R
 
     def rows(self, cells: Cells) -> Array:
-        return self.components.energies(cells.Z)
+        return self.components.energies(cells.Z, None if cells.observed.all() else cells.observed)
+
+    def continued(self, Z: np.ndarray, share: float) -> "OfWholeRows":
+        return OfWholeRows(self.components.continued(Z, share))
 
     def arrays(self) -> dict[str, np.ndarray]:
         return self.components.arrays()

@@ -90,8 +90,8 @@ class Learner:
 def continued(model: Model, X: np.ndarray, weight: Weight, forget: float) -> Model:
     """Return a model in closed form that has moved `forget` of the way to a batch, less for few rows.
 
-    Its nearest three quarters, and the rows like them, take the place of a share of the scatter, of the noise
-    and of the references. Rows of the fit are no longer recognised.
+    Its nearest three quarters, and the rows like them, take the place of a share of what the predictor holds,
+    of the noise and of the references. Rows of the fit are no longer recognised.
     """
     share = forget * len(X) / (len(X) + FEW)
     cells = model.all_cells(X)
@@ -99,7 +99,7 @@ def continued(model: Model, X: np.ndarray, weight: Weight, forget: float) -> Mod
     kept = energies <= max(quantile(energies, KEPT, weight), clean_part(energies, weight).limit)
     weights = None if weight is None else weight[kept]
     module: Any = deepcopy(model.predictor)
-    module.set(module.scatter.moved(cells.Z[kept], weights, share))
+    module.moved(cells.Z[kept], weights, share)
     sizes = np.where(cells.observed, np.abs(cells.R), np.nan)[kept]
     scale = np.nan_to_num(MAD_TO_SD * quantile(sizes, 0.5, weights))
     noise = model.noise ** (1 - share) * np.maximum(scale, LEAST * model.noise) ** share

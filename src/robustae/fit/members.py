@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 
+from robustae.data.kinds import WIDEST
 from robustae.fit.auto import Settings, choices, closed_choices, sized
-from robustae.fit.closed import fit_closed
+from robustae.fit.closed import Prepared, cell_by_cell, result_of
 from robustae.fit.energies import ENERGIES
 from robustae.fit.lambdas import LEAST_NOISE, NoiseRule
 from robustae.fit.model import Model
-from robustae.fit.ranking import calibrated, ranked, rows_of_fit
+from robustae.fit.ranking import RowsOfFit, calibrated, ranked, rows_of_fit
 from robustae.fit.training import Refresh, Trained, train
-from robustae.fit.whole_rows import fit_whole_rows
+from robustae.fit.whole_rows import cells_err_together, whole_rows
 from robustae.predictors import build, named, start, traits_of
 from robustae.solvers import Result, Solver, choose
 from robustae.solvers.objective import Preprocessing, Problem, prepare
@@ -179,15 +180,32 @@ def fit_models(X: np.ndarray, weight: Weight, settings: Settings, seeds: Any) ->
 
 def _closed(X: np.ndarray, weight: Weight, settings: Settings) -> Fitted:
     """Fit what needs no descent: once, whatever the seeds."""
-    rows, copies = merged_rows(X, weight)
-    preprocessing = _preprocessing(rows, copies, settings)
-    fit = fit_whole_rows if traits_of(settings.predictor).whole_rows else fit_closed
-    found = fit(rows, copies, preprocessing, noise_floor(rows, preprocessing.scaling, settings), settings)
-    energies = found.model.energies(X)
-    chosen = closed_choices(settings)
+    merged, copies = merged_rows(X, weight)
+    preprocessing = _preprocessing(merged, copies, settings)
+    floor = noise_floor(merged, preprocessing.scaling, settings)
+    settings, model, rows = _of_kind(Prepared.of(merged, copies, preprocessing, floor), settings)
+    model, calibration = ranked(model, rows, settings)
     return Fitted(
-        settings.predictor, [found.model], found.result, (), energies, weight, found.calibration, chosen
+        settings.predictor,
+        [model],
+        result_of(rows),
+        (),
+        model.energies(X),
+        weight,
+        calibration,
+        closed_choices(settings),
     )
+
+
+def _of_kind(prepared: Prepared, settings: Settings) -> tuple[Settings, Model, RowsOfFit]:
+    """Fit cell by cell or by whole rows, and return the settings with the one named that was."""
+    if not traits_of(settings.predictor).whole_rows:
+        model, rows = cell_by_cell(prepared, settings)
+        undecided = settings.undecided and prepared.Z.shape[1] <= WIDEST and prepared.there.all()
+        if not (undecided and cells_err_together(rows)):
+            return settings, model, rows
+        settings = settings.of_whole_rows()
+    return settings, *whole_rows(prepared, settings)
 
 
 def with_energies(

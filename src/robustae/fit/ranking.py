@@ -6,13 +6,13 @@ import numpy as np
 
 from robustae.fit.auto import Settings
 from robustae.fit.cells import Cells
-from robustae.fit.energies import ENERGIES, Energy
+from robustae.fit.energies import ENERGIES, Energy, Fit
 from robustae.fit.known import KnownRows
 from robustae.fit.model import CellsAlone, Model
 from robustae.predictors import traits_of
 from robustae.stats.drawn import drawn_of, widened
 from robustae.stats.scales import Weight, quantile, some_rows
-from robustae.stats.thresholds import Calibration, clean_part
+from robustae.stats.thresholds import FALSE_ALARMS, Calibration, clean_part
 
 __all__ = ["ROWS", "RowsOfFit", "calibrated", "ranked", "rows_of_fit"]
 
@@ -35,12 +35,15 @@ class RowsOfFit:
         As if each row had been left out, where the predictor can tell.
     nearest : array of bool, shape (n,)
         The rows nearest to the centre.
+    own : Fit or None
+        The energy that the predictor brings itself.
     """
 
     X: np.ndarray
     weight: Weight
     cells: Cells
     nearest: np.ndarray
+    own: Fit | None = None
 
 
 def rows_of_fit(model: Model, X: np.ndarray, weight: Weight, clean: bool) -> RowsOfFit:
@@ -56,7 +59,9 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
     """Fit the energy, and return it in the model, with the energies of clean unseen rows."""
     model, cells = model.trusting(rows.cells, rows.weight)
     rows = replace(rows, cells=cells)
-    found = ENERGIES[settings.energy].fit(rows.cells, rows.weight, rows.nearest)
+    found = rows.own
+    if found is None or found.energy.name != settings.energy:
+        found = ENERGIES[settings.energy].fit(rows.cells, rows.weight, rows.nearest)
     model = model.having(energy=found.energy, known=KnownRows.of(rows.X, found.energies, rows.weight))
     by_cells = settings.by_column or traits_of(settings.predictor).closed_form
     if not (by_cells and model.energy.of_cells):
@@ -86,4 +91,8 @@ def _cells_alone(energy: Energy, rows: RowsOfFit) -> CellsAlone:
 
 def calibrated(model: Model, energies: np.ndarray, weight: Weight) -> Calibration:
     """Return the energies of clean rows by the lower part of those found."""
-    return Calibration.of_clean_part(clean_part(energies, weight, model.energy.power))
+    found = Calibration.of_clean_part(clean_part(energies, weight, model.energy.power))
+    if model.energy.of_cells:
+        return found
+    copies = len(energies) if weight is None else float(weight.sum())
+    return found.at_least(FALSE_ALARMS - 2 / copies)  # few rows tell little of so rare ones

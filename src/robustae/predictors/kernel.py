@@ -22,7 +22,15 @@ class Kernel(Predictor):
     components of the other folds.
     """
 
-    traits = Traits(closed_form=True, whole_rows=True, clips=False, energy="kernel", noise_of_images="rows")
+    traits = Traits(
+        closed_form=True,
+        takes_observed=True,
+        conditional=True,
+        whole_rows=True,
+        clips=False,
+        energy="kernel",
+        noise_of_images="rows",
+    )
 
     rows: Tensor
     centre: Tensor
@@ -56,14 +64,33 @@ class Kernel(Predictor):
         """Fit to A, shape (n, d); not robust: to all rows."""
         self.set(fit_kernel(A, weight, clean=not robust))
 
-    def forward(self, X: Tensor) -> Tensor:
-        """Return rows made of weighted rows of the fit."""
-        A = X - self.centre
-        squares = (A * A).sum(1, keepdim=True) + (self.rows * self.rows).sum(1) - 2 * A @ self.rows.T
-        K = torch.exp(-squares.clamp(min=0) / self.width)
+    def moved(self, Z: np.ndarray, weight: Weight, share: float) -> None:
+        """Let rows Z, shape (n, d), take the place of a share of the rows of the fit."""
+        arrays = {name.replace(LISTED, "."): values.cpu().numpy() for name, values in self.named_buffers()}
+        self.set(KernelComponents.of(arrays).continued(Z, share))
+
+    def forward(self, X: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Return rows made of weighted rows of the fit, by the cells that are observed."""
+        A, squares, wider = X - self.centre, (self.rows * self.rows).sum(1), 1.0
+        if observed is not None and not bool(observed.all()):
+            seen = observed.to(X)
+            wider = seen.shape[1] / seen.sum(1, keepdim=True).clamp(min=1)
+            A, squares = A * seen, seen @ (self.rows * self.rows).T
+        squares = (A * A).sum(1, keepdim=True) + squares - 2 * A @ self.rows.T
+        K = torch.exp(-(squares * wider).clamp(min=0) / self.width)
         folds = sum(name.endswith(f"{LISTED}loadings") for name, _ in self.named_buffers())
         made = [self._mixed(K, f"model{number}{LISTED}") for number in range(folds)]
         return torch.stack(made).mean(0) + self.centre
+
+    @torch.no_grad()
+    def conditional(self, Z: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return Xhat from the cells that are `there`, and how many times wider residuals spread for it.
+
+        Both of shape (n, d). Distances by o of d cells are less sure by sqrt(d / o).
+        """
+        counts = np.maximum(there.sum(1, keepdims=True), 1)
+        made = self(torch.from_numpy(Z), torch.from_numpy(there)).numpy()
+        return made, np.broadcast_to(np.sqrt(there.shape[1] / counts), there.shape)
 
     def _mixed(self, K: Tensor, model: str) -> Tensor:
         """What the model of one fold makes: `stats.kernel.FoldModel.mixing`."""

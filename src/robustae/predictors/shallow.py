@@ -71,6 +71,10 @@ class Shallow(Predictor):
             return Scatter(**arrays, part=part, copies=copies, factor=self.factor.numpy())
         return Scatter(**arrays, part=part, copies=copies, precision=self.precision.numpy())
 
+    def moved(self, Z: np.ndarray, weight: Weight, share: float) -> None:
+        """Let rows Z, shape (n, d), take the place of a share of the scatter."""
+        self.set(self.scatter.moved(Z, weight, share))
+
     @property
     def groups(self) -> Groups | None:
         """Which columns belong together; None where all stand alone."""

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.stats.clusters import CLUSTER, shares_within
 from robustae.stats.scales import Weight
 
 __all__ = ["FoldModel", "KernelComponents", "fit_kernel", "squared_distances"]
@@ -34,6 +35,7 @@ FOLDS = 5
 STEPS = 8  # of the concentration, at most
 FEW, MOST = 500, 1000  # rows of the concentration and of the last fit, at most
 WIDTH = 4.0  # of the kernel, in median squared distances
+AS_LARGE = 0.5  # a cluster against the typical one
 WEISZFELD = 10  # steps to the spatial median
 TINY = 1e-12
 TIED = 1e-9  # energies this near, relatively, are one
@@ -110,18 +112,23 @@ class KernelComponents:
     width: float
     models: tuple[FoldModel, ...]
 
-    def energies(self, X: np.ndarray) -> np.ndarray:
+    def energies(self, X: np.ndarray, there: np.ndarray | None = None) -> np.ndarray:
         """Return the energies of rows, shape (n,), higher being more unusual.
 
         Parameters
         ----------
         X : array, shape (n, d)
             A row equal to a reference gets that one's energy out of fold, others the mean over the folds.
+        there : array of bool, shape (n, d), optional
+            Cells that are observed: distances are those of these cells, times d / their number.
         """
         out = np.empty(len(X))
-        for rows, K, places in self._blocks(X):
-            means = np.mean([model.energies(K[:, model.members]) for model in self.models], axis=0)
-            out[rows] = np.where(places < 0, means, self.energy[places])
+        for rows, K, places in self._blocks(X, there):
+            found = np.array([model.energies(K[:, model.members]) for model in self.models])
+            own = self.energy[places]
+            if there is not None:
+                own = np.where(there[rows].all(1), own, found[self.fold[places], np.arange(len(places))])
+            out[rows] = np.where(places < 0, found.mean(0), own)
         return out
 
     def residuals(self, X: np.ndarray, cells: int) -> np.ndarray:
@@ -151,14 +158,24 @@ class KernelComponents:
                     out[rows][at] += share[at, None] * _by_group(left, cells)
         return out
 
-    def reconstructed(self, X: np.ndarray) -> np.ndarray:
+    def reconstructed(self, X: np.ndarray, there: np.ndarray | None = None) -> np.ndarray:
         """Return rows made of weighted references, shape (n, d), float32; folds as in `residuals`."""
         out = np.zeros(X.shape, dtype=np.float32)
-        for rows, K, places in self._blocks(X):
+        for rows, K, places in self._blocks(X, there):
             for number, model in enumerate(self.models):
                 share = np.where(places < 0, 1 / len(self.models), self.fold[places] == number)
                 out[rows] += share[:, None] * (self._mixed(model, K) + self.centre)
         return out
+
+    def continued(self, X: np.ndarray, share: float) -> "KernelComponents":
+        """Return components in which a share of the references are rows of X, evenly spread in both."""
+        count = min(round(share * len(self.rows)), len(X))
+        old = np.ones(len(self.rows), bool)
+        old[_spread(len(old), count)] = False
+        rows = np.concatenate([self.rows[old], self._about(X[_spread(len(X), count)])])
+        kept = np.concatenate([self.kept[old], np.ones(count, bool)])
+        K = np.exp(-squared_distances(rows, rows) / self.width)
+        return _fitted(rows, self.centre, self.width, K, np.ones(len(rows)), kept)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all as named arrays; `of` makes it anew."""
@@ -196,13 +213,24 @@ class KernelComponents:
     def _mixed(self, model: FoldModel, K: np.ndarray) -> np.ndarray:
         return model.mixing(K[:, model.members]).astype(np.float32) @ self.rows[model.members]
 
-    def _blocks(self, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    def _blocks(
+        self, X: np.ndarray, there: np.ndarray | None = None
+    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Yield blocks of rows, their kernel with the references and their places among them, else -1."""
         for start in range(0, len(X), BLOCK):
             rows = slice(start, start + BLOCK)
             A = self._about(X[rows])
-            K = np.exp(-squared_distances(A, self.rows, self._squares) / self.width)
-            yield rows, K, np.array([self._places.get(_digest(row), -1) for row in A])
+            yield (
+                rows,
+                np.exp(-self._distances(A, None if there is None else there[rows]) / self.width),
+                np.array([self._places.get(_digest(row), -1) for row in A]),
+            )
+
+    def _distances(self, A: np.ndarray, there: np.ndarray | None) -> np.ndarray:
+        if there is None or there.all():
+            return squared_distances(A, self.rows, self._squares)
+        seen = there.astype(np.float32)
+        return squared_distances(A * seen, self.rows, seen @ (self.rows**2).T) * _scaled_up(seen)
 
 
 _OWN = tuple(field.name for field in fields(KernelComponents) if field.name != "models")
@@ -239,7 +267,12 @@ def fit_kernel(X: np.ndarray, weight: Weight = None, clean: bool = False) -> Ker
     rows, mass = (part[_spread(len(rows), MOST)] for part in (rows, mass))
     K = np.exp(-squared_distances(rows, rows) / width)
     kept = _best(found.energies(rows + centre), mass)
-    return _fitted(rows, centre, width, K, mass, kept)
+    return _fitted(rows, centre, width, K, mass, kept | _clusters(K, mass, kept))
+
+
+def _scaled_up(seen: np.ndarray) -> np.ndarray:
+    """Return d / the number of cells that are seen, shape (n, 1)."""
+    return seen.shape[1] / np.maximum(seen.sum(1, keepdims=True), 1)
 
 
 def squared_distances(A: np.ndarray, B: np.ndarray, squares: np.ndarray | None = None) -> np.ndarray:
@@ -358,7 +391,23 @@ def _concentrated(
             break
         previous = found.energy
         found = _fitted(rows, centre, width, K, mass, kept)
-    return found
+    back = _clusters(K, mass, found.kept)
+    return _fitted(rows, centre, width, K, mass, found.kept | back) if back.any() else found
+
+
+def _clusters(K: np.ndarray, mass: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the rows left out that have about as many others near them as those kept have, (m,), bool.
+
+    Clusters that were left out as a whole.
+    """
+    if mass[~kept].sum() < CLUSTER * mass.sum():
+        return np.zeros(len(kept), bool)
+    D = 2 - 2 * K
+    np.fill_diagonal(D, np.inf)
+    usual, found = shares_within(D[kept], D[~kept], mass)
+    back = np.zeros(len(kept), bool)
+    back[~kept] = found >= AS_LARGE * np.median(usual)
+    return back & (mass @ back >= CLUSTER * mass.sum())
 
 
 def _fitted(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from robustae.stats.clusters import CLUSTER, shares_near
 from robustae.stats.conditional import Given, given
 from robustae.stats.groups import Groups
 from robustae.stats.scales import (
@@ -28,6 +29,7 @@ from robustae.stats.thresholds import clean_part
 __all__ = ["ShallowFit", "fit_shallow"]
 
 KEPT = 0.75
+AS_LARGE = 0.7  # a cluster against the typical one
 OF_LEVEL = 0.5  # of the rows of a level
 STEPS, RECOUNTS = 10, 2
 FILLINGS = 5  # steps of expectation and maximisation for the rows kept in the end
@@ -97,8 +99,7 @@ def fit_shallow(
     if clean or groups is not None and not groups.alone.any():
         nearest = kept = np.ones(len(Z), bool)
     else:
-        nearest, distances = _concentrated(asked)
-        kept = _taken_back(asked, nearest, distances)
+        nearest, kept = _kept(asked)
     asked.fill(kept)
     shrinkage = _shrinkage(asked, kept)
     if asked is not rows:
@@ -127,8 +128,8 @@ class _Rows:
     def __len__(self) -> int:
         return len(self.Z)
 
-    def copies(self, rows: np.ndarray) -> float:
-        return float(rows.sum() if self.weight is None else self.weight[rows].sum())
+    def copies(self, rows: Any) -> float:
+        return float((np.ones(len(self)) if self.weight is None else self.weight)[rows].sum())
 
     def weights(self, rows: np.ndarray) -> Weight:
         return None if self.weight is None else self.weight[rows]
@@ -231,6 +232,19 @@ def _nearest(distances: np.ndarray, weight: Weight, share: float) -> np.ndarray:
     return distances <= distances[order[last]] * (1 + TIE)
 
 
+def _kept(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest rows, and those that are kept."""
+    nearest, distances = _concentrated(rows)
+    kept = _taken_back(rows, nearest, distances)
+    for _ in range(RECOUNTS):
+        back = _clusters(rows, nearest, kept)
+        if not back.any():
+            break
+        nearest = nearest | back
+        kept = _taken_back(rows, nearest, rows.distances(rows.scatter(nearest)))
+    return nearest, kept
+
+
 def _taken_back(rows: _Rows, nearest: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Also the rows that lie no farther out than rows like the nearest do by chance."""
     kept = nearest
@@ -241,6 +255,18 @@ def _taken_back(rows: _Rows, nearest: np.ndarray, distances: np.ndarray) -> np.n
             break
         distances = rows.distances(rows.scatter(kept))
     return kept
+
+
+def _clusters(rows: _Rows, nearest: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the rows left out that have about as many others near them as those nearest have, (n,), bool.
+
+    Clusters that were left out as a whole.
+    """
+    found, far = np.zeros(len(rows), bool), np.flatnonzero(~kept)
+    if rows.groups is None and rows.copies(far) >= CLUSTER * rows.copies(slice(None)):
+        usual, shares = shares_near(rows.Z, nearest, far, rows.scatter(nearest))
+        found[far] = shares >= AS_LARGE * np.median(usual)
+    return found
 
 
 def _shrinkage(rows: _Rows, kept: np.ndarray) -> float:

@@ -9,7 +9,15 @@ from scipy.special import ndtr, ndtri
 from robustae.stats.scales import MAD_TO_SD, Weight, quantile
 from robustae.utils.checks import InputError
 
-__all__ = ["Calibration", "CleanPart", "clean_part", "offset", "valid_contamination", "valid_rate"]
+__all__ = [
+    "FALSE_ALARMS",
+    "Calibration",
+    "CleanPart",
+    "clean_part",
+    "offset",
+    "valid_contamination",
+    "valid_rate",
+]
 
 CUT = 3.0  # deviations above the clean part at which a row is called anomalous
 CUBE_ROOT = 1 / 3
@@ -87,6 +95,10 @@ class Calibration:
         """Of the Gaussian part of energies that include anomalies'; "auto" calls beyond 3 deviations."""
         powers = part.centre + part.spread * ndtri(1 - np.minimum(SHARES, 1 - SHARES[-1]))
         return cls(np.maximum(powers, 0.0) ** (1 / part.power), float(ndtr(-CUT)))
+
+    def at_least(self, rate: float) -> "Calibration":
+        """Return one that calls at least such a share of clean rows."""
+        return replace(self, rate=max(self.rate, rate))
 
     def or_less(self, other: "Calibration") -> "Calibration":
         """Return the lower of two at every share."""

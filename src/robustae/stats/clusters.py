@@ -1,0 +1,74 @@
+"""Clusters of rows that a robust fit left out as a whole, though they are as large as those it kept."""
+
+import numpy as np
+
+from robustae.stats.scatter import Scatter, scatter_of, shrinkage_at_least
+
+__all__ = ["CLUSTER", "NEARLY", "shares_near", "shares_within"]
+
+CLUSTER = 0.05  # of the rows: the nearest to each, and the least that is left out
+NEARLY = 0.95  # of the rows kept have those nearest within the radius
+REFERENCES = 1000
+
+
+def shares_near(
+    Z: np.ndarray, kept: np.ndarray, far: np.ndarray, scatter: Scatter
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shares of all rows that lie near to rows that are kept, and to rows far off.
+
+    Distances are in the metric of the differences of rows to their neighbours: in that of the rows kept, what
+    lies where none of them does would be far from everything.
+
+    Parameters
+    ----------
+    Z : array, shape (n, d)
+    kept : array of bool, shape (n,)
+    far : array of int
+        Rows left out.
+    scatter : Scatter
+        Of the rows kept.
+
+    Returns
+    -------
+    usual : array
+        Of up to 1000 rows that are kept, evenly spread.
+    found : array, shape (len(far),)
+    """
+    among, rows = _spread(len(Z)), np.flatnonzero(kept)
+    rows = rows[_spread(len(rows))]
+    count = max(int(CLUSTER * len(rows)), 1)
+    nearest = np.argpartition(_between(Z, scatter, rows, rows), count - 1, axis=1)[:, :count]
+    E = Z[rows] - Z[rows[nearest]].mean(1)
+    local = scatter_of(E, None, shrinkage_at_least(len(E), E.shape[1]))
+    return shares_within(*(_between(Z, local, at, among) for at in (rows, far)))
+
+
+def shares_within(
+    usual: np.ndarray, found: np.ndarray, mass: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shares of the m rows that lie within a radius of some rows, and of others.
+
+    Within the radius nearly all of the first ones have a twentieth of the rows.
+
+    Parameters
+    ----------
+    usual, found : arrays, shape (a, m), (b, m)
+        Squared distances, infinite from a row to itself.
+    mass : array, shape (m,), optional
+    """
+    m = usual.shape[1]
+    count = max(int(CLUSTER * m), 1)
+    radius = np.quantile(np.partition(usual, count - 1, axis=1)[:, :count].mean(1), NEARLY)
+    share = np.full(m, 1 / m) if mass is None else mass / mass.sum()
+    return (usual <= radius) @ share, (found <= radius) @ share
+
+
+def _between(Z: np.ndarray, scatter: Scatter, at: np.ndarray, among: np.ndarray) -> np.ndarray:
+    B, other = Z[at] - scatter.location, Z[among] - scatter.location
+    products = scatter.times(other)
+    D = scatter.distances(Z[at])[:, None] - 2 * B @ products.T + np.einsum("ij,ij->i", products, other)
+    return np.where(at[:, None] == among, np.inf, np.maximum(D, 0))
+
+
+def _spread(count: int) -> np.ndarray:
+    return np.linspace(0, count - 1, min(count, REFERENCES)).astype(int)
