@@ -58,7 +58,7 @@ def distances(S, B):
     return np.array([b @ np.linalg.solve(S, b) for b in B])
 
 
-def shares_near(Z, kept, shrinkage, share, nearly):
+def shares_near(Z, kept, share, nearly):
     """For every row the share of all rows in the radius within which nearly all kept have `share` of them.
 
     In the metric of the differences between a row that is kept and the mean of those nearest to it.
@@ -67,18 +67,17 @@ def shares_near(Z, kept, shrinkage, share, nearly):
     def squared(S, a, b):
         return (a - b) @ np.linalg.solve(S, a - b)
 
-    def metric(rows, amount):
-        C = np.cov(rows.T, ddof=0)
+    def metric(rows):
+        C, amount = np.cov(rows.T, ddof=0), Z.shape[1] / (Z.shape[1] + len(rows))
         return (1 - amount) * C + np.diag(amount * np.maximum(np.diag(C), 0.05) + 1e-6)
 
     inner = Z[kept]
-    S, count = metric(inner, shrinkage), int(share * len(inner))
+    S, count = metric(inner), int(share * len(inner))
     differences = []
     for k, row in enumerate(inner):
         others = sorted((squared(S, row, other), j) for j, other in enumerate(inner) if j != k)
         differences.append(row - np.mean([inner[j] for _, j in others[:count]], axis=0))
-    differences = np.array(differences)
-    local = metric(differences, Z.shape[1] / (Z.shape[1] + len(inner)))
+    local = metric(np.array(differences))
     D = np.array(
         [[np.inf if i == j else squared(local, Z[i], Z[j]) for j in range(len(Z))] for i in range(len(Z))]
     )

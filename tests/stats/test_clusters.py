@@ -8,8 +8,9 @@ from robustae import RobustAutoencoder
 from robustae.metrics import auroc
 from robustae.stats.clusters import CLUSTER, NEARLY, shares_near
 from robustae.stats.kernel import fit_kernel
-from robustae.stats.scatter import scatter_of
 from robustae.stats.shallow import fit_shallow
+
+pd = pytest.importorskip("pandas")
 
 
 def clusters(n, d, count, seed, shares=None):
@@ -26,6 +27,29 @@ def test_clean_rows_of_many_clusters_are_rarely_called(d, count):
     for seed in range(4):
         X, _ = clusters(3200, d, count, seed)
         called.append((RobustAutoencoder(random_state=0).fit(X[:1200]).predict(X[1200:]) == -1).mean())
+    assert np.mean(called) < 0.03, called
+
+
+@pytest.mark.parametrize("holes", [0.05, 0.15])
+def test_holes_change_nothing(holes):
+    called = []
+    for seed in range(3):
+        X, _ = clusters(2400, 8, 9, seed)
+        X[np.random.default_rng(seed).random(X.shape) < holes] = np.nan
+        called.append((RobustAutoencoder(random_state=0).fit(X[:1000]).predict(X[1000:]) == -1).mean())
+    assert np.mean(called) < 0.03, called
+
+
+def test_a_word_beside_clusters_changes_nothing():
+    called = []
+    for seed in range(3):
+        X, _ = clusters(2400, 6, 8, seed)
+        table = [
+            [*row, word]
+            for row, word in zip(X, np.random.default_rng(seed).choice(["a", "b"], 2400), strict=True)
+        ]
+        data = pd.DataFrame(table)
+        called.append((RobustAutoencoder(random_state=0).fit(data[:1000]).predict(data[1000:]) == -1).mean())
     assert np.mean(called) < 0.03, called
 
 
@@ -62,7 +86,7 @@ def test_rows_that_break_a_relation_are_not_taken_for_a_cluster():
 def test_shares_near_agree_with_a_plain_count():
     X, _ = clusters(160, 5, 4, 11)
     kept = np.arange(160) % 4 != 0
-    found = shares_near(X, kept, np.flatnonzero(~kept), scatter_of(X[kept], None, 0.1))
-    expected = naive_tables.shares_near(X, kept, 0.1, CLUSTER, NEARLY)
+    found = shares_near(X, np.ones(X.shape, bool), kept, np.flatnonzero(~kept))
+    expected = naive_tables.shares_near(X, kept, CLUSTER, NEARLY)
     np.testing.assert_allclose(found[0], expected[kept])
     np.testing.assert_allclose(found[1], expected[~kept])

@@ -9,6 +9,7 @@ from robustae.fit.model import Model
 from robustae.fit.ranking import NEAREST, RowsOfFit
 from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import fit_kernel
+from robustae.stats.neighbourhood import neighbourhood
 from robustae.stats.scales import MAD_TO_SD, Weight, quantile, scale_of_rows
 from robustae.stats.shallow import fit_shallow
 
@@ -48,7 +49,7 @@ def cells_err_together(rows: RowsOfFit) -> bool:
     shapes, which a row as a whole tells better than any of its cells.
     """
     cells, weight = rows.cells, rows.weight
-    near = Neighbours.fit(cells, weight, rows.nearest).energy
+    near = Neighbours(neighbourhood(cells.Z, weight, rows.nearest))
     sums = cells.logs.sum(1)
     inner = np.flatnonzero(sums <= quantile(sums, INNER, weight))
     inner = inner[:: max(1, len(inner) // SOME)]

@@ -32,11 +32,14 @@ class TableSet:
         "Classical", "MVTec_ResNet18" (512 features of an image each) or "scikit-learn".
     load : callable
         Returns X, shape (n, d), and y, shape (n,), 1 = anomaly.
+    cut : bool
+        Whether it has more rows than are looked at.
     """
 
     name: str
     group: str
     load: Callable[[], tuple[np.ndarray, np.ndarray]]
+    cut: bool = False
 
 
 def table_sets(quick: bool) -> list[TableSet]:
@@ -49,7 +52,9 @@ def table_sets(quick: bool) -> list[TableSet]:
 
 
 def _file_set(file: Path) -> TableSet:
-    return TableSet(_name(file), file.parent.name, partial(_read, file))
+    with np.load(file) as stored:
+        cut = len(stored["y"]) > MOST_ROWS
+    return TableSet(_name(file), file.parent.name, partial(_read, file), cut)
 
 
 def _name(file: Path) -> str:

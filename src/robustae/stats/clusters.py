@@ -9,10 +9,11 @@ __all__ = ["CLUSTER", "NEARLY", "shares_near", "shares_within"]
 CLUSTER = 0.05  # of the rows: the nearest to each, and the least that is left out
 NEARLY = 0.95  # of the rows kept have those nearest within the radius
 REFERENCES = 1000
+AT_ONCE = 500  # rows
 
 
 def shares_near(
-    Z: np.ndarray, kept: np.ndarray, far: np.ndarray, scatter: Scatter
+    Z: np.ndarray, there: np.ndarray, kept: np.ndarray, far: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the shares of all rows that lie near to rows that are kept, and to rows far off.
 
@@ -22,11 +23,12 @@ def shares_near(
     Parameters
     ----------
     Z : array, shape (n, d)
+        Finite where missing.
+    there : array of bool, shape (n, d)
+        Cells that are observed; others are taken from the rows nearest by these.
     kept : array of bool, shape (n,)
     far : array of int
         Rows left out.
-    scatter : Scatter
-        Of the rows kept.
 
     Returns
     -------
@@ -36,10 +38,10 @@ def shares_near(
     """
     among, rows = _spread(len(Z)), np.flatnonzero(kept)
     rows = rows[_spread(len(rows))]
+    Z = _filled(Z, there, np.unique(np.concatenate([rows, far, among])), among)
     count = max(int(CLUSTER * len(rows)), 1)
-    nearest = np.argpartition(_between(Z, scatter, rows, rows), count - 1, axis=1)[:, :count]
-    E = Z[rows] - Z[rows[nearest]].mean(1)
-    local = scatter_of(E, None, shrinkage_at_least(len(E), E.shape[1]))
+    nearest = np.argpartition(_between(Z, _scatter(Z[rows]), rows, rows), count - 1, axis=1)[:, :count]
+    local = _scatter(Z[rows] - Z[rows[nearest]].mean(1))
     return shares_within(*(_between(Z, local, at, among) for at in (rows, far)))
 
 
@@ -61,6 +63,31 @@ def shares_within(
     radius = np.quantile(np.partition(usual, count - 1, axis=1)[:, :count].mean(1), NEARLY)
     share = np.full(m, 1 / m) if mass is None else mass / mass.sum()
     return (usual <= radius) @ share, (found <= radius) @ share
+
+
+def _filled(Z: np.ndarray, there: np.ndarray, at: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Return Z with what is missing in some rows as in those of others that are nearest by common cells.
+
+    What a fit that left a cluster out expects in its rows is that of other clusters.
+    """
+    at = at[~there[at].all(1)]
+    if not len(at):
+        return Z
+    Y, seen = (part[among].astype(float) for part in (np.where(there, Z, 0.0), there))
+    count = max(int(CLUSTER * len(among)), 1)
+    out = Z.copy()
+    for rows in np.array_split(at, -(-len(at) // AT_ONCE)):
+        own, B = there[rows].astype(float), np.where(there[rows], Z[rows], 0.0)
+        D = B**2 @ seen.T + own @ (Y**2).T - 2 * B @ Y.T
+        D = np.where(rows[:, None] == among, np.inf, D / np.maximum(own @ seen.T, 0.5))
+        near = np.argpartition(D, count - 1, axis=1)[:, :count]
+        counts, sums = seen[near].sum(1), Y[near].sum(1)
+        out[rows] = np.where((own > 0) | (counts == 0), Z[rows], sums / np.maximum(counts, 1))
+    return out
+
+
+def _scatter(Z: np.ndarray) -> Scatter:
+    return scatter_of(Z, None, shrinkage_at_least(*Z.shape))
 
 
 def _between(Z: np.ndarray, scatter: Scatter, at: np.ndarray, among: np.ndarray) -> np.ndarray:

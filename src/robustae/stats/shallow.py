@@ -263,8 +263,8 @@ def _clusters(rows: _Rows, nearest: np.ndarray, kept: np.ndarray) -> np.ndarray:
     Clusters that were left out as a whole.
     """
     found, far = np.zeros(len(rows), bool), np.flatnonzero(~kept)
-    if rows.groups is None and rows.copies(far) >= CLUSTER * rows.copies(slice(None)):
-        usual, shares = shares_near(rows.Z, nearest, far, rows.scatter(nearest))
+    if rows.copies(far) >= CLUSTER * rows.copies(slice(None)):
+        usual, shares = shares_near(rows.Z[:, rows.asked], rows.there[:, rows.asked], nearest, far)
         found[far] = shares >= AS_LARGE * np.median(usual)
     return found
 
