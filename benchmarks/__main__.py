@@ -18,6 +18,8 @@ NAMES = (
     "cells",
     "mixed",
     "images",
+    "images_memory",
+    "repair",
     "tiles",
     "video",
     "tables_speed",

@@ -219,6 +219,11 @@ def test_settings_that_cannot_be(settings, said):
         MaskedAutoencoder(**{"image_shape": (4, 4), **settings}).fit(np.zeros((5, 16)))
 
 
+def test_images_of_too_many_pixels_are_refused():
+    with pytest.raises(InputError, match="at most 1048576 values, and these have 1024 x 1025"):
+        MaskedAutoencoder().fit(np.zeros((2, 1024, 1025)))
+
+
 def one_sentence(error):
     return "\n" not in str(error.value) and len(str(error.value).split()) > 4
 

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import naive_images
 import numpy as np
 import pytest
 from PIL import Image
@@ -162,6 +163,21 @@ def test_the_pretrained_network(drawn):
     assert worst(inspect(drawn, features="efficientnet").scores) == set(range(ODD))
 
 
+@pytest.mark.parametrize("features", ["strokes", "patches"])
+def test_heat_maps_agree_with_plain_ones(features):
+    X, new = textures(2, n=24), textures(3, n=2)
+    X[:, :, 50:] *= 3  # a side that is never predicted well
+    found = inspect(X, features=features)
+    model, cells = found.model, found.model.grid[0] * found.model.grid[1]
+    shown = [
+        model.rows(model.prepared(one[:, :, None].astype(np.float32)) for one in some) for some in (X, new)
+    ]
+    residuals = [model.components.residuals(rows, cells).tolist() for rows in shown]
+    expected = naive_images.heat_maps(*residuals, model.grid, model.features.blur)
+    assert np.ptp(model.typical[0]) > 0.5, "places differ in what is usual"
+    np.testing.assert_allclose(model.judged(shown[1])[1], expected, atol=1e-3)
+
+
 # Files ---------------------------------------------------------------------------------------------
 
 
@@ -247,6 +263,32 @@ def test_damaged_files_are_named_and_left_out(folder):
     assert len(found.names) == len(found.scores) == 39 and "good/030.png" not in found.names
 
 
+def test_pictures_that_hold_no_numbers_are_named_as_damaged(folder, drawn):
+    for name, value in (("nan", np.nan), ("inf", np.inf)):
+        pixels = np.float32(255 * drawn[0])
+        pixels[3, 4] = value
+        Image.fromarray(pixels).save(folder / "train" / f"{name}.tif")
+    found = inspect(folder / "train")
+    assert set(found.damaged) == {"nan.tif", "inf.tif"} and len(found.names) == 40
+
+
+def test_several_folders_and_files_are_one_source(folder):
+    several = [folder / "train", folder / "test/bar", folder / "test/good/010.png"]
+    found = inspect(several)
+    assert len(found.names) == 40 + ODD + 1 and found.names[-1] == str(several[-1])
+    assert str(folder / "train/good/020.png") in found.names
+
+
+def test_heat_maps_of_an_earlier_run_are_no_pictures(folder):
+    first = inspect(folder / "test")
+    first.write(folder / "test/odd")
+    assert inspect(folder / "test").names == first.names
+    own = folder / "test/heatmaps"  # a folder of that name, but nobody's result
+    own.mkdir()
+    Image.new("L", (40, 40)).save(own / "a.png")
+    assert inspect(folder / "test").names == sorted([*first.names, "heatmaps/a.png"])
+
+
 def test_one_folder_learns_and_another_is_judged(folder, drawn):
     found = inspect(folder / "test", train=folder / "train")
     assert found.names[0] == "bar/000.png" and len(found.names) == 20
@@ -276,7 +318,7 @@ def test_files_and_arrays_give_the_same(folder, drawn):
         (np.full((9, 20, 20), "a"), "numbers"),
         (np.zeros((4, 20, 20)), "at least 5"),
         (np.zeros((1, 20, 20)), "1 image does not show"),
-        ([], "no image"),
+        ([], "holds no image"),
     ],
 )
 def test_refusals(source, words):
@@ -291,11 +333,20 @@ def test_refused_arguments(drawn, found, tmp_path):
         inspect(drawn, contamination=0.7)
     with pytest.raises(InputError, match="train and model"):
         inspect(drawn, train=drawn, model=found)
+    with pytest.raises(InputError, match="compares by strokes"):
+        inspect(drawn, features="patches", model=found)
+    np.save(tmp_path / "a.npy", drawn)
+    with pytest.raises(InputError, match="one of several"):
+        inspect([tmp_path / "a.npy", tmp_path / "a.npy"])
     with pytest.raises(InputError, match="must make shape"):
         inspect(drawn, features=lambda pictures: pictures.mean())
     with pytest.raises(NotFound, match="nowhere"):
         inspect(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="holds no image"):
+    (tmp_path / "a.heic").touch()
+    with pytest.raises(InputError, match="holds no image.*; its files end in heic, npy"):
+        inspect(tmp_path)
+    (tmp_path / "a.png").touch()
+    with pytest.raises(InputError, match="no image could be read: 'a.png' is no image"):
         inspect(tmp_path)
 
 
@@ -318,6 +369,15 @@ def test_a_saved_model_scores_the_same(tmp_path, drawn, features):
         inspect(new, model=tmp_path / "a.rae").flagged, found.score(new) > found.threshold
     )
     assert again.score(new[0][None]) == pytest.approx(found.score(new)[0])
+
+
+def test_a_share_moves_the_threshold_of_a_model(drawn, found):
+    new = parts(5)
+    assert inspect(new, model=found).threshold == found.threshold
+    moved = inspect(new, model=found, contamination=0.2)
+    np.testing.assert_array_equal(moved.scores, found.score(new))
+    assert moved.threshold == inspect(drawn, contamination=0.2).threshold != found.threshold
+    assert moved.model.scores is found.model.scores and inspect(new, model=found).threshold == found.threshold
 
 
 def test_other_loaders_refuse_it_and_it_refuses_others(tmp_path, found, drawn):
@@ -410,11 +470,27 @@ def test_the_command_writes_all(folder, tmp_path, capsys):
     heat = Image.open(out / "heatmaps" / "bar_000.png")
     assert heat.mode == "L" and max(heat.size) == 256 and len(list((out / "heatmaps").iterdir())) == 20
     page = (out / "index.html").read_text()
+    assert page.count('class="flagged"') == facts["flagged"]
     assert page.count("<figure") == 20 and "https:" not in page and page.count("http:") == 1
     assert run("images", folder / "test", "--model", out / "model.rae", "--out", tmp_path / "again") == 0
     with open(tmp_path / "again" / "scores.csv", newline="") as file:
         again = [float(row["anomaly_score"]) for row in csv.DictReader(file)]
     np.testing.assert_array_equal(again, scores)
+
+
+def test_a_folder_of_others_is_refused_before_any_work(folder, tmp_path, capsys):
+    out = tmp_path / "mine"
+    (out / "heatmaps").mkdir(parents=True)
+    (out / "heatmaps" / "notes.txt").touch()
+    damaged = [path.write_bytes(b"") for path in (folder / "test/bar").iterdir()]
+    assert run("images", folder / "test/bar", "--out", out) == 2 and damaged
+    assert "other files ('notes.txt')" in capsys.readouterr().err
+
+
+def test_the_command_takes_several_files(folder, tmp_path, capsys):
+    files = sorted((folder / "test/good").glob("*.png"))
+    assert run("images", *files, "--out", tmp_path / "out", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == len(files)
 
 
 def test_names_are_escaped_in_the_page(tmp_path, drawn):

@@ -13,11 +13,11 @@ from robustae.utils.progress import stages_shown
 
 
 def images(
-    folder: Annotated[
-        Path,
+    source: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="FOLDER",
-            help="The images: a folder with its subfolders, one image, or an array in .npy or .npz.",
+            metavar="IMAGES",
+            help="A folder with its subfolders, image files, or an array in .npy or .npz.",
             show_default=False,
         ),
     ],
@@ -27,7 +27,7 @@ def images(
     train: Annotated[
         Path | None,
         options.option(
-            "FOLDER", "--train", help="Images to learn from instead of FOLDER; they need not be clean."
+            "FOLDER", "--train", help="Images to learn from instead of IMAGES; they need not be clean."
         ),
     ] = None,
     features: Annotated[
@@ -52,18 +52,18 @@ def images(
         typer.Option(
             "--contamination",
             metavar="SHARE",
-            help="Share of images to flag, from 0 to 0.5; auto if it is not known.",
+            help="Share to flag of the images learnt from, 0 to 0.5; auto if it is not known.",
         ),
     ] = "auto",
     json: options.Json = False,
 ) -> None:
-    """Find the unusual images of a folder, and where they are unusual; none has to be marked as clean."""
-    _check_out(out, folder, train)
+    """Find the unusual ones among images, and where they are unusual; none has to be marked as clean."""
+    _check_out(out, *source, train)
     from robustae.images import inspect
 
     with stages_shown(True, unit="images") as progress:
         found = inspect(
-            folder,
+            source[0] if len(source) == 1 else source,
             train=train,
             features=features,
             contamination=options.value_of(contamination),
@@ -75,12 +75,12 @@ def images(
 
 
 def _check_out(out: Path, *sources: Path | None) -> None:
-    from robustae.utils.files import check_writable
+    from robustae.images.output import check_out
 
     for source in sources:
         if source is not None and source.exists() and source.resolve().is_relative_to(out.resolve()):
             raise InputError(f"--out {str(out)!r} would replace the images: name another folder.")
-    check_writable(out)
+    check_out(out)
 
 
 def _lines(summary: dict[str, Any], out: Path) -> Iterator[str]:

@@ -178,11 +178,11 @@ def _stopped(error: Any, out: Path) -> str:
 
 
 def _check_places(film: str, out: Path, save: Path | None) -> None:
-    from robustae.utils.files import check_writable
+    from robustae.video.output import check_out
 
     if Path(film).exists() and out.exists() and out.samefile(film):
         raise InputError(f"--out {str(out)!r} would replace the film: name another folder.")
-    check_writable(out)
+    check_out(out)
     if save is not None:
         running.place_for(save, Path(film))
 

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from robustae.images.features import features_of
-from robustae.images.model import FEWEST, HIGH, LOW, MOST, ImageModel, fit_model, stretched
+from robustae.images.model import FEWEST, HIGH, LOW, MOST, ImageModel, fit_model, stretched, threshold_of
 from robustae.images.reading import BadImage, Pictures, in_colour, pictures_of, reduced
 from robustae.utils.checks import InputError
 
@@ -101,7 +101,7 @@ def inspect(
     Parameters
     ----------
     source : path, list or array
-        A folder (and those below it), an image file, .npy or .npz; a list of files or of arrays; an array
+        A folder (and those below it), an image file, .npy or .npz; a list of those or of arrays; an array
         (n, height, width) or (n, height, width, channels). Sizes may differ.
     train : like `source`, optional
         Images to learn from instead; those of `source` are then all new to the model.
@@ -112,7 +112,7 @@ def inspect(
         (1, 3, 192, 192) and a function arrays (n, 192, 192, 3), with values 0 to 1.
     contamination : "auto", float in [0, 0.5] or callable
         What is flagged: "auto" about 1 % of clean images and what lies above; a share: so many of the images
-        learnt from; else a function that makes a threshold of their scores.
+        learnt from; else a function that makes a threshold of their scores. A model has its own for "auto".
     model : ImageModel, Inspection or path, optional
         A fitted model; then nothing is learnt.
     progress : callable, optional
@@ -130,7 +130,7 @@ def inspect(
     if model is not None:
         if train is not None:
             raise InputError("train and model cannot both be given: a model has learnt already.")
-        return judged(pictures, _fitted(model, features), progress)
+        return judged(pictures, _fitted(model, features, contamination), progress)
     learnt = pictures if train is None else pictures_of(train, "train")
     fit, rows, damaged = _learn(learnt, features, contamination, progress)
     if train is None:
@@ -174,7 +174,7 @@ def judged(
         sizes += shapes
         report("score", part[-1] + 1, len(pictures))
     if not numbers:
-        raise InputError(f"no image could be read: {_first(damaged)}.")
+        raise _none_read(damaged)
     return _inspection(pictures, model, numbers, np.array(sizes), scores, heat, damaged)
 
 
@@ -294,12 +294,19 @@ def _extremes(small: list[np.ndarray]) -> np.ndarray:
 def _check_enough(numbers: list[int], damaged: dict[str, str]) -> None:
     if len(numbers) >= FEWEST:
         return
+    if not numbers:
+        raise _none_read(damaged)
     why = f" ({len(damaged)} could not be read: {_first(damaged)})" if damaged else ""
     counted = "1 image does" if len(numbers) == 1 else f"{len(numbers)} images do"
     raise InputError(
         f"{counted} not show what is usual{why}: at least {FEWEST} are needed, "
-        "or model= to score by a fitted one."
+        "unless a fitted model scores them."
     )
+
+
+def _none_read(damaged: dict[str, str]) -> InputError:
+    others = f" (and {len(damaged) - 1} more like it)" if len(damaged) > 1 else ""
+    return InputError(f"no image could be read: {_first(damaged)}{others}.")
 
 
 def _first(damaged: dict[str, str]) -> str:
@@ -307,7 +314,16 @@ def _first(damaged: dict[str, str]) -> str:
     return f"{name!r} is {damaged[name]}"
 
 
-def _fitted(model: Any, features: Any) -> ImageModel:
+def _fitted(model: Any, features: Any, contamination: Any) -> ImageModel:
+    fitted = _model_of(model, features)
+    if isinstance(features, str) and features not in ("auto", fitted.features.name):
+        raise InputError(f"features={features!r} does not fit: the model compares by {fitted.features.name}.")
+    if isinstance(contamination, str) and contamination == "auto":
+        return fitted
+    return replace(fitted, threshold=threshold_of(fitted.scores, contamination))
+
+
+def _model_of(model: Any, features: Any) -> ImageModel:
     if isinstance(model, ImageModel):
         return model
     if isinstance(model, Inspection):
@@ -329,4 +345,4 @@ def _notes(sizes: np.ndarray, model: ImageModel) -> Iterator[str]:
     elif tuple(distinct[0]) != model.shape:
         yield f"Images of {distinct[0][1]} × {distinct[0][0]} pixels are compared at {width} × {height}."
     if len(model.scores) == MOST:
-        yield f"The model was fitted to {MOST} of the images, chosen by their content."
+        yield f"The model is fitted to {MOST} images, the most it takes: of more, chosen by their content."

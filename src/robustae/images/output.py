@@ -13,11 +13,11 @@ import numpy as np
 from robustae.data.writers import write_table
 from robustae.images.reading import in_colour, resized
 from robustae.utils.checks import InputError, need
-from robustae.utils.files import replacing_folder, write_bytes, write_text
+from robustae.utils.files import check_folder, replacing_folder, write_bytes, write_text
 from robustae.utils.json import plain
 from robustae.utils.version import __version__
 
-__all__ = ["FILES", "write_folder"]
+__all__ = ["FILES", "check_out", "write_folder"]
 
 FILES = ("scores.csv", "summary.json", "index.html", "model.rae", "heatmaps")
 SHOWN = 120  # images that the page carries, worst first
@@ -60,6 +60,11 @@ def write_folder(found: Any, out: str | os.PathLike[str], progress: Any = None) 
         write_text(folder / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         write_text(folder / "index.html", image_page(_facts(found, summary)))
     return summary
+
+
+def check_out(out: str | os.PathLike[str]) -> None:
+    """Refuse early a folder that `write_folder` could not write."""
+    check_folder(out, _names(out))
 
 
 def _names(out: str | os.PathLike[str]) -> set[str]:

@@ -27,6 +27,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", "
 ARRAYS = (".npy", ".npz")
 MASK = "_mask"  # X_mask.png beside X.jpg is a label, not a picture
 TRUTH = "ground_truth"  # the folder of masks in MVTec's layout
+FEW = 6  # endings that a sentence may list
+RESULT = ("scores.csv", "model.rae")  # beside a folder "heatmaps" that is no source of pictures
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # of EXIF: a quarter turn
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 DEEP = {"I;16", "I;16B", "I;16L", "I", "F"}  # Pillow's modes of more than 8 bits
@@ -90,7 +92,10 @@ class Files:
         with _opened(self.paths[number]) as image:
             if least:
                 image.draft(None, (least, least))
-            return _values(ImageOps.exif_transpose(image))
+            values = _values(ImageOps.exif_transpose(image))
+        if not np.isfinite(values).all():
+            raise BadImage("not a picture: it has values that are NaN or infinite")
+        return values
 
 
 class Arrays:
@@ -139,7 +144,7 @@ def pictures_of(source: Any, argument: str = "source") -> Pictures:
     found = _pictures_of(source, argument)
     if not len(found):
         kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
-        raise InputError(f"{argument} {_short(source)} holds no image ({kinds}).")
+        raise InputError(f"{_short(source, argument)} holds no image ({kinds}){_instead(source)}.")
     return found
 
 
@@ -149,7 +154,7 @@ def _pictures_of(source: Any, argument: str) -> Pictures:
     if isinstance(source, Files | Arrays):
         return source
     if isinstance(source, Sequence) and all(isinstance(item, str | Path) for item in source):
-        return _listed([Path(item) for item in source], argument)
+        return _listed([Path(item) for item in source])
     if isinstance(source, Sequence) or np.ndim(source) == 1:
         return Arrays([_checked(np.asarray(item), (), argument) for item in source])
     values = np.asarray(source)
@@ -161,33 +166,46 @@ def _at(place: Path, argument: str) -> Pictures:
         paths = sorted(_pictured(place))
         return Files(paths, [path.relative_to(place).as_posix() for path in paths])
     if not place.exists():
-        raise NotFound(f"{argument} {str(place)!r} is not there.")
+        raise NotFound(f"{str(place)!r} is not there.")
     if place.suffix.lower() in ARRAYS:
         values = _stored(place)
         return Arrays(_checked(values, values.shape[:1], argument))
-    return _listed([place], argument)
+    return _listed([place])
 
 
-def _listed(paths: list[Path], argument: str) -> Files:
-    for path in paths:
-        if not path.is_file():
-            raise NotFound(f"{argument}: there is no file {str(path)!r}.")
+def _listed(places: Sequence[Path]) -> Files:
+    paths = [path for place in places for path in _files_of(place)]
     return Files(paths, [str(path) for path in paths])
 
 
+def _files_of(place: Path) -> list[Path]:
+    if place.is_dir():
+        return sorted(_pictured(place))
+    if not place.is_file():
+        raise NotFound(f"{str(place)!r} is not there.")
+    if place.suffix.lower() in ARRAYS:
+        raise InputError(f"{str(place)!r} is an array: it cannot be one of several.")
+    return [place]
+
+
 def _pictured(folder: Path) -> Iterator[Path]:
-    """Yield the images in a folder and those below it, without masks that label others."""
+    """Yield the images in a folder and below it, without masks that label others and earlier results."""
     for path in folder.rglob("*"):
         inside = path.relative_to(folder).parts
         if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in inside):
             continue
-        if path.is_file() and TRUTH not in inside[:-1] and not _labels(path):
+        if path.is_file() and TRUTH not in inside[:-1] and not _labels(path) and not _drawn(path, inside):
             yield path
 
 
 def _labels(path: Path) -> bool:
     stem = path.stem.removesuffix(MASK)
     return stem != path.stem and any(path.with_name(stem + suffix).exists() for suffix in SUFFIXES)
+
+
+def _drawn(path: Path, inside: tuple[str, ...]) -> bool:
+    """Whether it is a heat map of an inspection whose result lies among the pictures."""
+    return inside[-2:-1] == ("heatmaps",) and all((path.parents[1] / name).is_file() for name in RESULT)
 
 
 def _stored(place: Path) -> np.ndarray:
@@ -217,8 +235,16 @@ def _checked(values: np.ndarray, count: tuple[int, ...], argument: str) -> np.nd
     return values
 
 
-def _short(source: Any) -> str:
-    return repr(str(source)) if isinstance(source, str | Path) else f"({type(source).__name__})"
+def _instead(source: Any) -> str:
+    """Return what a folder holds in place of pictures: photographs may have endings that are not read."""
+    if not isinstance(source, str | Path):
+        return ""
+    endings = {path.suffix.lower()[1:] for path in Path(source).rglob("*.*") if path.is_file()}
+    return f"; its files end in {', '.join(sorted(endings))}" if 0 < len(endings) <= FEW else ""
+
+
+def _short(source: Any, argument: str) -> str:
+    return repr(str(source)) if isinstance(source, str | Path) else argument
 
 
 class _opened:

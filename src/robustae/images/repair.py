@@ -48,6 +48,7 @@ PULL = 33.0  # weight of the Huber loss beside the likelihood that trains the sc
 FOLLOW = 0.05  # how fast the share of wild cells follows
 LEAST_SHARE, MOST_SHARE = 1e-4, 0.9
 BEST_TENTH = 0.1
+MOST_VALUES = 2**20  # of an image: the network has about 200 weights for each
 MEAN_SIZE = math.sqrt(2 / math.pi)  # mean size of Gaussian noise of deviation 1
 
 
@@ -140,6 +141,7 @@ class MaskedAutoencoder(BaseEstimator):
         shape = valid_image_shape(self.image_shape, X)
         if shape is None:
             raise InputError("MaskedAutoencoder needs image_shape=(height, width[, channels]).")
+        _check_size(shape)
         _positive(self, "hidden", "lam", "max_iter")
         self.image_shape_ = shape
         values = read_rows(self, X, shape, reset=True).values.astype(np.float64)
@@ -302,6 +304,14 @@ def _noise(images: Tensor, judged: _Judged) -> float:
         return 0.0
     scale, change = thinned(scale.numpy()), thinned(change.numpy())
     return MAD_TO_SD * float(median(change[scale <= quantile(scale, BEST_TENTH)])) / math.sqrt(2)
+
+
+def _check_size(shape: tuple[int, ...]) -> None:
+    if math.prod(shape) > MOST_VALUES:
+        raise InputError(
+            f"MaskedAutoencoder repairs images of at most {MOST_VALUES} values, and these have "
+            f"{' x '.join(map(str, shape))}: cut them into tiles, or reduce them."
+        )
 
 
 def _positive(estimator: MaskedAutoencoder, *names: str) -> None:

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from robustae.baselines import ReconstructionPCA
 from robustae.images.features import Strokes
+from robustae.images.inspection import inspect
 from robustae.images.model import stretched
 from robustae.images.reading import in_colour, resized
 from robustae.lab.jobs import Cannot
@@ -31,6 +32,7 @@ __all__ = [
 OURS = "RCAE"  # what the others are compared with
 ALL_ROWS = "RCAE all rows"
 STROKES = "RAE on strokes"
+PATCHES = "RAE on patches"
 INF = float("inf")
 QUICK_ITERATIONS = 15
 
@@ -134,7 +136,8 @@ def _all(settings: dict[str, Any]) -> Iterator[Method]:
     yield Method("deep RAE", partial(autoencoder, predictor="deep", **settings))
     yield Method(OURS, partial(autoencoder, predictor="conv", **settings))
     yield Method(ALL_ROWS, partial(_all_rows, **settings))
-    yield Method(STROKES, _strokes)
+    yield Method(STROKES, partial(_on_features, OnStrokes))
+    yield Method(PATCHES, partial(_on_features, OnPatches))
     yield Method("RAE rows", partial(autoencoder, predictor="sigmoid", penalty="rows", **settings))
     yield Method("isolation forest", _isolation_forest)
     yield Method("OC-SVM", partial(_baseline, "one_class_svm"))
@@ -197,10 +200,34 @@ class OnStrokes(BaseEstimator):
         return self.strokes_(stretched(small, self.values_)).reshape(len(small), -1)
 
 
-def _strokes(image_shape: Shape, seed: int) -> OnStrokes:
+class OnPatches(BaseEstimator):
+    """`robustae.images.inspect` of images, by a dictionary of their patches.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+    """
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        self.image_shape = image_shape
+
+    def fit(self, X: Any, y: Any = None) -> "OnPatches":
+        """Fit to flattened images, shape (n, d)."""
+        self.found_ = inspect(self._images(X), features="patches")
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return minus the anomaly score of each row, shape (n,)."""
+        return -self.found_.score(self._images(X))
+
+    def _images(self, X: Any) -> np.ndarray:
+        return np.asarray(X, dtype=np.float32).reshape(len(X), *self.image_shape)
+
+
+def _on_features(kind: type, image_shape: Shape, seed: int) -> Any:
     if image_shape is None:
         raise Cannot("needs images")
-    return OnStrokes(image_shape)
+    return kind(image_shape)
 
 
 def _components(image_shape: Shape, seed: int, *, center: bool) -> PrincipalComponents:

@@ -13,6 +13,7 @@ from robustae.utils.temporaries import beside
 
 __all__ = [
     "PathLike",
+    "check_folder",
     "check_writable",
     "locked",
     "replacing",
@@ -113,13 +114,33 @@ def replacing_folder(path: PathLike, names: Iterable[str]) -> Iterator[Path]:
     InputError
         If the place cannot be written to, or a folder there holds other files.
     """
-    target = check_writable(path)
-    _check_replaceable(target, set(names))
+    target = check_folder(path, names)
     temporary = beside(target)
     with _explained(path, temporary), _removed_on_error(temporary):
         temporary.mkdir()
         yield temporary
         _swap(temporary, target)
+
+
+def check_folder(path: PathLike, names: Iterable[str]) -> Path:
+    """Refuse early a folder that could not be written late; takes and raises as `replacing_folder`.
+
+    Returns
+    -------
+    Path
+        The place itself, links followed.
+    """
+    target, ours = check_writable(path), set(names)
+    if not target.exists():
+        return target
+    if not target.is_dir():
+        raise InputError(f"cannot write the folder {str(target)!r}: a file has that name.")
+    others = [entry.name for entry in target.iterdir() if entry.name not in ours]
+    if others:
+        raise InputError(
+            f"the folder {str(target)!r} holds other files ({min(others)!r}): name a new folder."
+        )
+    return target
 
 
 def write_bytes(path: PathLike, data: bytes) -> None:
@@ -177,16 +198,6 @@ def _removed_on_error(temporary: Path) -> Iterator[None]:
         else:
             temporary.unlink(missing_ok=True)
         raise
-
-
-def _check_replaceable(target: Path, names: set[str]) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise InputError(f"cannot write the folder {str(target)!r}: a file has that name.")
-    others = sorted(entry.name for entry in target.iterdir() if entry.name not in names)
-    if others:
-        raise InputError(f"the folder {str(target)!r} holds other files ({others[0]!r}): name a new folder.")
 
 
 def _swap(temporary: Path, target: Path) -> None:

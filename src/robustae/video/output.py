@@ -16,14 +16,14 @@ import numpy as np
 
 from robustae.data.writers import write_table
 from robustae.utils.checks import InputError
-from robustae.utils.files import replacing_folder, write_bytes, write_text
+from robustae.utils.files import check_folder, replacing_folder, write_bytes, write_text
 from robustae.utils.json import plain
 from robustae.utils.version import __version__
 from robustae.video.sheets import Busiest, Sheet, masked
 from robustae.video.tracks import drawn, tracks_of
 from robustae.video.writing import ENDINGS, FilmWriter, film, film_name, png
 
-__all__ = ["Interrupted", "write_folder"]
+__all__ = ["Interrupted", "check_out", "write_folder"]
 
 FILMS = ("background", "foreground", "mask", "side_by_side", "boxes")
 FILES = ("background.png", "activity.csv", "tracks.csv", "summary.json", "index.html", "masks")
@@ -241,6 +241,11 @@ def _facts(folder: Path, done: _Pass, summary: dict[str, Any], activity: dict[st
         "thumbnails": done.busiest.moments(),
         "summary": summary,
     }
+
+
+def check_out(out: str | os.PathLike[str]) -> None:
+    """Refuse early a folder that `write_folder` could not write."""
+    check_folder(out, _names(out))
 
 
 def _names(out: str | os.PathLike[str]) -> set[str]:
