@@ -17,6 +17,7 @@ NAMES = (
     "digits",
     "cells",
     "mixed",
+    "false_alarms",
     "images",
     "images_memory",
     "repair",

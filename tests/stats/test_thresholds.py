@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from robustae import RobustAutoencoder
+from robustae.stats.drawn import widened
 from robustae.stats.scales import mad_scale, median, quantile, scale_of_rows
 from robustae.stats.thresholds import offset
 from robustae.utils.checks import InputError
@@ -211,3 +212,37 @@ def test_far_out_is_certain_and_never_nan(fitted):
     model, X, _ = fitted
     P = model.predict_proba(X[:2] + np.array([[1e3], [1e12]]))
     assert np.all(P[:, 1] > 0.999)
+
+
+@pytest.mark.parametrize("d", [6, 14])
+@pytest.mark.parametrize("kind", ["t of whole rows", "correlated lognormal", "noise by row"])
+def test_clean_rows_that_differ_in_scale_are_rarely_called(kind, d):
+    called = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        A, F = rng.normal(size=(d, d)), rng.normal(size=(2, d))
+        if kind == "t of whole rows":
+            X = rng.normal(size=(3200, d)) @ A / np.sqrt(rng.chisquare(4, (3200, 1)) / 4)
+        elif kind == "correlated lognormal":
+            X = np.exp(0.4 * rng.normal(size=(3200, d)) + 0.6 * rng.normal(size=(3200, 1)))
+        else:
+            X = rng.normal(size=(3200, 2)) @ F + 0.2 * np.exp(0.7 * rng.normal(size=(3200, 1))) * rng.normal(
+                size=(3200, d)
+            )
+        model = RobustAutoencoder(random_state=0).fit(X[:1200])
+        called.append((model.predict(X[1200:]) == -1).mean())
+    assert np.mean(called) < 0.05, called
+
+
+def test_drawn_energies_are_spread_by_the_lower_part_alone():
+    rng = np.random.default_rng(0)
+    drawn, energies = np.exp(0.1 * rng.normal(size=10_000)), np.exp(0.3 * rng.normal(size=4000))
+    found = widened(drawn, energies, None)
+    assert np.std(np.log(found[found > np.median(found)])) == pytest.approx(
+        np.std(np.log(energies[energies > np.median(energies)])), rel=0.1
+    )
+    with_odd_ones = np.append(energies, 50 * energies[:400])
+    assert np.quantile(widened(drawn, with_odd_ones, None), 0.99) == pytest.approx(
+        np.quantile(found, 0.99), rel=0.25
+    )
+    np.testing.assert_array_equal(widened(energies, drawn, None), energies, "never narrower")

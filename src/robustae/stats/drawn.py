@@ -6,11 +6,14 @@ from itertools import chain
 import numpy as np
 
 from robustae.stats.scales import Weight, quantile
+from robustae.stats.thresholds import FALSE_ALARMS
 
 __all__ = ["Drawn", "drawn_of", "widened"]
 
 MOST, LEAST, CELLS = 10_000, 1000, 2_000_000  # rows drawn
 AT_ONCE = 64  # columns
+LOWER, ROUNDS = (0.25, 0.5), 3  # quantiles of the lower part; how often it is looked for
+TINY = 1e-300
 ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
 
 
@@ -115,12 +118,22 @@ def _atoms(X: np.ndarray, weight: Weight) -> np.ndarray:
 def widened(drawn: np.ndarray, energies: np.ndarray, weight: Weight) -> np.ndarray:
     """Spread drawn energies about the median as widely as the lower part of the rows' own.
 
-    Cells that still depend on one another make drawn rows too alike. The lower part holds no anomaly.
+    Cells that still depend on one another, or err more in some rows than in others, make drawn rows too
+    alike. It is the logarithms that are spread; rows that few drawn ones reach are left out of what is
+    compared, and its lower part holds no anomaly.
     """
-    low, middle = quantile(energies, (0.1, 0.5), weight)
-    low_drawn, middle_drawn = quantile(drawn, (0.1, 0.5))
+    out, logs = drawn, np.log(np.maximum(drawn, TINY))
+    low_drawn, middle_drawn = quantile(logs, LOWER)
     narrow = middle_drawn - low_drawn
-    ratio = (middle - low) / narrow if narrow > 1e-9 * max(abs(middle_drawn), abs(middle)) else 1.0
-    if not ratio > 1:
-        return drawn
-    return np.maximum(middle + (drawn - middle_drawn) * ratio, drawn)
+    for _ in range(ROUNDS if narrow > 1e-9 else 0):
+        inner = energies <= quantile(out, 1 - FALSE_ALARMS)
+        low, middle = quantile(np.log(np.maximum(energies[inner], TINY)), LOWER, _of(weight, inner))
+        ratio = (middle - low) / narrow
+        if not ratio > 1:
+            return drawn
+        out = np.maximum(np.exp(middle + (logs - middle_drawn) * ratio), drawn)
+    return out
+
+
+def _of(weight: Weight, rows: np.ndarray) -> Weight:
+    return None if weight is None else weight[rows]
