@@ -163,18 +163,31 @@ def test_models_that_cannot_be_written_are_refused_before_the_fit(folder, model,
         (b"a,b\n", "no rows"),
         (b"a,b\n1,2\n", "at least 2 rows"),
         (b"a,b\n1,2\n3\n", "line 3"),
-        (b"a,b\n1,2\n,\n5,6\n", "row 1"),
         (b"a,b\nx,y\nx,y\n", "no column can be used"),
         (b"a,b\n1,inf\n2,3\n4,5\n", "column 'b', line 2 holds an infinity"),
         (bytes(range(256)) * 4, "not text"),
     ],
-    ids=["empty", "header", "one row", "ragged", "empty row", "constant texts", "infinite", "binary"],
+    ids=["empty", "header", "one row", "ragged", "constant texts", "infinite", "binary"],
 )
 @pytest.mark.parametrize("command", ["fit", "report"])
 def test_data_that_cannot_be_used(folder, content, words, command):
     (folder / "odd.csv").write_bytes(content)
     target = ["--model", "no.rae"] if command == "fit" else ["--out", "no.html"]
     assert words in refused(folder, command, "odd.csv", *target)
+
+
+def test_a_line_of_separators_alone_is_no_row_and_is_said(folder):
+    (folder / "gap.csv").write_bytes(b"a,b\n1,2\n,\n5,6\n4,4\n")
+    fit = run(folder, "fit", "gap.csv", "--model", "gap.rae")
+    assert fit.exit_code == 0 and "line 3" in fit.output and "3 rows" in fit.output
+    score = run(folder, "score", "gap.csv", "--model", "gap.rae", "--out", "gap_scores.csv")
+    assert "line 3" in score.output
+    assert [line.split(",")[1] for line in (folder / "gap_scores.csv").read_text().splitlines()] == [
+        "line",
+        "2",
+        "4",
+        "5",
+    ]
 
 
 def test_files_that_are_not_there(folder):

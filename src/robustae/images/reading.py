@@ -149,6 +149,8 @@ def pictures_of(source: Any, argument: str = "source") -> Pictures:
 
 
 def _pictures_of(source: Any, argument: str) -> Pictures:
+    if isinstance(source, str) and not source:
+        raise InputError(f"{argument}='' names no place; '.' is the folder one is in.")
     if isinstance(source, str | Path):
         return _at(Path(source), argument)
     if isinstance(source, Files | Arrays):
