@@ -13,14 +13,21 @@ ifneq ($(wildcard ../shared/data),)
 export ROBUSTAE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test quick lint format types layers docs tables check-tables bench guard soak clean
+.PHONY: demo test test-browser test-engines quick lint format types layers docs tables check-tables bench guard soak clean
 
 demo: $(VENV)/.demo
 	@mkdir -p out
 	$(BIN)/robustae demo --out out/demo
 
 test: $(VENV)/.test
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal --durations=15
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not engines" --durations=15
+
+# The pages in Chromium; what runs with Ray, Spark, MLflow, nginx and the server's clients, where they are there.
+test-browser: $(VENV)/.test
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m browser --durations=5
+
+test-engines: $(VENV)/.test
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile -m "engines and not browser" --durations=5
 
 quick: $(VENV)/.test
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m "not slow"

@@ -35,6 +35,12 @@ def pytest_make_collect_report(collector):
     return _checked((yield))
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if {"browser", "chromium"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Small nets run faster on one thread, and rounding is the same on every machine."""

@@ -15,7 +15,7 @@ from test_serve_process import X, saved, served  # noqa: F401
 
 from robustae import load
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 ROWS = np.random.default_rng(7).normal(size=(25, 3))
 KINDS = {"FP64": np.float64, "FP32": np.float32, "INT64": np.int64, "INT32": np.int32, "INT8": np.int8}
 

@@ -11,6 +11,7 @@ from robustae import RobustAutoencoder
 from robustae.utils.checks import InputError
 
 mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
+pytestmark = pytest.mark.engines
 pd = pytest.importorskip("pandas", reason="needs the extra mlflow")
 
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "c"])

@@ -13,7 +13,7 @@ import pytest
 from test_connections import HALF, connected, everything
 from test_serve_process import X, saved, scored, served  # noqa: F401
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 EXAMPLE = re.search(r"```nginx\n(.*?)```", PAGE, re.DOTALL)[1]

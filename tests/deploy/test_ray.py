@@ -10,7 +10,7 @@ from source_fits import state, table
 from robustae import RobustAutoencoder
 from robustae.utils.checks import InputError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 SETTINGS = {"predictor": "linear", "hidden": 2, "max_iter": 2, "batch_size": 200, "random_state": 0}
 NAMES = list("abcdef")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide" / "cluster.md").read_text("utf-8")
 HERE = f'"{sys.executable}" -m'
 SPARK = """
