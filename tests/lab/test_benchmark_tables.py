@@ -29,7 +29,7 @@ from robustae.metrics import auprc, auroc
 from robustae.utils.checks import NotFound
 
 NAMES = ("tables", "contamination", "thresholds", "cells", "named-cells")
-QUICK = Plan(quick=True)
+QUICK = Plan(quick=True, draws=1)
 
 
 def run(*arguments):

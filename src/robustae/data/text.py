@@ -179,12 +179,17 @@ def separator_in(line: str) -> str | None:
 
 
 def rows_of(
-    text: Iterable[str], delimiter: str, width: int, before: int = 0, bare: list[int] | None = None
+    text: Iterable[str],
+    delimiter: str,
+    width: int,
+    before: int = 0,
+    bare: list[int] | None = None,
+    ending: list[int] | None = None,
 ) -> Iterator[Row]:
     """Yield the line number and the cells of each row; all of one width.
 
     Separators at the end of a line, which set off nothing, do not count; nor do blank lines, and lines of
-    nothing but separators: `bare` gets those that others follow.
+    nothing but separators: `bare` gets those that others follow, `ending` those that none follows.
     """
     cells_of = reader(text, delimiter)
     first = 0
@@ -207,6 +212,8 @@ def rows_of(
             bare += waiting
         waiting.clear()
         yield line, row
+    if ending is not None:
+        ending += waiting
 
 
 def _said_of_bare(lines: list[int]) -> str:

@@ -49,16 +49,21 @@ def _rows(text: io.StringIO, layout: Layout, row_reader: RowReader, limits: Limi
     """Yield the cells of each row; all of one width, and no more than are taken."""
     width = len(layout.columns)
     too_many_columns(width, limits)
-    bare: list[int] = []
+    bare: list[int] = []  # an answer would not tell that they are left out
     try:
-        for count, (_, row) in enumerate(rows_of(text, layout.delimiter, width, bare=bare)):
-            if bare:  # an answer would not tell of which row it is
-                raise InputError(f"line {bare[0]} has no observed cell.")
+        for count, (_, row) in enumerate(rows_of(text, layout.delimiter, width, bare=bare, ending=bare)):
+            _none_bare(bare)
             too_many_rows(count, limits)  # one may be that of names
             too_many_cells((count + 1) * width, limits)
             yield row_reader.cells(row, layout.delimiter)
+        _none_bare(bare)
     except csv.Error as error:
         raise InputError(f"the body is no CSV: {error}.") from None
+
+
+def _none_bare(lines: list[int]) -> None:
+    if lines:
+        raise InputError(f"line {lines[0]} has no observed cell.")
 
 
 def _layout(text: io.StringIO) -> Layout | None:
