@@ -237,12 +237,12 @@ def test_clean_rows_that_differ_in_scale_are_rarely_called(kind, d):
 def test_drawn_energies_are_spread_by_the_lower_part_alone():
     rng = np.random.default_rng(0)
     drawn, energies = np.exp(0.1 * rng.normal(size=10_000)), np.exp(0.3 * rng.normal(size=4000))
-    found = widened(drawn, energies, None)
+    found = widened(drawn, energies, None, 8)
     assert np.std(np.log(found[found > np.median(found)])) == pytest.approx(
         np.std(np.log(energies[energies > np.median(energies)])), rel=0.1
     )
     with_odd_ones = np.append(energies, 50 * energies[:400])
-    assert np.quantile(widened(drawn, with_odd_ones, None), 0.99) == pytest.approx(
+    assert np.quantile(widened(drawn, with_odd_ones, None, 8), 0.99) == pytest.approx(
         np.quantile(found, 0.99), rel=0.25
     )
-    np.testing.assert_array_equal(widened(energies, drawn, None), energies, "never narrower")
+    np.testing.assert_array_equal(widened(energies, drawn, None, 8), energies, "never narrower")

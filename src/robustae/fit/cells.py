@@ -36,6 +36,11 @@ class SourceCells:
     encoded: np.ndarray
     usual: Array = None
 
+    def of(self, rows: np.ndarray) -> "SourceCells":
+        """Return those of some rows."""
+        usual = None if self.usual is None else self.usual[:, rows]
+        return replace(self, off=self.off[rows], observed=self.observed[rows], usual=usual)
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -66,9 +71,12 @@ class Cells:
     sources: SourceCells | None = None
 
     def of(self, rows: np.ndarray) -> "Cells":
-        """Return those of some rows of a table of numbers."""
+        """Return those of some rows."""
         noise = self.noise if self.noise.ndim == 1 else self.noise[rows]
-        return replace(self, R=self.R[rows], Z=self.Z[rows], observed=self.observed[rows], noise=noise)
+        sources = None if self.sources is None else self.sources.of(rows)
+        return replace(
+            self, R=self.R[rows], Z=self.Z[rows], observed=self.observed[rows], noise=noise, sources=sources
+        )
 
     @property
     def off(self) -> Array:

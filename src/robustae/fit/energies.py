@@ -19,12 +19,15 @@ from robustae.stats.neighbourhood import CLIP, FARTHEST, SAME, TINY, Neighbourho
 from robustae.stats.scales import WIDE, Weight, mad_scale, quantile, some_columns
 from robustae.utils.checks import InputError
 
-__all__ = ["ENERGIES", "Energy", "Fit"]
+__all__ = ["ENERGIES", "Energy", "Fit", "OfWholeRows", "dependence"]
 
 FLOOR = 1e-3  # of a squared deviation in each column: distances below are rounding
 LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
 DRAWN = 500  # columns of many whose sum is not taken for Gaussian
-SHARE_OF_NEAR = 0.5  # of neighbours, against cells
+SHARE_OF_NEAR = (0.1, 0.5)  # of neighbours, against cells: least, most
+PER_STRUCTURE, PER_DEPENDENCE = 5.0, 4.0  # how fast it falls and grows
+INNER, SOME = 0.9, 1000  # share and number of the rows that tell
+LOW = 0.1  # quantile of the distances that is compared
 
 
 @dataclass(frozen=True)
@@ -257,7 +260,8 @@ class Neighbours(Energy):
 class Combined(Log):
     """A B^k: A the energy `Log`, B the `Neighbours` of the row.
 
-    k makes the logarithm of A, in robust deviations over the rows of the fit, weigh twice that of B.
+    k makes the logarithm of B, in robust deviations over the rows of the fit, weigh half of that of A, and less
+    where columns predict one another and cells err independently (`near_weight`).
 
     Attributes
     ----------
@@ -279,7 +283,7 @@ class Combined(Log):
         near = neighbourhood(cells.Z, weight, kept)
         alone = _standardised(cells, weight)
         A, B = alone.rows(cells) + LEAST, _floored(near, near(cells.Z))
-        power = SHARE_OF_NEAR * _spread(A, weight) / _spread(B, weight)
+        power = near_weight(near, cells, weight) * _spread(A, weight) / _spread(B, weight)
         usual = np.array([float(quantile(np.log(part), 0.5, weight)) for part in (A, B)])
         return Fit(cls(**vars(alone), near=near, power_of_near=power, usual=usual), A * B**power)
 
@@ -397,6 +401,45 @@ class _CombinedGraph(nn.Module):
     def forward(self, cells: Cells) -> Tensor:
         B = self.near(cells.Z) + FLOOR * self.near.references.shape[1]
         return (Log().cells(cells).sum(1) + LEAST) * B**self.power
+
+
+def near_weight(near: Neighbourhood, cells: Cells, weight: Weight) -> float:
+    """Return how much the distance to neighbours counts, against the cells.
+
+    Where columns predict one another (the logarithm of their spread over that of residuals, on average) cells
+    tell more, if there are rows enough to tell, but where cells err together, neighbours do.
+    """
+    least, most = SHARE_OF_NEAR
+    enough = len(cells.R) > cells.R.shape[1]
+    cells, weight = _inner(cells, weight)
+    spread, left = (np.maximum(mad_scale(part, weight, 0.0), LEAST) for part in (cells.Z, cells.R))
+    structure = float(np.maximum(np.log(spread / left), 0.0).mean()) if enough else 0.0
+    together = max(_dependence(near, cells, weight), 0.0)
+    return min(least + (most - least) / (1 + PER_STRUCTURE * structure) + PER_DEPENDENCE * together, most)
+
+
+def dependence(near: Neighbourhood, cells: Cells, weight: Weight) -> float:
+    """Tell how far what is left of cells depends on one another.
+
+    Rows, the tenth farthest off apart, against as many drawn ones, their reconstructions with cells that err
+    independently: by how much the logarithm of the distance to the nearest rows is larger for these, at the
+    tenth quantile. It is about 0 where cells err independently, and more near clusters and bent shapes.
+    """
+    return _dependence(near, *_inner(cells, weight))
+
+
+def _dependence(near: Neighbourhood, cells: Cells, weight: Weight) -> float:
+    energy, count = Neighbours(near), len(cells.R)
+    drawn = energy.drawn(cells, weight, Drawn(count, weight, np.zeros(count, bool), SOME))
+    return float(np.log(quantile(drawn, LOW) / quantile(energy.rows(cells), LOW, weight)))
+
+
+def _inner(cells: Cells, weight: Weight) -> tuple[Cells, Weight]:
+    """Some rows, without those farthest off."""
+    sums = cells.logs.sum(1)
+    rows = np.flatnonzero(sums <= quantile(sums, INNER, weight))
+    rows = rows[:: max(1, len(rows) // SOME)]
+    return cells.of(rows), None if weight is None else weight[rows]
 
 
 def _floored(near: Neighbourhood, distances: np.ndarray) -> np.ndarray:

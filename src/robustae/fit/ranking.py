@@ -79,7 +79,7 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
 
 def _drawn(energy: Energy, energies: np.ndarray, rows: RowsOfFit) -> Calibration:
     drawn = energy.drawn(rows.cells, rows.weight, drawn_of(rows.X, rows.weight))
-    return Calibration.of_rows(widened(drawn, energies, rows.weight))
+    return Calibration.of_rows(widened(drawn, energies, rows.weight, rows.cells.counted.shape[1]))
 
 
 def _cells_alone(energy: Energy, rows: RowsOfFit) -> CellsAlone:

@@ -4,10 +4,9 @@ import numpy as np
 
 from robustae.fit.auto import Settings
 from robustae.fit.closed import Prepared, closed_model
-from robustae.fit.energies import Fit, Neighbours, OfWholeRows
+from robustae.fit.energies import Fit, OfWholeRows, dependence
 from robustae.fit.model import Model
 from robustae.fit.ranking import NEAREST, RowsOfFit
-from robustae.stats.drawn import Drawn
 from robustae.stats.kernel import fit_kernel
 from robustae.stats.neighbourhood import neighbourhood
 from robustae.stats.scales import MAD_TO_SD, Weight, quantile, scale_of_rows
@@ -15,9 +14,7 @@ from robustae.stats.shallow import fit_shallow
 
 __all__ = ["cells_err_together", "whole_rows"]
 
-SOME = 1000  # rows that tell whether cells err together, and as many drawn ones
-INNER = 0.9  # share of the rows that are asked
-LOW, APART = 0.1, 0.1  # the quantile of the distances that is compared, and how far apart its logarithms are
+APART = 0.1  # of the logarithms of distances: cells err together
 
 
 def whole_rows(prepared: Prepared, settings: Settings) -> tuple[Model, RowsOfFit]:
@@ -42,21 +39,9 @@ def whole_rows(prepared: Prepared, settings: Settings) -> tuple[Model, RowsOfFit
 
 
 def cells_err_together(rows: RowsOfFit) -> bool:
-    """Tell whether what a predictor leaves of cells depends on one another.
-
-    Rows, the tenth farthest off apart, against as many drawn ones, their reconstructions with cells that err
-    independently: where these lie much farther from their nearest neighbours, rows lie near clusters or bent
-    shapes, which a row as a whole tells better than any of its cells.
-    """
-    cells, weight = rows.cells, rows.weight
-    near = Neighbours(neighbourhood(cells.Z, weight, rows.nearest))
-    sums = cells.logs.sum(1)
-    inner = np.flatnonzero(sums <= quantile(sums, INNER, weight))
-    inner = inner[:: max(1, len(inner) // SOME)]
-    cells, weight = cells.of(inner), None if weight is None else weight[inner]
-    drawn = near.drawn(cells, weight, Drawn(len(inner), weight, np.zeros(len(inner), bool), SOME))
-    own, apart = quantile(near.rows(cells), LOW, weight), quantile(drawn, LOW)
-    return bool(np.log(apart / own) > APART)
+    """Tell whether rows lie near clusters or bent shapes, which wholes tell better than cells."""
+    near = neighbourhood(rows.cells.Z, rows.weight, rows.nearest)
+    return dependence(near, rows.cells, rows.weight) > APART
 
 
 def _noise(R: np.ndarray, weight: Weight, floor: np.ndarray, by_column: bool) -> np.ndarray:

@@ -12,8 +12,8 @@ __all__ = ["Drawn", "drawn_of", "widened"]
 
 MOST, LEAST, CELLS = 10_000, 1000, 2_000_000  # rows drawn
 AT_ONCE = 64  # columns
-LOWER, ROUNDS = (0.25, 0.5), 3  # quantiles of the lower part; how often it is looked for
-TINY = 1e-300
+LOWEST, LOWER = 0.1, 0.25  # quantiles that end the lower part
+FEW, TINY = 6, 1e-300  # cells, of whose sums the logarithm says little
 ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
 
 
@@ -115,25 +115,26 @@ def _atoms(X: np.ndarray, weight: Weight) -> np.ndarray:
     return atoms if not atoms.all() else np.zeros(len(X), bool)
 
 
-def widened(drawn: np.ndarray, energies: np.ndarray, weight: Weight) -> np.ndarray:
+def widened(drawn: np.ndarray, energies: np.ndarray, weight: Weight, cells: int) -> np.ndarray:
     """Spread drawn energies about the median as widely as the lower part of the rows' own.
 
     Cells that still depend on one another, or err more in some rows than in others, make drawn rows too
-    alike. It is the logarithms that are spread; rows that few drawn ones reach are left out of what is
-    compared, and its lower part holds no anomaly.
+    alike. First energies are spread as they are; then, where they sum more than a few cells and so differ by
+    factors, their logarithms, the rows beyond the first threshold left aside.
     """
-    out, logs = drawn, np.log(np.maximum(drawn, TINY))
-    low_drawn, middle_drawn = quantile(logs, LOWER)
-    narrow = middle_drawn - low_drawn
-    for _ in range(ROUNDS if narrow > 1e-9 else 0):
-        inner = energies <= quantile(out, 1 - FALSE_ALARMS)
-        low, middle = quantile(np.log(np.maximum(energies[inner], TINY)), LOWER, _of(weight, inner))
-        ratio = (middle - low) / narrow
-        if not ratio > 1:
-            return drawn
-        out = np.maximum(np.exp(middle + (logs - middle_drawn) * ratio), drawn)
-    return out
+    first = _spread(drawn, energies, weight, LOWEST)
+    inner = energies <= quantile(first, 1 - FALSE_ALARMS)
+    if cells < FEW or not inner.any():
+        return first
+    weight = None if weight is None else weight[inner]
+    logs, own = (np.log(np.maximum(part, TINY)) for part in (drawn, energies[inner]))
+    return np.maximum(first, np.exp(_spread(logs, own, weight, LOWER)))
 
 
-def _of(weight: Weight, rows: np.ndarray) -> Weight:
-    return None if weight is None else weight[rows]
+def _spread(drawn: np.ndarray, own: np.ndarray, weight: Weight, low: float) -> np.ndarray:
+    """By the ratio of the median less a lower quantile, where that is above 1."""
+    own_low, own_middle = quantile(own, (low, 0.5), weight)
+    least, middle = quantile(drawn, (low, 0.5))
+    narrow = middle - least
+    ratio = (own_middle - own_low) / narrow if narrow > 1e-9 * max(abs(middle), abs(own_middle)) else 1.0
+    return np.maximum(own_middle + (drawn - middle) * ratio, drawn) if ratio > 1 else drawn
