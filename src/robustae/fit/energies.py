@@ -25,9 +25,9 @@ FLOOR = 1e-3  # of a squared deviation in each column: distances below are round
 LEAST, LEAST_SPREAD = 1e-9, 0.01  # of an energy; of the deviation of its logarithm
 DRAWN = 500  # columns of many whose sum is not taken for Gaussian
 SHARE_OF_NEAR = (0.1, 0.5)  # of neighbours, against cells: least, most
-PER_STRUCTURE, PER_DEPENDENCE = 5.0, 4.0  # how fast it falls and grows
+PER_STRUCTURE, PER_DEPENDENCE = 5.0, 8.0  # how fast it falls and grows
 INNER, SOME = 0.9, 1000  # share and number of the rows that tell
-LOW = 0.1  # quantile of the distances that is compared
+LOW, CHANCE = 0.1, 0.15  # quantile of the distances that is compared, and how far it may differ by chance
 
 
 @dataclass(frozen=True)
@@ -260,8 +260,8 @@ class Neighbours(Energy):
 class Combined(Log):
     """A B^k: A the energy `Log`, B the `Neighbours` of the row.
 
-    k makes the logarithm of B, in robust deviations over the rows of the fit, weigh half of that of A, and less
-    where columns predict one another and cells err independently (`near_weight`).
+    k makes the logarithm of B, in robust deviations over the rows of the fit, weigh half of that of A, and
+    less where columns predict one another and cells err independently (`near_weight`).
 
     Attributes
     ----------
@@ -414,8 +414,9 @@ def near_weight(near: Neighbourhood, cells: Cells, weight: Weight) -> float:
     cells, weight = _inner(cells, weight)
     spread, left = (np.maximum(mad_scale(part, weight, 0.0), LEAST) for part in (cells.Z, cells.R))
     structure = float(np.maximum(np.log(spread / left), 0.0).mean()) if enough else 0.0
-    together = max(_dependence(near, cells, weight), 0.0)
-    return min(least + (most - least) / (1 + PER_STRUCTURE * structure) + PER_DEPENDENCE * together, most)
+    together = max(_dependence(near, cells, weight) - CHANCE, 0.0)
+    found = least + (most - least) / (1 + PER_STRUCTURE * structure)
+    return min(found + PER_DEPENDENCE * together, most)
 
 
 def dependence(near: Neighbourhood, cells: Cells, weight: Weight) -> float:
