@@ -23,7 +23,10 @@ from robustae.data.writers import write_matrix
 from robustae.images import load as load_images
 from robustae.video.stored import load_scene
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+pytestmark = [
+    pytest.mark.kills,
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system"),
+]
 
 MOMENTS = 2 if fuzzing.LONGER == 1 else 50
 STEPS = 2 if fuzzing.LONGER == 1 else 10_000  # the last so many, just before files are opened or renamed
