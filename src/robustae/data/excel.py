@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robustae.data.dialect import Dialect
-from robustae.data.layout import below_names, counts_up, distinct, said_of, skipped
+from robustae.data.layout import below_names, counts_up, distinct, note_on_rows, skipped
 from robustae.data.options import ReadOptions
 from robustae.data.text import Block
 from robustae.utils.checks import InputError, need
@@ -38,7 +38,7 @@ class SheetFile:
         rows = rows[1:] if self.named else rows
         texts = [[_name(cell) for cell in row[:width]] for row in rows[:_SAMPLE]]
         if self.named and (below := below_names(texts)):
-            self.note = "; ".join(filter(None, [self.note, said_of(texts[0], below)]))
+            self.note = "; ".join(filter(None, [self.note, note_on_rows(texts[0], below)]))
             first, rows = first + below, rows[below:]
         # Rows of nothing but empty cells are no rows.
         self._rows = [

@@ -21,7 +21,7 @@ __all__ = [
     "is_value",
     "layout_of",
     "reader",
-    "said_of",
+    "note_on_rows",
     "skipped",
     "with_points",
 ]
@@ -85,7 +85,7 @@ def layout_of(lines: Sequence[str], given: str | None = None) -> Layout:
     rows = _without_ends(rows) if named else rows
     columns = distinct(rows[0]) if named else [str(j) for j in range(len(rows[0]))]
     below = below_names(rows[1:]) if named else 0
-    notes = (*([skipped(above)] if above else []), *([said_of(rows[1], below)] if below else []))
+    notes = (*([skipped(above)] if above else []), *([note_on_rows(rows[1], below)] if below else []))
     return Layout(above, delimiter, named, columns, below, rows[named + below :], notes)
 
 
@@ -196,7 +196,7 @@ def _is_unit(cell: str) -> bool:
     return all(part in _UNITS for part in _PARTS.split(text.lower()) if part)
 
 
-def said_of(row: list[str], below: int) -> str:
+def note_on_rows(row: list[str], below: int) -> str:
     cells = ", ".join(repr(cell.strip()[:20]) for cell in row if cell.strip())[:60]
     lines = (
         "the line below the names is no row" if below == 1 else f"{below} lines below the names are no rows"

@@ -93,7 +93,7 @@ class TextFile:
                 lines, cells = zip(*block, strict=True)
                 yield lines, list(zip(*cells, strict=True))
         if bare:
-            self._notes[_said_of_bare(bare)] = None
+            self._notes[_note_on_bare(bare)] = None
 
     def _without_names(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows behind the names, without those that name the columns again, as in files put together."""
@@ -216,7 +216,7 @@ def rows_of(
         ending += waiting
 
 
-def _said_of_bare(lines: list[int]) -> str:
+def _note_on_bare(lines: list[int]) -> str:
     if len(lines) == 1:
         return f"line {lines[0]} has nothing but separators, and is no row"
     return f"line {lines[0]} and {len(lines) - 1} more have nothing but separators, and are no rows"

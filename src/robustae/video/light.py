@@ -53,9 +53,9 @@ class Light:
 
     def gains(self, frames: np.ndarray) -> np.ndarray:
         """Return by how much frames (n, height, width, c) are brighter, shape (n,); 1 if none agree."""
-        return self.told(frames)[0]
+        return self.gains_and_shares(frames)[0]
 
-    def told(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def gains_and_shares(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the gains, and the share of the pixels that agree with what is near 1, shape (n,)."""
         if len(self.pixels) < LEAST_PIXELS:
             return np.ones(len(frames), np.float32), np.zeros(len(frames))
@@ -111,7 +111,7 @@ def gains_of(frames: np.ndarray) -> np.ndarray:
     From each to the next most of the picture is the same; so light is followed where it goes far. Where
     it does not, that is no more than errors that add up.
     """
-    light, agree = Light(np.median(frames, axis=0)).told(frames)
+    light, agree = Light(np.median(frames, axis=0)).gains_and_shares(frames)
     if agree.min() > SURE and not goes_far(light):
         return light
     pairs = zip(frames[:-1], frames[1:], strict=True)
