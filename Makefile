@@ -13,22 +13,22 @@ ifneq ($(wildcard ../shared/data),)
 export ROBUSTAE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: demo test test-browser test-kills test-engines quick lint format types layers docs tables check-tables bench guard soak clean
+.PHONY: demo test test-browser test-processes test-engines quick lint format types layers docs tables check-tables bench guard soak clean
 
 demo: $(VENV)/.demo
 	@mkdir -p out
 	$(BIN)/robustae demo --out out/demo
 
 test: $(VENV)/.test
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not engines and not kills" --durations=15
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m "not browser and not engines and not processes" --durations=15
 
 # The pages in Chromium, where it is there.
 test-browser: $(VENV)/.test
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m browser --durations=5
 
-# Commands and processes of a fit are killed, and resumed.
-test-kills: $(VENV)/.test
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m kills --durations=5
+# Commands are killed and resumed; fits by several processes.
+test-processes: $(VENV)/.test
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m processes --durations=5
 
 # What runs with Ray, Spark, MLflow, nginx and clients of the server, where they are there.
 test-engines: $(VENV)/.test

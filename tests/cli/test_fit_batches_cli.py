@@ -135,6 +135,7 @@ def launched(folder, size, *arguments, **more):
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_under_torchrun_only_the_first_process_prints_and_the_model_is_the_same(folder):
     fit = ("fit", "t.npy", *QUICK, "--stream", "--json", "--model")
     out, err = launched(folder, 2, *fit, "two.rae").communicate(timeout=120)
@@ -145,6 +146,7 @@ def test_under_torchrun_only_the_first_process_prints_and_the_model_is_the_same(
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_under_torchrun_a_refusal_is_one_sentence(folder):
     process = launched(folder, 2, "fit", "t.npy", "--model", "m.rae", "--set", "solver=lbfgs")
     _, err = process.communicate(timeout=120)
@@ -171,6 +173,7 @@ LONG = (*QUICK[:-1], "3000", "--checkpoint", "ck")
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_the_peer_of_a_killed_process_ends_with_one_sentence(folder):
     process = launched(folder, 2, "fit", "t.npy", "--model", "m.rae", *LONG)
     wait_for(lambda: list(folder.glob("ck/epoch00001*.ckpt")))
@@ -182,6 +185,7 @@ def test_the_peer_of_a_killed_process_ends_with_one_sentence(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_ctrl_c_on_the_launcher_keeps_the_model_so_far(folder):
     process = launched(folder, 2, "fit", "t.npy", "--model", "m.rae", *LONG)
     wait_for(lambda: list(folder.glob("ck/epoch00001*.ckpt")))
@@ -192,6 +196,7 @@ def test_ctrl_c_on_the_launcher_keeps_the_model_so_far(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_ctrl_c_on_one_process_keeps_the_model_so_far(folder):
     words = [sys.executable, "-m", "robustae", "fit", "t.npy", "--model", "m.rae", *LONG]
     process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -24,7 +24,7 @@ from robustae.images import load as load_images
 from robustae.video.stored import load_scene
 
 pytestmark = [
-    pytest.mark.kills,
+    pytest.mark.processes,
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system"),
 ]
 

@@ -21,7 +21,7 @@ from test_serve_process import ask, saved, scored, served  # noqa: F401
 from robustae.deploy.serve import Limits, run
 
 pytestmark = pytest.mark.slow
-LIMITS = Limits(seconds=8.0, connections=40, header_seconds=1.0)
+LIMITS = Limits(seconds=8.0, connections=100, header_seconds=1.0)
 HALF = b"POST /v2/models/sensors/infer HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
 
 

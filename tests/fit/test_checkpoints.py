@@ -17,7 +17,7 @@ from robustae.fit.distributed import PeerLost
 from robustae.penalties import L1, Trimmed
 from robustae.utils.checks import InputError
 
-pytestmark = pytest.mark.kills
+pytestmark = pytest.mark.processes
 SETTINGS = QUICK | {"predictor": "deep", "solver": FEW, "max_iter": 3}
 SETTINGS_OF = {
     "deep": SETTINGS,

@@ -20,6 +20,7 @@ from robustae.penalties import L1, Trimmed
 from robustae.solvers import Adam
 from robustae.utils.checks import InputError
 
+pytestmark = pytest.mark.processes
 PREDICTORS = {
     "linear": {"predictor": "linear"},
     "sigmoid": {"predictor": "sigmoid"},

@@ -17,7 +17,7 @@ FIT = ("fit", "t.npy", "--predictor", "linear", "--set", "hidden=2", "--set", "b
 NAMES = ("rbhost0", "rbhost1")
 ADDRESSES = ("10.77.13.1", "10.77.13.2")
 
-pytestmark = [pytest.mark.slow, pytest.mark.kills]
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 
 def ip(*words, check=True):

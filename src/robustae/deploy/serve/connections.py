@@ -147,6 +147,10 @@ def _connections(limits: Limits) -> type:
             self.busy = busy
             idle.pop(self, None) if busy else idle.update({self: None})
             seconds = 2 * limits.seconds if busy else limits.header_seconds
-            self.timer = self.loop.call_later(seconds, self.transport.abort)
+            self.timer = self.loop.call_later(seconds, self._late)
+
+        def _late(self) -> None:
+            """Close it, after a look at what came while others had their turns."""
+            self.timer = self.loop.call_later(0, self.transport.abort)
 
     return Connection
