@@ -21,7 +21,7 @@ from test_serve_process import ask, saved, scored, served  # noqa: F401
 from robustae.deploy.serve import Limits, run
 
 pytestmark = pytest.mark.slow
-LIMITS = Limits(seconds=8.0, connections=100, header_seconds=1.0)
+LIMITS = Limits(seconds=8.0, connections=40, header_seconds=1.0)
 HALF = b"POST /v2/models/sensors/infer HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
 
 
@@ -179,6 +179,23 @@ def test_bytes_that_are_slow_to_understand_keep_nobody_waiting(name, server):
             time.sleep(0.2)
         done.set()
     assert server.log.stat().st_size < 2000, server.log.read_text()
+
+
+def test_a_newcomer_is_answered_where_all_places_are_taken_by_slow_bytes(server):
+    begin, more = SLOW["chunks of a byte"]
+    done = threading.Event()
+    with ExitStack() as stack, ThreadPoolExecutor(LIMITS.connections) as pool:
+        stack.callback(done.set)
+        taken = [stack.enter_context(connected(server.address)) for _ in range(LIMITS.connections)]
+        for opened in taken:
+            opened.sendall(begin)
+            opened.settimeout(0.5)
+        time.sleep(0.5)  # each has a request under way now
+        for opened in taken:
+            pool.submit(flood, opened, more, done)
+        time.sleep(0.2)
+        assert is_alive(server.address)
+        done.set()
 
 
 def flood(opened, more, done):

@@ -11,10 +11,7 @@ __all__ = ["connection"]
 
 READ, READ_OF_BODY = 2**13, 2**18  # bytes taken from a connection at a time
 SMALL = 2**10  # bytes that are looked at at once
-COSTLY, REST = (
-    1e-3,
-    2.0,
-)  # seconds of the processor after which the line stands still for so many times longer
+COSTLY, REST = 1e-3, 2.0  # seconds of the processor from which the line rests for so many times longer
 
 
 def connection(limits: Limits, **given: Any) -> Any:
@@ -59,98 +56,106 @@ class _Line:
             loop.call_later(REST * took if took > COSTLY else 0, self._next, loop)
 
 
-@cache
-def _connections(limits: Limits) -> type:
-    """Return uvicorn's protocol of HTTP/1.1, with what it leaves to a proxy in front.
+_Protocol: Any = object  # uvicorn's stands there: see `_connections`
+
+
+class _Limited(_Protocol):
+    """What is added to uvicorn's protocol of HTTP/1.1, for it leaves that to a proxy in front.
 
     A connection without a request under way is closed after `header_seconds`, by when the header of one must
     be there; one whose request is not sent, or its answer not taken, within twice `seconds` is closed, too.
-    Where more than `connections` are open, the one closed is that which has waited longest without a request.
     """
-    base: Any = need("serve", "uvicorn.protocols.http.h11_impl", "robustae serve").H11Protocol
-    h11: Any = need("serve", "h11", "robustae serve")
-    idle: dict[Any, None] = {}  # without a request, the longest first
-    line = _Line()
 
-    class Connection(base):
-        timer: Any = None
-        busy: bool | None = None
-        unread = 0  # bytes
+    h11: Any
+    limits: Limits
+    idle: dict[Any, None]  # connections without a request, the longest first
+    line: _Line
 
-        def connection_made(self, transport: Any) -> None:
-            transport.max_size = READ
-            super().connection_made(transport)
-            self._time()
-            if len(self.connections) > limits.connections:
-                next(iter(idle), self).transport.abort()
+    timer: Any = None
+    busy: bool | None = None
+    unread = 0  # bytes
 
-        def data_received(self, data: bytes) -> None:
-            self.unread += len(data)
-            super().data_received(data)
-            if self in line:
-                self.transport.pause_reading()
-            self._after()
+    def connection_made(self, transport: Any) -> None:
+        transport.max_size = READ
+        super().connection_made(transport)
+        self._time()
+        if len(self.connections) > self.limits.connections:
+            self._one_to_close().transport.abort()
 
-        def handle_events(self) -> None:
-            if self in line:
-                return
-            if self.unread > SMALL and not self._in_plain_body():
-                line.join(self)
-            else:
-                self._handle()
+    def data_received(self, data: bytes) -> None:
+        self.unread += len(data)
+        super().data_received(data)
+        if self in self.line:
+            self.transport.pause_reading()
+        self._after()
 
-        def take_turn(self) -> None:
-            """Look at what has come."""
+    def handle_events(self) -> None:
+        if self in self.line:
+            return
+        if self.unread > SMALL and not self._in_plain_body():
+            self.line.join(self)
+        else:
             self._handle()
-            if not self.flow.read_paused:
-                self.transport.resume_reading()
-            self._after()
 
-        def _handle(self) -> None:
-            super().handle_events()
-            if not self.flow.read_paused:
-                self.unread = 0
+    def take_turn(self) -> None:
+        """Look at what has come."""
+        self._handle()
+        if not self.flow.read_paused:
+            self.transport.resume_reading()
+        self._after()
 
-        def _in_plain_body(self) -> bool:
-            """Whether a body is under way whose length is known."""
-            return self.conn.their_state is h11.SEND_BODY and not any(
-                name == b"transfer-encoding" for name, _ in self.headers
-            )
+    def _handle(self) -> None:
+        super().handle_events()
+        if not self.flow.read_paused:
+            self.unread = 0
 
-        def send_400_response(self, msg: str) -> None:
-            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                super().send_400_response(msg)
-            else:  # an answer was sent already
-                self.transport.abort()
+    def _in_plain_body(self) -> bool:
+        """Whether a body is under way whose length is known."""
+        return self.conn.their_state is self.h11.SEND_BODY and not any(
+            name == b"transfer-encoding" for name, _ in self.headers
+        )
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            self._after()
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (self.h11.IDLE, self.h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:  # an answer was sent already
+            self.transport.abort()
 
-        def connection_lost(self, exc: Exception | None) -> None:
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._after()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.timer.cancel()
+        self.idle.pop(self, None)
+        self.line.leave(self)
+        super().connection_lost(exc)
+
+    def _after(self) -> None:
+        self.transport.max_size = READ_OF_BODY if self._in_plain_body() else READ
+        self._time()
+
+    def _time(self) -> None:
+        """Begin to count anew where a request begins or ends, and only there: bytes buy no time."""
+        busy = self.cycle is not None and not self.cycle.response_complete
+        if busy is self.busy or self.transport.is_closing():
+            return
+        if self.timer is not None:
             self.timer.cancel()
-            idle.pop(self, None)
-            line.leave(self)
-            super().connection_lost(exc)
+        self.busy = busy
+        self.idle.pop(self, None) if busy else self.idle.update({self: None})
+        seconds = 2 * self.limits.seconds if busy else self.limits.header_seconds
+        self.timer = self.loop.call_later(seconds, self.transport.abort)
 
-        def _after(self) -> None:
-            self.transport.max_size = READ_OF_BODY if self._in_plain_body() else READ
-            self._time()
+    def _one_to_close(self) -> Any:
+        """Of too many: what has waited longest without a request, else whose bytes wait for their turn."""
+        others = (one for one in (*self.idle, *self.line.waiting) if one is not self)
+        return next(others, self)
 
-        def _time(self) -> None:
-            """Begin to count anew where a request begins or ends, and only there: bytes buy no time."""
-            busy = self.cycle is not None and not self.cycle.response_complete
-            if busy is self.busy or self.transport.is_closing():
-                return
-            if self.timer is not None:
-                self.timer.cancel()
-            self.busy = busy
-            idle.pop(self, None) if busy else idle.update({self: None})
-            seconds = 2 * limits.seconds if busy else limits.header_seconds
-            self.timer = self.loop.call_later(seconds, self._late)
 
-        def _late(self) -> None:
-            """Close it, after a look at what came while others had their turns."""
-            self.timer = self.loop.call_later(0, self.transport.abort)
-
-    return Connection
+@cache
+def _connections(limits: Limits) -> type:
+    """Return what treats connections within limits; they share one line."""
+    base = need("serve", "uvicorn.protocols.http.h11_impl", "robustae serve").H11Protocol
+    shared = {"h11": need("serve", "h11", "robustae serve"), "limits": limits, "idle": {}, "line": _Line()}
+    return type("Connection", (_Limited, base), shared)
