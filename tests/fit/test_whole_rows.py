@@ -80,6 +80,18 @@ def test_the_choice_is_saved_and_goes_on_by_batches(tmp_path):
     assert (model.predict(near_clusters(300, seed=7) + 3.0) == -1).mean() < 0.1
 
 
+@pytest.mark.parametrize("predictor", ["kernel", "shallow"])
+def test_a_batch_teaches_nothing_by_rows_of_weight_0(predictor):
+    first, sound, wild = near_clusters(400), near_clusters(150, seed=5), near_clusters(150, seed=6) + 9.0
+    with_wild, without = (RobustAutoencoder(predictor=predictor, random_state=0).fit(first) for _ in "ab")
+    for _ in range(3):
+        weight = np.repeat([1.0, 0.0], 150)
+        with_wild.partial_fit(np.concatenate([sound, wild]), sample_weight=weight, forget=0.7)
+        without.partial_fit(sound, forget=0.7)
+    np.testing.assert_allclose(with_wild.score_samples(wild), without.score_samples(wild), rtol=1e-9)
+    assert with_wild.offset_ == pytest.approx(without.offset_, rel=1e-9)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.3])
 def test_holes_are_not_held_against_rows_or_cells(share):
     model = RobustAutoencoder(random_state=0).fit(near_clusters(500))

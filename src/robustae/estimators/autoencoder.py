@@ -296,14 +296,14 @@ class RobustAutoencoder(OutlierMixin, Pictures, SourceMethods, Portable):
                 for learner, model, seed in zip(self._learners, self.models_, self._seeds(), strict=False)
             ]
             self.models_ = [model for model, _ in steps]
-            recent = fading(*self._energies_of_fit, self._energies(rows), forget)
+            recent = fading(self._energies_of_fit, self._energies(rows), weight, forget)
         self.history_ = steps[0][1]
         self.objective_ = self.history_[-1]
         return self._ranked_by(recent, rows)
 
     def _continued(self, rows: Any, weight: Any, forget: float):
         self.models_ = [continued(model, rows.values, weight, forget) for model in self.models_]
-        return self._ranked_by(fading(*self._energies_of_fit, self._energies(rows), forget), rows)
+        return self._ranked_by(fading(self._energies_of_fit, self._energies(rows), weight, forget), rows)
 
     def _ranked_by(self, recent: tuple[np.ndarray, np.ndarray], rows: Any):
         """Set the threshold by the energies of recent rows."""

@@ -93,7 +93,10 @@ def continued(model: Model, X: np.ndarray, weight: Weight, forget: float) -> Mod
     Its nearest three quarters, and the rows like them, take the place of a share of what the predictor holds,
     of the noise and of the references. Rows of the fit are no longer recognised.
     """
-    share = forget * len(X) / (len(X) + FEW)
+    if weight is not None:
+        X, weight = X[weight > 0], weight[weight > 0]
+    count = len(X) if weight is None else float(weight.sum())
+    share = forget * count / (count + FEW)
     cells = model.all_cells(X)
     energies = model.energy.rows(cells)
     kept = energies <= max(quantile(energies, KEPT, weight), clean_part(energies, weight).limit)
@@ -116,11 +119,14 @@ def valid_forget(forget: Any) -> float:
 
 
 def fading(
-    energies: np.ndarray, weight: Weight, latest: np.ndarray, forget: float
+    before: tuple[np.ndarray, Weight], latest: np.ndarray, weight: Weight, forget: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the energies of recent rows with the latest among them, and what each counts."""
-    before = np.ones(len(energies)) if weight is None else weight
-    faded = before * (1 - forget) ** (len(latest) / FADED)
-    energies, weight = np.append(energies, latest), np.append(faded, np.ones(len(latest)))
-    there = np.flatnonzero(weight > 0)[-REMEMBERED:]
-    return energies[there], weight[there]
+    energies, counted = before
+    counted, new = (
+        np.ones(len(part)) if own is None else own for part, own in ((energies, counted), (latest, weight))
+    )
+    faded = counted * (1 - forget) ** (new.sum() / FADED)
+    energies, counted = np.append(energies, latest), np.append(faded, new)
+    there = np.flatnonzero(counted > 0)[-REMEMBERED:]
+    return energies[there], counted[there]
