@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -157,6 +158,14 @@ def test_methods_without_a_seed_have_one_draw():
     for name, method in methods.items():
         draws = {key["draw"] for key in jobs if key["method"] == name}
         assert draws == (set(range(5)) if method.random else {0}), name
+
+
+def test_sets_that_are_cut_have_all_draws_of_every_method(monkeypatch):
+    whole = table()
+    monkeypatch.setattr(table_detection, "table_sets", lambda quick: [replace(whole, cut=True)])
+    jobs = [job.key for job in table_detection.jobs(Plan(quick=True, draws=3))]
+    for name in table_methods.table_methods(True):
+        assert {key["draw"] for key in jobs if key["method"] == name} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("name", table_methods.table_methods(True))

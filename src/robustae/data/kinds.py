@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robustae.stats.scales import evenly
+
 __all__ = ["KINDS", "WIDEST", "Kind", "kind_of"]
 
 KINDS = ("numbers", "one unit", "mixed", "images")
@@ -79,7 +81,7 @@ def _share_unit(values: np.ndarray) -> bool:
     n, d = values.shape
     if d < FEWEST:
         return False
-    some = values[np.ix_(_spread(n, ROWS), _spread(d, COLUMNS))].astype(np.float64)
+    some = values[np.ix_(evenly(n, ROWS), evenly(d, COLUMNS))].astype(np.float64)
     some = some[:, ~np.isnan(some).all(0)]
     low, high = _quantiles(some, 0)
     widths = (high - low)[high > low]
@@ -88,10 +90,6 @@ def _share_unit(values: np.ndarray) -> bool:
     if not len(widths) or not whole:
         return False
     return float(np.median(widths)) >= NARROW * whole and float(widths.max()) <= WIDE * whole
-
-
-def _spread(side: int, most: int) -> np.ndarray:
-    return np.linspace(0, side - 1, min(side, most)).astype(int)
 
 
 def _quantiles(cells: np.ndarray, axis: int | None) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustae.data.kinds import Kind
+from robustae.data.kinds import WIDEST, Kind
 from robustae.fit.energies import ENERGIES
 from robustae.fit.lambdas import valid_lam
 from robustae.fit.sources import Sources
@@ -32,7 +32,6 @@ __all__ = ["Settings", "choices", "closed_choices", "settings_of", "sized", "val
 AUTOMATIC = {"numbers": "shallow", "one unit": "shallow", "mixed": "shallow"}
 BY_KIND = {"images": "squared", "mixed": "log"}  # energies, "combined" for others
 CLOSED = "closed form"
-WHOLE = 4096  # columns of images that are ranked as wholes, at most
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def closed_choices(settings: Settings) -> dict[str, Any]:
 
 def _energy(params: dict[str, Any], kind: Kind, of_predictor: str) -> str:
     automatic = of_predictor or BY_KIND.get(kind.name, "combined")
-    if _is_auto(params["predictor"]) and kind.name == "images" and prod(kind.image_shape or ()) <= WHOLE:
+    if _is_auto(params["predictor"]) and kind.name == "images" and prod(kind.image_shape or ()) <= WIDEST:
         automatic = "kernel"  # the predictor may end as a constant, whose residuals rank by light alone
     return one_of("energy", _or(params["energy"], automatic), ["auto", *ENERGIES])
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from robustae.penalties import Penalty
 from robustae.predictors import omega, predicted
+from robustae.stats.scales import evenly
 from robustae.stats.scaling import Scaling
 
 __all__ = [
@@ -172,7 +173,7 @@ class Problem:
     def spread_rows(self, at_most: int | None = None) -> np.ndarray:
         """Numbers of all rows, or of `at_most` evenly spread ones."""
         n = len(self.target)
-        return np.linspace(0, n - 1, min(n, at_most or n)).astype(int)
+        return evenly(n, at_most or n)
 
     def residuals(self, module: nn.Module, at_most: int | None = None) -> tuple[np.ndarray, Any]:
         """Residuals, NaN where missing, and row weights, of all rows or of `at_most` evenly spread ones."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from robustae.stats.scales import evenly
 from robustae.stats.scatter import Scatter, scatter_of, shrinkage_at_least
 
 __all__ = ["CLUSTER", "NEARLY", "shares_near", "shares_within"]
@@ -36,8 +37,8 @@ def shares_near(
         Of up to 1000 rows that are kept, evenly spread.
     found : array, shape (len(far),)
     """
-    among, rows = _spread(len(Z)), np.flatnonzero(kept)
-    rows = rows[_spread(len(rows))]
+    among, rows = evenly(len(Z), REFERENCES), np.flatnonzero(kept)
+    rows = rows[evenly(len(rows), REFERENCES)]
     Z = _filled(Z, there, np.unique(np.concatenate([rows, far, among])), among)
     count = max(int(CLUSTER * len(rows)), 1)
     nearest = np.argpartition(_between(Z, _scatter(Z[rows]), rows, rows), count - 1, axis=1)[:, :count]
@@ -95,7 +96,3 @@ def _between(Z: np.ndarray, scatter: Scatter, at: np.ndarray, among: np.ndarray)
     products = scatter.times(other)
     D = scatter.distances(Z[at])[:, None] - 2 * B @ products.T + np.einsum("ij,ij->i", products, other)
     return np.where(at[:, None] == among, np.inf, np.maximum(D, 0))
-
-
-def _spread(count: int) -> np.ndarray:
-    return np.linspace(0, count - 1, min(count, REFERENCES)).astype(int)

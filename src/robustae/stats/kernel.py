@@ -237,7 +237,8 @@ class KernelComponents:
         if there is None or there.all():
             return squared_distances(A, self.rows, self._squares)
         seen = there.astype(np.float32)
-        return squared_distances(A * seen, self.rows, seen @ (self.rows**2).T) * _scaled_up(seen)
+        wider = seen.shape[1] / np.maximum(seen.sum(1, keepdims=True), 1)
+        return squared_distances(A * seen, self.rows, seen @ (self.rows**2).T) * wider
 
 
 _OWN = tuple(field.name for field in fields(KernelComponents) if field.name != "models")
@@ -305,11 +306,6 @@ def fit_kernel(X: np.ndarray, weight: Weight = None, clean: bool = False) -> Ker
     K = np.exp(-squared_distances(rows, rows) / width)
     kept = _best(found.energies(rows + centre), mass)
     return _fitted(rows, centre, width, K, mass, kept | _clusters(K, mass, kept))
-
-
-def _scaled_up(seen: np.ndarray) -> np.ndarray:
-    """Return d / the number of cells that are seen, shape (n, 1)."""
-    return seen.shape[1] / np.maximum(seen.sum(1, keepdims=True), 1)
 
 
 def squared_distances(A: np.ndarray, B: np.ndarray, squares: np.ndarray | None = None) -> np.ndarray:

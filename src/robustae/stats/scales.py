@@ -23,6 +23,7 @@ __all__ = [
     "scale_beside_spike",
     "scale_of_cells",
     "scale_of_rows",
+    "evenly",
     "some_columns",
     "some_rows",
     "thinned",
@@ -136,9 +137,14 @@ def some_rows(x: np.ndarray, weight: Weight, at_most: int = 20_000) -> tuple[np.
     return (x, weight) if step == 1 else (x[::step], None if weight is None else weight[::step])
 
 
+def evenly(count: int, at_most: int) -> np.ndarray:
+    """Return at most so many of the places 0 to count - 1, evenly spread."""
+    return np.linspace(0, count - 1, min(count, at_most)).astype(int)
+
+
 def some_columns(d: int, at_most: int = WIDE) -> np.ndarray:
     """Return at most 2000 of d columns, evenly spread: enough to tell rows apart."""
-    return np.linspace(0, d - 1, min(d, at_most)).astype(int)
+    return evenly(d, at_most)
 
 
 def scale_of_cells(R: np.ndarray, weight: Weight = None) -> float:

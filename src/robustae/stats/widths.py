@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robustae.stats.scales import median
+from robustae.stats.scales import evenly, median
 
 __all__ = ["auto_width", "held_out"]
 
@@ -27,11 +27,7 @@ def auto_width(A: np.ndarray) -> int:
     A : array, shape (n, d)
         The data as the encoder sees it: robustly scaled, soft-clipped.
     """
-    rows, columns = (
-        np.linspace(0, side - 1, min(side, most)).astype(int)
-        for side, most in zip(A.shape, (ROWS, COLUMNS), strict=True)
-    )
-    B = A[np.ix_(rows, columns)].astype(np.float64)
+    B = A[np.ix_(evenly(A.shape[0], ROWS), evenly(A.shape[1], COLUMNS))].astype(np.float64)
     if min(B.shape) < 4:
         return 0
     errors = held_out(B - median(B), WIDEST)

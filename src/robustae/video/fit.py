@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from robustae.stats.scales import evenly
 from robustae.utils.checks import InputError
 from robustae.video.camera import Camera, aligned, camera_of
 from robustae.video.changes import Changes, components_of, refined
@@ -55,7 +56,7 @@ def scene_of(frames: np.ndarray, stabilise: bool = True, progress: Progress | No
         return _in_colour(scene_of(frames[..., :1], stabilise, progress))
     report = progress or (lambda done, total, note: None)
     report(0, 100, "the camera")
-    frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).astype(int)]
+    frames = frames[evenly(len(frames), MOST_FRAMES)]
     camera = camera_of(frames, stabilise)
     frames = camera.stretched(frames)
     if camera.shaking:
