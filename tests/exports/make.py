@@ -43,6 +43,12 @@ def write(name, text, columns, encoding="utf-8", **more):
     EXPECTED[name] = {"columns": columns} | more
 
 
+def beside(name, cells, why=None):
+    """A column of cells beside plain numbers, read as it is written; or left out, and why."""
+    left_out = {} if why is None else {"left_out": {"x": why}}
+    write(name, table({"x": cells, "b": SMALL}), {"x": cells, "b": SMALL}, **left_out)
+
+
 def table(columns, delimiter=",", quote=False, end="\n", header=True):
     cells = [
         [f'"{cell}"' if quote or delimiter in str(cell) else str(cell) for cell in down]
@@ -297,12 +303,7 @@ def main():
         left_out=several,
     )
     below = [f"<{x}" if i % 4 == 0 else str(x) for i, x in enumerate(SHARES)]
-    write(
-        "limits.csv",
-        table({"x": below, "b": SMALL}),
-        {"x": below, "b": SMALL},
-        left_out={"x": "numbers in most rows"},
-    )
+    beside("limits.csv", below, "numbers in most rows")
     both = [english(x) if i % 2 else german(x) for i, x in enumerate(LARGE)]
     write(
         "both_marks.csv",
@@ -311,12 +312,7 @@ def main():
         left_out={"x": "numbers with '.' and with ',' as the decimal mark"},
     )
     orders = [f"{d:%d/%m/%Y}" if i % 2 else f"{d:%m/%d/%Y}" for i, d in enumerate(births)]
-    write(
-        "both_orders.csv",
-        table({"x": orders, "b": SMALL}),
-        {"x": orders, "b": SMALL},
-        left_out={"x": "dates in several orders"},
-    )
+    beside("both_orders.csv", orders, "dates in several orders")
     # Written otherwise
     powers = [round(x / 100, 2) for x in DRAWN]
     raised = [f"{x:.2f}×10{'³' if i % 2 else '⁻²'}" for i, x in enumerate(powers)]
@@ -341,35 +337,15 @@ def main():
         {"x": NUMBERS, "b": SMALL},
     )
     credit = [f"{english(x)} CR" if i % 3 else english(x) for i, x in enumerate(LARGE)]
-    write(
-        "credit.csv",
-        table({"x": credit, "b": SMALL}),
-        {"x": credit, "b": SMALL},
-        left_out={"x": "numbers in several units (none, CR)"},
-    )
+    beside("credit.csv", credit, "numbers in several units (none, CR)")
     flagged = [f"{x}¹" if i % 4 == 0 else str(x) for i, x in enumerate(NUMBERS)]
-    write(
-        "footnotes.csv",
-        table({"x": flagged, "b": SMALL}),
-        {"x": flagged, "b": SMALL},
-        left_out={"x": "numbers in most rows"},
-    )
+    beside("footnotes.csv", flagged, "numbers in most rows")
     halves = [f"{x % 9}½" for x in DRAWN]
-    write("halves.csv", table({"x": halves, "b": SMALL}), {"x": halves, "b": SMALL})
+    beside("halves.csv", halves)
     phones = [f"+49{1704000000 + 911 * x}" for x in DRAWN]
-    write(
-        "phones.csv",
-        table({"x": phones, "b": SMALL}),
-        {"x": phones, "b": SMALL},
-        left_out={"x": "another text in every row"},
-    )
+    beside("phones.csv", phones, "another text in every row")
     hosts = [f"10.{100 + x % 150}.{100 + x % 99}.{100 + x % 77}" for x in DRAWN]
-    write(
-        "addresses.csv",
-        table({"x": hosts, "b": SMALL}),
-        {"x": hosts, "b": SMALL},
-        left_out={"x": "another text in every row"},
-    )
+    beside("addresses.csv", hosts, "another text in every row")
     absent = {"x": ["keine Angabe" if i in (3, 9, 15, 20) else x for i, x in enumerate(NUMBERS)], "b": SMALL}
     absent_read = {"x": [None if i in (3, 9, 15, 20) else x for i, x in enumerate(NUMBERS)], "b": SMALL}
     write("words_for_missing.csv", table(absent), absent_read)
@@ -400,7 +376,7 @@ def main():
     cells = {"x": [f"{day.year}年{day.month}月{day.day}日" for day in DAYS], "b": SMALL}
     write("dates_in_signs.csv", table(cells), {"x": days(DAYS), "b": SMALL}, dates=["x"])
     seasons = [f"{2001 + x % 9}/{2 + x % 9:02d}" for x in DRAWN]
-    write("seasons.csv", table({"x": seasons, "b": SMALL}), {"x": seasons, "b": SMALL})
+    beside("seasons.csv", seasons)
     # What stands around the rows
     write("notes_above.csv", "Sales report\nmade 2024-01-05 at 8:30\n\n" + table(plain), plain, above=2)
     write("titles_in_cells.csv", "Report;\n;\nmade 5.1.2024;\n" + table(plain, ";"), plain, above=3)
