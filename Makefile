@@ -26,7 +26,7 @@ test: $(VENV)/.test
 test-browser: $(VENV)/.test
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m browser --durations=5
 
-# Commands are killed and resumed; fits by several processes.
+# Commands are killed and resumed; fits by several processes; a server is attacked.
 test-processes: $(VENV)/.test
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m processes --durations=5
 

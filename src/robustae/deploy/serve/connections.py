@@ -23,6 +23,7 @@ class _Line:
     """Connections with bytes that may be slow to understand: one has its turn, then the rest of the server.
 
     A body in chunks of a byte, or thousands of headers, take a thousand times longer than others of the size.
+    The turn is that of the connection whose turns have taken least so far: who comes new waits for one turn.
     """
 
     def __init__(self) -> None:
@@ -46,13 +47,14 @@ class _Line:
         self.moving = bool(self.waiting)
         if not self.moving:
             return
-        one = next(iter(self.waiting))
+        one = min(self.waiting, key=lambda waiting: waiting.taken)
         del self.waiting[one]
         begin = time.thread_time()
         try:
             one.take_turn()
         finally:
             took = time.thread_time() - begin
+            one.taken += took
             loop.call_later(REST * took if took > COSTLY else 0, self._next, loop)
 
 
@@ -74,16 +76,20 @@ class _Limited(_Protocol):
     timer: Any = None
     busy: bool | None = None
     unread = 0  # bytes
+    came = 0  # bytes, since its request began
+    since = 0.0  # when that was, in seconds of the loop
+    taken = 0.0  # seconds of the processor in the line
 
     def connection_made(self, transport: Any) -> None:
         transport.max_size = READ
         super().connection_made(transport)
         self._time()
-        if len(self.connections) > self.limits.connections:
+        if sum(not one.transport.is_closing() for one in self.connections) > self.limits.connections:
             self._one_to_close().transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self.unread += len(data)
+        self.came += len(data)
         super().data_received(data)
         if self in self.line:
             self.transport.pause_reading()
@@ -142,15 +148,31 @@ class _Limited(_Protocol):
             return
         if self.timer is not None:
             self.timer.cancel()
-        self.busy = busy
+        self.busy, self.since, self.came = busy, self.loop.time(), 0
         self.idle.pop(self, None) if busy else self.idle.update({self: None})
         seconds = 2 * self.limits.seconds if busy else self.limits.header_seconds
-        self.timer = self.loop.call_later(seconds, self.transport.abort)
+        self.timer = self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        """Close it, but not where it is a header that waits for its turn: such are of few bytes."""
+        if self in self.line and not self.busy:
+            self.timer = self.loop.call_later(self.limits.header_seconds, self._late)
+        else:
+            self.transport.abort()
 
     def _one_to_close(self) -> Any:
-        """Of too many: what has waited longest without a request, else whose bytes wait for their turn."""
-        others = (one for one in (*self.idle, *self.line.waiting) if one is not self)
-        return next(others, self)
+        """Of too many: one without a request, else whose bytes wait for a turn, else of the slowest body."""
+        slow = sorted((one for one in self.connections if one.keeps_waiting()), key=_Limited.speed)
+        others = (*self.idle, *self.line.waiting, *slow)
+        return next((one for one in others if one is not self and not one.transport.is_closing()), self)
+
+    def keeps_waiting(self) -> bool:
+        """Whether it has not sent its body, or not taken its answer, in a second."""
+        return self.loop.time() - self.since > 1 and (self._in_plain_body() or self.flow.write_paused)
+
+    def speed(self) -> float:
+        """Return the bytes a second of a body that comes, 0 of one that has come."""
+        return self.came / (self.loop.time() - self.since) if self._in_plain_body() else 0.0
 
 
 @cache
