@@ -413,6 +413,42 @@ def test_nothing_heavy_is_imported_to_show_help():
     assert done.stdout.strip() == ""
 
 
+EMPTY = {  # what a variable of the shell that is not set leaves
+    "data": ["fit", "", "--model", "m.rae"],
+    "one of several": ["fit", "t.csv", "", "--model", "m.rae"],
+    "a model": ["score", "t.csv", "--model", ""],
+    "a model with =": ["score", "t.csv", "--model="],
+    "a folder": ["images", "t.csv", "--out", ""],
+    "where notebooks go": ["tutorial", ""],
+    "a setting": ["fit", "t.csv", "--model", "m.rae", "--encoding", ""],
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_argument_is_not_this_folder(folder, name):
+    assert "is empty" in refused(folder, *EMPTY[name])
+
+
+def test_columns_and_values_may_be_called_nothing(folder):
+    (folder / "nameless.csv").write_text("a,b,\n" + "1,2,0\n2,3,0\n4,4,0\n3,5,1\n" * 5)
+    assert "is empty" not in run(folder, "evaluate", "nameless.csv", "--label", "", "--normal", "").output
+
+
+def test_called_off_while_the_commands_are_imported():
+    code = """
+import sys
+class Hurried:
+    def find_spec(self, name, *_):
+        if name == "robustae.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Hurried())
+from robustae.__main__ import main
+main()
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (130, "Interrupted: nothing was written.\n")
+
+
 def test_a_refusal_from_outside(folder):
     command = [sys.executable, "-m", "robustae", "score", "none.csv", "--model", "t.rae"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from naive_streams import numbers
 
 from robustae.data import MixedTable, lines, read_table
+from robustae.data.clips import open_clip
 from robustae.data.columns import matrix_of
 from robustae.data.streams import RowSource, checked_rows, is_row_source, row_source
 from robustae.utils.checks import InputError, NotFound
@@ -285,6 +286,16 @@ def test_other_columns_are_refused_by_name_with_the_way_out(tmp_path, X):
     for data in (tmp_path / "t.parquet", tmp_path / "t.csv", [frame], pl.from_pandas(frame), pa.table(frame)):
         assert "column 'city'" in refusal(data) and "--drop 'city'" in refusal(data)
         np.testing.assert_array_equal(rows_of(row_source(data, drop=["city"])), X)
+
+
+@pytest.mark.parametrize("source", ["", [""]])
+def test_an_empty_name_is_not_the_folder_one_is_in(source):
+    assert "names no place" in refusal(source)
+
+
+def test_an_empty_name_is_no_film_either():
+    with pytest.raises(InputError, match="names no place"):
+        open_clip("")
 
 
 def test_files_of_different_columns_are_refused(tmp_path, X):

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import pairwise
 from pkgutil import iter_modules
 from typing import Annotated, Any
 
@@ -14,13 +15,14 @@ import typer
 from typer.core import TyperGroup
 
 from robustae.cli._running import FAILED, INTERRUPTED, MISUSED
-from robustae.utils.checks import known_names
+from robustae.utils.checks import InputError, known_names
 from robustae.utils.signals import handled
 from robustae.utils.version import __version__
 
 __all__ = ["app", "main"]
 
 FIRST = ("demo", "fit", "score", "split", "evaluate", "report")  # listed before the others
+MAYBE_EMPTY = ("--label", "--normal", "--positive", "--drop")  # of values and columns without a name
 CALLED_OFF = "Interrupted: nothing was written."
 
 
@@ -29,11 +31,21 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known_names("command", args[:1], self.list_commands(ctx))
+        _check_no_empty(args)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         with _short_warnings(), _in_sentences():
             return super().invoke(ctx)
+
+
+def _check_no_empty(args: list[str]) -> None:
+    """Refuse what a variable of the shell that is not set leaves: as a path it would be this folder."""
+    for before, given in pairwise(args):
+        option, _, value = given.partition("=")
+        if given == "" and before not in MAYBE_EMPTY or option.startswith("--") and given == f"{option}=":
+            place = option or before
+            raise InputError(f"the argument after {place!r} is empty: name a place ('.' is this folder).")
 
 
 def _stop(message: str, code: int) -> typer.Exit:

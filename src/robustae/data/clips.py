@@ -17,7 +17,7 @@ from robustae.data.films import IMAGES, Film, ImageFiles, animated, image_folder
 from robustae.data.greys import checked_range
 from robustae.data.selection import frame_window, new_size
 from robustae.data.stacks import from_array, from_npy, from_npz, from_webp
-from robustae.utils.checks import InputError, NotFound, suggestion
+from robustae.utils.checks import InputError, NotFound, path_of, suggestion
 
 __all__ = ["Clip", "open_clip"]
 
@@ -280,7 +280,7 @@ def _reader(source: Any) -> _Reader:
 
 
 def _place(text: str) -> _Reader:
-    path = Path(text).expanduser()
+    path = path_of(text, "source")
     if path.is_dir():
         return image_folder(path)
     if path.is_file():

@@ -14,7 +14,7 @@ from robustae.data.formats import ENDINGS, ending_of, format_of
 from robustae.data.options import ReadOptions
 from robustae.data.refusals import readable, similar
 from robustae.data.table import unused_reason
-from robustae.utils.checks import InputError, NotFound
+from robustae.utils.checks import InputError, NotFound, path_of
 
 __all__ = ["FileSource", "decoded_bytes", "files_of", "read_whole_only", "rows_of_files"]
 
@@ -55,7 +55,7 @@ def files_of(data: PathLike | Sequence[PathLike]) -> list[Path]:
         If there is none (NotFound), or a folder holds files of several kinds.
     """
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
-    return [file for path in paths for file in _files(Path(path).expanduser())]
+    return [file for path in paths for file in _files(path_of(path, "data"))]
 
 
 def _files(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from robustae.utils.checks import InputError, NotFound, need
+from robustae.utils.checks import InputError, NotFound, need, path_of
 
 __all__ = [
     "LUMA",
@@ -149,14 +149,12 @@ def pictures_of(source: Any, argument: str = "source") -> Pictures:
 
 
 def _pictures_of(source: Any, argument: str) -> Pictures:
-    if isinstance(source, str) and not source:
-        raise InputError(f"{argument}='' names no place; '.' is the folder one is in.")
     if isinstance(source, str | Path):
-        return _at(Path(source), argument)
+        return _at(path_of(source, argument), argument)
     if isinstance(source, Files | Arrays):
         return source
     if isinstance(source, Sequence) and all(isinstance(item, str | Path) for item in source):
-        return _listed([Path(item) for item in source])
+        return _listed([path_of(item, argument) for item in source])
     if isinstance(source, Sequence) or np.ndim(source) == 1:
         return Arrays([_checked(np.asarray(item), (), argument) for item in source])
     values = np.asarray(source)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
-__all__ = ["InputError", "NotFound", "known_names", "need", "one_of", "suggestion"]
+__all__ = ["InputError", "NotFound", "known_names", "need", "one_of", "path_of", "suggestion"]
 
 
 SHOWN = 120  # characters of a value in a sentence; a longer name is like none
@@ -18,6 +19,13 @@ class NotFound(InputError, FileNotFoundError):
     """A file that is not there."""
 
     __str__ = ValueError.__str__
+
+
+def path_of(name: Any, argument: str) -> Path:
+    """Return a path that is given; an empty name, which would be the folder one is in, is refused."""
+    if name == "":
+        raise InputError(f"{argument}='' names no place; '.' is the folder one is in.")
+    return Path(name).expanduser()
 
 
 def suggestion(name: str, options: Iterable[str]) -> str:
