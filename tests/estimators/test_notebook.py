@@ -1,5 +1,7 @@
 """A notebook session: data frames in and out, pipelines, searches, pictures, and the names others use."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,27 @@ def test_polars_eager_and_lazy():
     mixed = RobustAutoencoder(**QUICK).fit(money)
     assert np.isfinite(mixed.score_samples(money)).all()
     assert mixed.repaired(money).schema == money.schema
+
+
+@pytest.mark.parametrize(("mark", "named"), [(-999, True), (9999, True), (-12, False), (99, False)])
+@pytest.mark.parametrize("kind", ["pandas", "polars", "mixed"])
+def test_numbers_that_may_mean_missing_are_named_in_frames(kind, mark, named):
+    values = numbers()
+    values[[3, 50, 77], 2] = mark
+    X = pd.DataFrame(values, columns=list("abcde"))
+    if kind == "polars":
+        X = pytest.importorskip("polars").DataFrame(values, schema=list("abcde"))
+    if kind == "mixed":
+        X = X.assign(kind=["u", "v", "w"] * 40)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = RobustAutoencoder(**QUICK).fit(X)
+    texts = [str(one.message) for one in said if "means missing" in str(one.message)]
+    assert len(texts) == named and all(f"'c' holds {mark} in 3 rows" in text for text in texts)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.score_samples(X)
+    assert not any("means missing" in str(one.message) for one in said)
 
 
 def test_texts_of_numbers_are_the_numbers(frame):

@@ -1,16 +1,18 @@
 """Data frames of pandas, polars or pyarrow as mixed tables, and results as frames of their kind."""
 
+import warnings
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from robustae.data.identifiers import index_reason
+from robustae.data.marks import marks_of
 from robustae.data.mixed import MixedTable
 from robustae.data.values import foreign
 from robustae.utils.checks import InputError
 
-__all__ = ["cells_of", "collected", "frame_of", "is_mixed", "of_frame", "replaced"]
+__all__ = ["cells_of", "collected", "frame_of", "is_mixed", "of_frame", "replaced", "say_marks"]
 
 
 def frame_of(X: Any) -> Any:
@@ -76,6 +78,13 @@ def _numbers_rows(frame: Any) -> bool:
         for series in frame.iter_columns()
     ]
     return any(found) and not all(found)
+
+
+def say_marks(frame: Any) -> None:
+    """Warn of columns of a frame that hold such as -999 where a value may be missing."""
+    numbers = ((str(s.name), cells_of(s)) for s in frame.iter_columns() if s.dtype.is_numeric())
+    for note in marks_of((name, cells.astype(float)) for name, cells in numbers):
+        warnings.warn(f"{note}.", UserWarning, stacklevel=4)
 
 
 def of_frame(frame: Any) -> MixedTable:

@@ -10,6 +10,7 @@ import numpy as np
 from robustae.data.cells import is_missing
 from robustae.data.dialect import Dialect
 from robustae.data.identifiers import index_reason
+from robustae.data.marks import marks_of
 from robustae.data.mixed import MixedTable
 from robustae.utils.checks import InputError, suggestion
 
@@ -151,35 +152,9 @@ def numbers_by_column(table: Table) -> Iterator[tuple[str, np.ndarray]]:
             yield name, how.floats(values.tolist())[0]
 
 
-MARKS = frozenset(sign * int("9" * digits) for sign in (-1, 1) for digits in range(2, 7)) - {99}
-FEWEST_MARKS = 2
-
-
 def marked_missing(table: Table) -> list[str]:
     """Say which columns hold such as -999 several times, far from all other values."""
-    if table.values.ndim > 2:
-        return []
-    return [
-        f"column {name!r} holds {value:g} in {count} rows, far from all its other values: where that means "
-        "missing, empty those cells"
-        for name, values in numbers_by_column(table)
-        for value, count in _far_marks(values)
-    ]
-
-
-def _far_marks(values: np.ndarray) -> list[tuple[float, int]]:
-    ends = {np.nanmin(values), np.nanmax(values)} if not np.isnan(values).all() else set()
-    return [
-        (float(end), int((values == end).sum()))
-        for end in sorted(ends & MARKS)
-        if (values == end).sum() >= FEWEST_MARKS
-        and _is_far(end, values[(values == values) & (values != end)])
-    ]
-
-
-def _is_far(end: float, others: np.ndarray) -> bool:
-    """Whether a value is further from all others than these are from each other."""
-    return len(others) > 0 and np.abs(others - end).min() > others.max() - others.min()
+    return [] if table.values.ndim > 2 else marks_of(numbers_by_column(table))
 
 
 def slipped(cells: Any, unreadable: np.ndarray, lines: np.ndarray | None) -> str:
