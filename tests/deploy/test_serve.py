@@ -292,6 +292,37 @@ def test_offsets_that_lead_outside_are_found(mixed):
         assert "Arrow" in sentence(infer(client, wild, ARROW), 400)
 
 
+@pytest.mark.parametrize(
+    ("parameter", "encoding"),
+    [
+        ("charset=UTF-8", "utf-8"),
+        ('charset="utf-16"', "utf-16"),
+        ("header=present; Charset=utf-16le", "utf-16-le"),
+        ("charset=windows-1252", "cp1252"),
+        ("charset=iso-8859-15", "iso8859-15"),
+        ("header=present", "utf-8"),
+    ],
+)
+def test_rows_in_the_encoding_that_is_named(parameter, encoding):
+    size, ort = X[:, 0], np.array([("Köln", "Zürich")[i % 2] for i in range(len(X))], dtype=object)
+    model = fitted(MixedTable({"größe": size, "ort": ort}))
+    text = "größe,ort\n1.5,Köln\n-2.5,Zürich\n"
+    with TestClient(create_app(model, "sensors")) as client:
+        plain = infer(client, text.encode(), CSV)
+        found = infer(client, text.encode(encoding), f"{CSV}; {parameter}")
+    assert plain.status_code == found.status_code == 200 and plain.content == found.content
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "punycode", "zip", "", "x" * 500])
+def test_other_encodings_are_refused(client, charset):
+    assert "charset" in sentence(infer(client, b"1,2,3,4", f"{CSV}; charset={charset}"), 415)
+
+
+def test_a_body_in_another_encoding_than_named(client):
+    assert "utf-16" in sentence(infer(client, b"1,2,3,4\n1", f"{CSV}; charset=utf-16"), 400)
+    assert "charset=" in sentence(infer(client, b"1,2,3,\xff", CSV), 400)
+
+
 def test_other_kinds_and_places(client):
     assert "text/csv" in sentence(infer(client, b"1,2,3,4", "text/plain"), 415)
     page = {"origin": "https://example.org"}  # of a page in a browser, which needs no leave without a type

@@ -76,6 +76,10 @@ def watch(
     longest: Annotated[
         int, typer.Option("--max-line", metavar="BYTES", min=1, help="Longest line that is accepted.")
     ] = 2**20,
+    encoding: Annotated[
+        str | None,
+        options.option("NAME", "--encoding", help="Encoding of the input, such as cp1252 or utf-16."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first line that cannot be read.")
     ] = False,
@@ -118,7 +122,7 @@ def watch(
     from robustae.deploy.watch import watch as run
 
     estimator, tally = running.loaded(model), Tally()
-    feed = Feed(sys.stdin.buffer, rows, wait, longest)
+    feed = Feed(sys.stdin.buffer, rows, wait, longest, encoding)
     with _stopping(feed) as stopped:
         try:
             learnt = run(estimator, feed, sys.stdout, how, lambda text: typer.echo(text, err=True), tally)

@@ -1,11 +1,11 @@
 """What a user may set about how a file is written."""
 
-import codecs
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from robustae.data.cells import RARE
 from robustae.data.dates import ORDERS
+from robustae.data.encodings import known_encoding
 from robustae.data.numerals import OTHER
 from robustae.data.spelling import KINDS, Hints
 from robustae.utils.checks import InputError, one_of
@@ -68,15 +68,7 @@ class ReadOptions:
             one_of("date_format", self.date_format, ORDERS)
         for name, kind in self.types.items():
             one_of(f"types[{name!r}]", kind, KINDS)
-        self._check_encoding()
-
-    def _check_encoding(self) -> None:
-        try:
-            codecs.lookup(self.encoding or "utf-8")
-        except LookupError:
-            raise InputError(
-                f"encoding={self.encoding!r} is not known: use utf-8, cp1252, latin-1 or utf-16."
-            ) from None
+        known_encoding(self.encoding or "utf-8")
 
     @property
     def delimiter(self) -> str | None:

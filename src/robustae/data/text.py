@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from robustae.data.dialect import Dialect
+from robustae.data.encodings import as_western, marked
 from robustae.data.layout import HEAD, layout_of, reader
 from robustae.data.options import ReadOptions
 from robustae.utils.checks import InputError
@@ -22,13 +23,6 @@ _BLOCK = 4096  # rows at a time
 _HEAD = 1 << 20  # characters of the first lines, at most, from which the layout follows
 _LONGEST = 1 << 26  # characters of the first line
 _BYTES = 1 << 24  # that must be UTF-8, unless the encoding is given
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _OTHER_KINDS = (b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x93NUMPY", b"ARROW1")
 
 Row = tuple[int, list[str]]  # its line, and its cells
@@ -128,14 +122,14 @@ def _encoding(path: Path, options: ReadOptions) -> tuple[str, str]:
     """The encoding of a file, and a remark on it."""
     with opened_bytes(path) as binary:
         head = binary.read(4096)
-        marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-        if head.startswith(_OTHER_KINDS) or (b"\0" in head and not (marked or options.encoding)):
+        mark = marked(head)
+        if head.startswith(_OTHER_KINDS) or (b"\0" in head and not (mark or options.encoding)):
             raise InputError(
                 f"{str(path)!r} is not text: use CSV, JSON lines, Parquet, .xlsx, .npy or .npz (UTF-16 "
                 "without its mark: --encoding utf-16-le)."
             )
-        if options.encoding or marked:
-            return options.encoding or str(marked), ""
+        if options.encoding or mark:
+            return options.encoding or str(mark), ""
         try:
             codecs.getincrementaldecoder("utf-8")().decode(head + binary.read(_BYTES))
         except UnicodeDecodeError as error:
@@ -144,11 +138,7 @@ def _encoding(path: Path, options: ReadOptions) -> tuple[str, str]:
 
 
 def _western(path: Path, error: UnicodeDecodeError) -> tuple[str, str]:
-    try:
-        text = bytes(error.object).decode("cp1252")
-    except UnicodeDecodeError:
-        raise error from None
-    if any(ord(sign) < 32 and sign not in "\t\r\n\x0c" for sign in text):
+    if as_western(bytes(error.object)) is None:
         raise error
     return "cp1252", f"{path.name} is not UTF-8 and is read as Windows-1252 (--encoding names another)"
 

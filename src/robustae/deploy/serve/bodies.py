@@ -9,7 +9,7 @@ import numpy as np
 from robustae.deploy.records import RowReader
 from robustae.deploy.serve.answers import Answer, answer, wanted
 from robustae.deploy.serve.arrow import answer_arrow, read_arrow, write_arrow
-from robustae.deploy.serve.csvs import read_csv, write_csv
+from robustae.deploy.serve.csvs import as_utf8, read_csv, write_csv
 from robustae.deploy.serve.limits import Limits, Refused
 from robustae.deploy.serve.protocol import read_json, write_json
 from robustae.deploy.serve.queue import Deadline
@@ -20,6 +20,10 @@ __all__ = ["ARROW", "BYTES", "CSV", "HEADER", "JSON", "Answered", "BodyFormat", 
 JSON, ARROW, CSV = "application/json", "application/vnd.apache.arrow.stream", "text/csv"
 BYTES = "application/octet-stream"
 HEADER = "Inference-Header-Content-Length"  # bytes of a body that are JSON
+CHARSETS = (
+    *("utf-8", "us-ascii", "utf-16", "utf-16-le", "utf-16-be", "utf-16le", "utf-16be"),
+    *("windows-1252", "cp1252", "iso-8859-1", "latin-1", "iso-8859-15"),
+)
 _TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Answer], Callable[..., bytes]]] = {
     ARROW: (read_arrow, answer_arrow, write_arrow),
     CSV: (read_csv, answer, write_csv),
@@ -28,10 +32,11 @@ _TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Answer], Callable[...
 
 @dataclass(frozen=True)
 class BodyFormat:
-    """What a body is: its content type, and how many bytes of it are JSON where others follow."""
+    """What a body is: its content type, its bytes of JSON where others follow, and of texts the encoding."""
 
     type: str
     header: int | None = None
+    charset: str = "utf-8"
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ def kind_of(headers: Any) -> BodyFormat:
     InputError
         If the length of its JSON is no number.
     """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind, _, more = headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
     header = headers.get(HEADER)
     # A page may send bodies without a type, and without leave, to any address; its origin is with them.
     bare = not kind and "origin" not in headers
@@ -65,7 +71,17 @@ def kind_of(headers: Any) -> BodyFormat:
         raise Refused(415, f"the content type {kind[:80]!r} is not read: use {JSON}, {ARROW} or {CSV}.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "compressed bodies are not read.")
-    return BodyFormat(kind, None if header is None or kind != JSON else _length(header))
+    charset = _charset(more) if kind == CSV else "utf-8"
+    return BodyFormat(kind, None if header is None or kind != JSON else _length(header), charset)
+
+
+def _charset(parameters: str) -> str:
+    """The encoding that the parameters of a content type name."""
+    named = (part.partition("=") for part in parameters.lower().split(";"))
+    found = next((value.strip(" \"'") for name, _, value in named if name.strip() == "charset"), "utf-8")
+    if found not in CHARSETS:
+        raise Refused(415, f"the charset {found[:80]!r} is not read: use one of {', '.join(CHARSETS)}.")
+    return found
 
 
 def _length(text: str) -> int:
@@ -88,6 +104,7 @@ def work_on(
             mixed = {} if written.header is None else {HEADER: str(written.header)}
             return _answered(written.body, BYTES if mixed else JSON, found, mixed)
         read, about, write = _TABLES[kind.type]
+        body = body if kind.charset == "utf-8" else as_utf8(body, kind.charset)
         found = about(row_reader, read(body, row_reader, limits), wanted(outputs), deadline, limits)
         return _answered(write(found, row_reader), kind.type, found, {})
 

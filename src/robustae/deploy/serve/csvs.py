@@ -13,7 +13,7 @@ from robustae.deploy.serve.answers import Answer, by_column
 from robustae.deploy.serve.limits import Limits, too_many_cells, too_many_columns, too_many_rows
 from robustae.utils.checks import InputError
 
-__all__ = ["read_csv", "write_csv"]
+__all__ = ["as_utf8", "read_csv", "write_csv"]
 
 LONGEST_HEAD = 2**17  # characters of each of the first lines, from which the layout follows
 
@@ -78,11 +78,28 @@ def _layout(text: io.StringIO) -> Layout | None:
     return found
 
 
+def as_utf8(body: bytes, charset: str) -> bytes:
+    """Return a text in UTF-8.
+
+    Raises
+    ------
+    InputError
+        If it is not in the encoding that is named.
+    """
+    try:
+        return body.decode(charset).encode()
+    except UnicodeError as error:
+        raise InputError(f"the body is not {charset}: {error}.") from None
+
+
 def _text(body: bytes) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"the body is not UTF-8: byte 0x{body[error.start]:02x} at {error.start}.") from None
+        raise InputError(
+            f"the body is not UTF-8: byte 0x{body[error.start]:02x} at {error.start}; the content type "
+            "names another encoding, as in text/csv; charset=windows-1252."
+        ) from None
 
 
 def write_csv(found: Answer, row_reader: RowReader) -> bytes:

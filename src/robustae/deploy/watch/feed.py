@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import IO
 
+from robustae.data.encodings import Decoder
+
 __all__ = ["Feed", "Line"]
 
 CHUNK = 2**16  # bytes read at a time
@@ -18,10 +20,11 @@ END = b""
 
 @dataclass(frozen=True)
 class Line:
-    """A line that came: its number from 1 on, and its bytes; None where it was too long to be kept."""
+    """A line that came: its number from 1 on, and its text; None where it cannot be read, and why."""
 
     number: int
-    text: bytes | None
+    text: str | None
+    why: str = ""
 
 
 class Feed:
@@ -36,10 +39,26 @@ class Feed:
         That the first line of a batch waits for others.
     longest : int
         Bytes of a line.
+    encoding : str, optional
+        Without one UTF-8, or as the first bytes say; lines that are not are read as Windows-1252.
+
+    Attributes
+    ----------
+    western : int
+        How many lines were read as Windows-1252.
     """
 
-    def __init__(self, stream: IO[bytes], rows: int = 256, seconds: float = 0.05, longest: int = 2**20):
+    def __init__(
+        self,
+        stream: IO[bytes],
+        rows: int = 256,
+        seconds: float = 0.05,
+        longest: int = 2**20,
+        encoding: str | None = None,
+    ):
         self.rows, self.seconds, self.longest = rows, seconds, longest
+        self.western = 0
+        self._decoder = Decoder(encoding)
         self._chunks: Queue[bytes] = Queue(WAITING)
         self._rest, self._too_long, self._number = bytearray(), False, 0
         self._waiting = self._stopped = False
@@ -66,9 +85,9 @@ class Feed:
         size = 0
         due: float | None = None
         while (chunk := self._next(due)) != END:
-            for line in self._lines(chunk or b""):
+            for line in self._lines(b"" if chunk is None else self._decoder.part(chunk)):
                 batch.append(line)
-                size += len(line.text or b"")
+                size += len(line.text or "")
                 if len(batch) >= self.rows or size > BATCH_BYTES:
                     yield batch
                     batch, size, due = [], 0, None
@@ -76,6 +95,7 @@ class Feed:
                 yield batch
                 batch, size = [], 0
             due = (due or time.monotonic() + self.seconds) if batch else None
+        batch += self._lines(self._decoder.part(END))
         yield from [batch + self._last()] if batch or self._rest else []
 
     def _next(self, due: float | None) -> bytes | None:
@@ -108,11 +128,15 @@ class Feed:
 
     def _line(self, part: bytes) -> Line:
         self._keep(part)
-        text = None if self._too_long else bytes(self._rest)
+        kept, too_long = bytes(self._rest), self._too_long
         self._rest.clear()
         self._too_long = False
         self._number += 1
-        return Line(self._number, text)
+        if too_long:
+            return Line(self._number, None, "it is too long.")
+        text, western = self._decoder.line(kept)
+        self.western += western
+        return Line(self._number, text and text.rstrip("\r"), f"it is not {self._decoder.encoding}.")
 
     def _last(self) -> list[Line]:
         """A line that the stream leaves without an end."""

@@ -117,6 +117,7 @@ def watch(
     )
     try:
         for batch in feed.batches():
+            watcher.say_western(feed.western)
             watcher.take(batch)
         watcher.finish()
     except BrokenPipeError:
@@ -144,7 +145,14 @@ class _Watcher:
         self.to_learn: list[_Row] = []
         self.may_wait = how.header is None  # for names, with notes above
         self.above: list[tuple[Line, str]] = []
+        self.western = 0  # lines
         self.below = False  # whether the line before was that of names
+
+    def say_western(self, lines: int) -> None:
+        """Say, once, that lines are not in UTF-8."""
+        if lines and not self.western:
+            self.warn("lines that are not UTF-8 are read as Windows-1252 (--encoding names another).")
+        self.western = lines
 
     def take(self, batch: list[Line]) -> None:
         """Score the rows of some lines, and write what was found."""
@@ -161,7 +169,7 @@ class _Watcher:
     def _texts(self, batch: list[Line]) -> Iterator[tuple[Line, str | None]]:
         """Lines that are rows: without blank ones, those of names, and what stands around these."""
         for line in batch:
-            text = _decoded(line.text)
+            text = line.text
             if text is None:
                 yield line, text
             elif not text.strip():
@@ -206,8 +214,7 @@ class _Watcher:
         place = self.count
         self.count += 1
         if text is None or self.reader is None:
-            why = "it is too long." if line.text is None else "it is not UTF-8."
-            return self._bad(line.number, why)
+            return self._bad(line.number, line.why)
         try:
             return _Row(place, line.number, self.reader.row(text))
         except InputError as error:
@@ -273,10 +280,3 @@ class _Watcher:
             self.tally.learnt += len(rows)
         except ValueError as error:
             self.warn(f"nothing is learnt from {len(rows)} rows: {' '.join(str(error).split())}")
-
-
-def _decoded(line: bytes | None) -> str | None:
-    try:
-        return None if line is None else line.decode("utf-8-sig").rstrip("\r")
-    except UnicodeDecodeError:
-        return None
