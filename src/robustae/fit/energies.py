@@ -470,12 +470,13 @@ def _drawn_rows(
     moved = np.isin(near.columns, encoded)
     R = np.where(moved, near.narrowed(cells.R), 0.0)
     Z = (near.narrowed(cells.Z) - R)[draw.rows()]
+    Z, R, by_column = (np.asfortranarray(part) for part in (Z, R, found))  # each column is read by itself
     total = np.zeros(len(Z))
     drawn = np.flatnonzero((place[encoded] >= 0) | (len(near.columns) == d))
     for k, rows in zip(drawn, draw.columns(cells.counted[:, drawn]), strict=True):
         if (j := place[encoded[k]]) >= 0:
             Z[:, j] += R[:, j][rows]
-        total += found[:, k][rows]
+        total += by_column[:, k][rows]
     return total + draw.others(found, cells.counted, drawn), Z
 
 

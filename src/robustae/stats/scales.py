@@ -96,6 +96,8 @@ def mad_scale(x: np.ndarray, weight: Weight = None, centre: Any = None) -> Any:
 def mean_sd(x: np.ndarray, weight: Weight = None) -> tuple[Any, Any]:
     """Mean and standard deviation down the columns."""
     present = ~np.isnan(x)
+    if weight is None and present.all():
+        return x.mean(0), x.std(0)
     weight = np.ones(len(x)) if weight is None else weight
     w = present * weight.reshape((-1,) + (1,) * (x.ndim - 1))
     total = np.maximum(w.sum(0), np.finfo(float).tiny)
@@ -132,9 +134,11 @@ def by_columns(function: Callable[[np.ndarray], Any], x: np.ndarray, cells: int 
 
 
 def some_rows(x: np.ndarray, weight: Weight, at_most: int = 20_000) -> tuple[np.ndarray, Weight]:
-    """Return at most about `at_most` rows, evenly spread, and their weights: enough for a robust scale."""
-    step = max(1, len(x) // at_most)
-    return (x, weight) if step == 1 else (x[::step], None if weight is None else weight[::step])
+    """Return at most `at_most` rows, evenly spread, and their weights: enough for a robust scale."""
+    if len(x) <= at_most:
+        return x, weight
+    rows = evenly(len(x), at_most)
+    return x[rows], None if weight is None else weight[rows]
 
 
 def evenly(count: int, at_most: int) -> np.ndarray:

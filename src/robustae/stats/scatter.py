@@ -18,6 +18,7 @@ __all__ = ["FLOOR", "OWN", "Scatter", "Sums", "scatter_of", "shrinkage_at_least"
 
 FLOOR = 0.05  # least variance of a column in the diagonal, as a share of its robust variance over all rows
 OWN = 0.02  # least share of its own covariance in what a scatter predicts of residuals
+ROWS = 1024  # at a time, which stay in the cache
 BLOCK = 2**16  # cells at a time
 RIDGE = 1e-6  # of the robust variance: keeps copies of one column apart
 
@@ -100,6 +101,9 @@ class Scatter:
 
     def distances(self, Z: np.ndarray) -> np.ndarray:
         """Squared distances b' P b of the rows of Z, shape (n,)."""
+        return np.concatenate([self._distances(Z[k : k + ROWS]) for k in range(0, max(len(Z), 1), ROWS)])
+
+    def _distances(self, Z: np.ndarray) -> np.ndarray:
         B = Z - self.location
         if self.precision is not None:
             return np.einsum("ij,ij->i", B @ self.precision, B)

@@ -16,6 +16,7 @@ from robustae.stats.scales import (
     WIDE,
     Weight,
     by_columns,
+    evenly,
     mad_scale,
     mean_sd,
     quantile,
@@ -107,7 +108,7 @@ def fit_shallow(
     scatter = rows.scatter(kept, shrinkage)
     found = given(scatter, Z, there)
     R = rows.residuals(found, scatter, kept)
-    scale = _scales(rows, R / found.wider, kept)
+    scale = _scales(rows, R if rows.whole else R / found.wider, kept)
     full = found.B
     full += scatter.location
     if not rows.whole:
@@ -298,7 +299,9 @@ def _scales(rows: _Rows, R: np.ndarray, kept: np.ndarray) -> np.ndarray:
     if not rows.whole:
         R = np.where(rows.there, R, np.nan)
     some, weight = some_rows(R, rows.weight, SOME)
-    inner, weights = some_rows(R[kept], rows.weights(kept), SOME)
+    inside = np.flatnonzero(kept)
+    inside = inside[evenly(len(inside), SOME)]
+    inner, weights = R[inside], rows.weights(inside)
     at_once = WIDE * len(R)
     robust = np.nan_to_num(by_columns(lambda block: mad_scale(block, weights, 0.0), inner, at_once))
     spread = by_columns(lambda block: winsorised_sd(block, weight, OUTER)[1], some, at_once)
