@@ -142,10 +142,15 @@ def test_no_line_ends_within_an_option_of_a_note(facts):
     )
 
 
+def test_notes_stand_once(facts):
+    page = film_page(facts | {"summary": facts["summary"] | {"notes": ["the camera moves"]}})
+    assert page.count("the camera moves") == 1
+
+
 def test_facts_are_listed(facts):
     page = film_page(facts)
     assert "<dt>lam_</dt><dd>2.50</dd>" in page and "<dt>settings · predictor</dt><dd>linear</dd>" in page
-    assert "<dt>settings · shadows</dt><dd>no</dd>" in page and "<dt>notes</dt><dd>–</dd>" in page
+    assert "<dt>settings · shadows</dt><dd>no</dd>" in page
 
 
 def test_numbers_that_json_lacks_are_left_out(facts):

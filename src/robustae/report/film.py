@@ -47,7 +47,7 @@ def film_page(facts: Facts) -> str:
         size=(facts.get("frame_width", facts["width"]), facts.get("frame_height", facts["height"])),
         flagged=sum(map(bool, activity["flagged"])),
         share=max(activity["share"], default=0),
-        rows=[*_rows(plain(facts["summary"]))],
+        rows=[row for row in _rows(plain(facts["summary"])) if row[0] != "notes"],  # they stand at the head
         inlined=_inlined(facts, activity),
     )
 
