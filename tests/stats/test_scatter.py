@@ -6,7 +6,7 @@ from naive_tables import left_out, regressed, scatter
 
 from robustae.stats import conditional
 from robustae.stats import scatter as forms
-from robustae.stats.conditional import given
+from robustae.stats.conditional import filled, given
 from robustae.stats.scatter import FLOOR, RIDGE, Sums, scatter_of
 from robustae.stats.shallow import fit_shallow
 
@@ -98,6 +98,25 @@ def test_many_patterns_are_solved_by_iteration_to_the_same_cells(shape, monkeypa
     np.testing.assert_allclose(found.B, exact.B, atol=1e-5)
     off = np.log(found.pivots / exact.pivots)[there]
     assert np.abs(off).max() < np.log(4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_missing_cells_alone_are_expected_alike_and_their_covariances_summed(shape):
+    Z = rows(*shape)
+    there = np.random.default_rng(6).random(Z.shape) < 0.8
+    there[:, 1] = True
+    weight = np.random.default_rng(7).integers(1, 4, len(Z)).astype(float)
+    fit = scatter_of(Z, None, 0.3)
+    found, every = filled(fit, Z, there, weight), given(fit, Z, there)
+    np.testing.assert_array_equal(found.B, every.B)
+    np.testing.assert_array_equal(found.products, every.products)
+    _, S = scatter(Z, None, 0.3, FLOOR, RIDGE)
+    total = np.zeros_like(S)
+    for o, w in zip(there, weight, strict=True):
+        across = S[np.ix_(~o, o)] @ np.linalg.inv(S[np.ix_(o, o)])
+        total[np.ix_(~o, ~o)] += w * (S[np.ix_(~o, ~o)] - across @ S[np.ix_(o, ~o)])
+    expected = total if found.spread.ndim == 2 else np.diag(total)
+    np.testing.assert_allclose(found.spread, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_sums_of_parts_make_the_scatter_of_all():

@@ -14,7 +14,7 @@ from scipy.linalg import solve_triangular
 
 from robustae.stats.scatter import OWN, Scatter, left_out, spreads_of
 
-__all__ = ["Given", "given", "precision_given"]
+__all__ = ["Filled", "Given", "filled", "given", "precision_given"]
 
 MOST_WORK = 2e10  # multiplications for exact patterns
 BLOCK = 2**22  # cells of a batch of factorisations
@@ -22,29 +22,42 @@ STEPS, ENOUGH = 100, 1e-12  # of conjugate gradients; squared relative error
 
 
 @dataclass(frozen=True)
-class Given:
-    """Rows about the location, given the cells that are there.
+class Filled:
+    """Rows about the location, their missing cells as expected given the others.
 
     Attributes
     ----------
     B : array, shape (n, d)
-        Missing cells hold their conditional expectation.
     products : array, shape (n, d)
         P_oo^-1-style products (S_oo^-1 b_o), 0 where missing.
-    pivots : array, shape (d,) or (n, d)
-        Diagonal of S_oo^-1.
-    wider : array, shape (n, d), or 1
-        How many times wider residuals spread than in complete rows; of missing cells, about what they are
-        expected to be.
     spread : array, shape (d, d), (d,) or None
         Sum over the rows, by weight, of the conditional covariances of what is missing, where asked for.
     """
 
     B: np.ndarray
     products: np.ndarray
-    pivots: np.ndarray
-    wider: Any = 1.0
     spread: np.ndarray | None = None
+
+    def distances(self) -> np.ndarray:
+        """b_o' S_oo^-1 b_o: squared Mahalanobis distances of what is there, shape (n,)."""
+        return np.einsum("ij,ij->i", self.B, self.products)
+
+
+@dataclass(frozen=True)
+class Given(Filled):
+    """Rows about the location, every cell predicted from the others that are there.
+
+    Attributes
+    ----------
+    pivots : array, shape (d,) or (n, d)
+        Diagonal of S_oo^-1.
+    wider : array, shape (n, d), or 1
+        How many times wider residuals spread than in complete rows; of missing cells, about what they are
+        expected to be.
+    """
+
+    pivots: Any = None
+    wider: Any = 1.0
 
     def residuals(self) -> np.ndarray:
         """Each cell less its prediction from the others that are there; 0 where missing."""
@@ -54,13 +67,9 @@ class Given:
         """The same without the row itself in S, for the rows that are `inside`."""
         return left_out(self.B, self.products, self.pivots, scatter, inside)
 
-    def distances(self) -> np.ndarray:
-        """b_o' S_oo^-1 b_o: squared Mahalanobis distances of what is there, shape (n,)."""
-        return np.einsum("ij,ij->i", self.B, self.products)
 
-
-def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarray | None = None) -> Given:
-    """Predict every cell of Z, shape (n, d), from those that are `there` in its row.
+def filled(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarray | None = None) -> Filled:
+    """Expect the missing cells of Z, shape (n, d), given those that are `there` in the row.
 
     Parameters
     ----------
@@ -71,25 +80,32 @@ def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarray
     weight : array, shape (n,), optional
         Weights for `spread`; without them it is None.
     """
+    return _filled(scatter, Z, there, weight, False)[0]
+
+
+def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray) -> Given:
+    """Predict every cell of Z from those that are `there` in its row; parameters are those of `filled`."""
+    rows, pivots, spreads = _filled(scatter, Z, there, None, True)
+    if pivots is None:
+        return Given(rows.B, rows.products, pivots=scatter.pivots)
+    holes = ~there.all(1)
+    every, wider = np.repeat(scatter.pivots[None], len(Z), axis=0), np.ones(Z.shape)
+    every[holes], wider[holes] = pivots, spreads / scatter.spreads
+    return Given(rows.B, rows.products, pivots=every, wider=wider)
+
+
+def _filled(scatter, Z, there, weight, cells):
+    """Return the rows, and of `cells` of incomplete ones pivots and spreads; None where all are complete."""
     B = Z - scatter.location
     holes = ~there.all(1)
-    if holes.any():
-        B[~there] = 0.0
-    else:
-        products = scatter.times(B)
-        return Given(B, products, scatter.pivots, 1.0, None if weight is None else np.zeros(Z.shape[1]))
+    if not holes.any():
+        return Filled(B, scatter.times(B), None if weight is None else np.zeros(Z.shape[1])), None, None
+    B[~there] = 0.0
     patterns, of_row = _patterns(there[holes])
     solve = _exactly if _work(scatter, patterns) <= MOST_WORK else _approximately
-    filled, pivots, spreads, spread = solve(
-        scatter, B[holes], patterns, of_row, None if weight is None else weight[holes]
-    )
-    B[holes] = filled
-    products = np.where(there, scatter.times(B), 0.0)
-    every = np.repeat(scatter.pivots[None], len(Z), axis=0)
-    every[holes] = pivots
-    wider = np.ones(Z.shape)
-    wider[holes] = spreads / scatter.spreads
-    return Given(B, products, every, wider, spread)
+    within = None if weight is None else weight[holes]
+    B[holes], pivots, spreads, spread = solve(scatter, B[holes], patterns, of_row, within, cells)
+    return Filled(B, np.where(there, scatter.times(B), 0.0), spread), pivots, spreads
 
 
 def precision_given(scatter: Scatter, there: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -125,17 +141,16 @@ def _work(scatter: Scatter, patterns: np.ndarray) -> float:
     return float(((~patterns).sum(1).astype(float) ** 2).sum() * d)
 
 
-def _exactly(scatter, B, patterns, of_row, weight):
+def _exactly(scatter, B, patterns, of_row, weight, cells):
     inner = _by_precision if scatter.precision is not None else _by_factor
-    return inner(scatter, B, patterns, of_row, weight)
+    return inner(scatter, B, patterns, of_row, weight, cells)
 
 
-def _by_precision(scatter, B, patterns, of_row, weight):
+def _by_precision(scatter, B, patterns, of_row, weight, cells):
     """Patterns with equally many missing cells are solved together."""
-    P, filled = scatter.precision, B.copy()
+    P, full = scatter.precision, B.copy()
     towards = B @ P
-    pivots, between, alone = np.ones((3, len(patterns), len(P)))
-    Q, diagonal = scatter.between, np.diag(scatter.between)
+    pivots, spreads = np.ones((2, len(patterns), len(P))) if cells else (None, None)
     spread = None if weight is None else np.zeros_like(P)
     counts = (~patterns).sum(1)
     rows_of = np.argsort(of_row, kind="stable")
@@ -146,31 +161,38 @@ def _by_precision(scatter, B, patterns, of_row, weight):
         for batch in (same[k : k + step] for k in range(0, len(same), step)):
             m = np.nonzero(~patterns[batch])[1].reshape(len(batch), count)
             inverse = np.linalg.inv(P[m[:, :, None], m[:, None, :]])
-            across = P[m]  # (patterns, missing, d)
-            weights = inverse @ across
-            pivots[batch] = scatter.pivots - np.einsum("pmd,pmd->pd", across, weights)
-            inner = Q[m[:, :, None], m[:, None, :]] @ weights - 2 * Q[m]
-            between[batch] = diagonal + np.einsum("pmd,pmd->pd", inner, weights)
-            own = np.einsum("pmm->pm", inverse)
-            shrunk = np.einsum("pmd,d,pmd->pm", weights, scatter.ridge, weights)
-            alone[batch[:, None], m] = np.sqrt(np.maximum(own - shrunk, OWN * own))
+            if cells:
+                pivots[batch], spreads[batch] = _cells_of(scatter, patterns[batch], m, inverse)
             sizes = ends[batch + 1] - ends[batch]
             which = np.repeat(np.arange(len(batch)), sizes)
             rows = np.concatenate([rows_of[ends[one] : ends[one + 1]] for one in batch])
-            cells = m[which]
-            found = np.einsum("rmk,rk->rm", inverse[which], np.take_along_axis(towards[rows], cells, 1))
-            filled[rows[:, None], cells] = -found
+            at = m[which]
+            found = np.einsum("rmk,rk->rm", inverse[which], np.take_along_axis(towards[rows], at, 1))
+            full[rows[:, None], at] = -found
             if spread is not None and weight is not None:
                 heavy = np.bincount(which, weight[rows], len(batch))
                 np.add.at(spread, (m[:, :, None], m[:, None, :]), heavy[:, None, None] * inverse)
-    pivots = np.where(patterns, np.maximum(pivots, 1 / scatter.variances), 1.0)
-    spreads = np.where(patterns, spreads_of(pivots, between), alone)
-    return filled, pivots[of_row], spreads[of_row], spread
+    return full, *((pivots[of_row], spreads[of_row]) if cells else (None, None)), spread
 
 
-def _by_factor(scatter, B, patterns, of_row, weight):
+def _cells_of(scatter, there, m, inverse):
+    """Pivots and spreads of cells for some patterns, whose missing columns are m, shape (patterns, count)."""
+    P, Q = scatter.precision, scatter.between
+    across = P[m]  # (patterns, missing, d)
+    weights = inverse @ across
+    pivots = scatter.pivots - np.einsum("pmd,pmd->pd", across, weights)
+    pivots = np.where(there, np.maximum(pivots, 1 / scatter.variances), 1.0)
+    inner = Q[m[:, :, None], m[:, None, :]] @ weights - 2 * Q[m]
+    spreads = spreads_of(pivots, np.diag(Q) + np.einsum("pmd,pmd->pd", inner, weights))
+    own = np.einsum("pmm->pm", inverse)
+    shrunk = np.einsum("pmd,d,pmd->pm", weights, scatter.ridge, weights)
+    spreads[np.arange(len(m))[:, None], m] = np.sqrt(np.maximum(own - shrunk, OWN * own))
+    return pivots, spreads
+
+
+def _by_factor(scatter, B, patterns, of_row, weight, cells):
     M, t = scatter.factor, scatter.ridge
-    filled, pivots, spreads = B.copy(), np.ones_like(B), np.ones_like(B)
+    full, pivots, spreads = B.copy(), np.ones_like(B), np.ones_like(B)
     spread = None if weight is None else np.zeros(len(t))
     scores = B @ M.T
     for one, there in enumerate(patterns):
@@ -179,29 +201,32 @@ def _by_factor(scatter, B, patterns, of_row, weight):
         lower = np.linalg.cholesky(Q)
         V = solve_triangular(lower, M, lower=True)
         u = np.linalg.solve(Q, scores[rows].T).T
-        filled[np.ix_(rows, m)] = t[m] * (u @ M[:, m])
-        squares = np.einsum("ij,ij->j", V, V)
-        inner = np.where(there, 1 / t - squares, 1.0)
-        pivots[rows] = inner
-        Vo = V[:, there]
-        between = 1 / t - 2 * squares + np.einsum("ij,ij->j", V, ((Vo * t[there]) @ Vo.T) @ V)
-        own = t * (1 + t * squares)
-        alone = np.sqrt(np.maximum(own - t, OWN * own))
-        spreads[rows] = np.where(there, spreads_of(inner, between), alone)
+        full[np.ix_(rows, m)] = t[m] * (u @ M[:, m])
+        if cells:
+            pivots[rows], spreads[rows] = _cells_by_factor(V, t, there)
         if spread is not None and weight is not None:
             spread[m] += weight[rows].sum() * t[m] * (1 + t[m] * (V[:, m] ** 2).sum(0))
-    return filled, pivots, spreads, spread
+    return full, pivots, spreads, spread
 
 
-def _approximately(scatter, B, patterns, of_row, weight):
+def _cells_by_factor(V, t, there):
+    squares, Vo = np.einsum("ij,ij->j", V, V), V[:, there]
+    pivots = np.where(there, 1 / t - squares, 1.0)
+    between = 1 / t - 2 * squares + np.einsum("ij,ij->j", V, ((Vo * t[there]) @ Vo.T) @ V)
+    own = t * (1 + t * squares)
+    alone = np.sqrt(np.maximum(own - t, OWN * own))
+    return pivots, np.where(there, spreads_of(pivots, between), alone)
+
+
+def _approximately(scatter, B, patterns, of_row, weight, cells):
     """Conjugate gradients for P_mm b_m = -P_mo b_o; pivots between those of a complete and of a lone cell."""
     there = patterns[of_row]
-    filled = B + _gradients(scatter, np.where(there, 0.0, -scatter.times(B)), ~there)
+    full = B + _gradients(scatter, np.where(there, 0.0, -scatter.times(B)), ~there)
     share = there.mean(1, keepdims=True)
     pivots = scatter.pivots**share * (1 / scatter.variances) ** (1 - share)
     alone = np.sqrt(np.maximum(scatter.variances - scatter.ridge, 0.0)) + 1e-12
     spread = None if weight is None else weight @ np.where(there, 0.0, 1 / pivots)
-    return filled, np.where(there, pivots, 1.0), scatter.spreads**share * alone ** (1 - share), spread
+    return full, np.where(there, pivots, 1.0), scatter.spreads**share * alone ** (1 - share), spread
 
 
 def _gradients(scatter: Scatter, target: np.ndarray, missing: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from robustae.stats.clusters import CLUSTER, shares_near
-from robustae.stats.conditional import Given, given
+from robustae.stats.conditional import Given, filled, given
 from robustae.stats.groups import Groups
 from robustae.stats.scales import (
     WIDE,
@@ -142,9 +142,9 @@ class _Rows:
         found = scatter_of(self.Z[kept], self.weights(kept), amount, self.extra)
         if not self.whole:
             weight = kept * (np.ones(len(self)) if self.weight is None else self.weight)
-            filled = given(found, self.Z, self.there, weight)
-            self.Z = filled.B + found.location
-            self.extra = filled.spread / weight.sum()
+            full = filled(found, self.Z, self.there, weight)
+            self.Z = full.B + found.location
+            self.extra = full.spread / weight.sum()
         return found
 
     def some(self) -> "_Rows":
@@ -171,9 +171,6 @@ class _Rows:
         for _ in range(0 if self.whole else FILLINGS):
             self.scatter(kept)
 
-    def given(self, scatter: Scatter) -> Given:
-        return given(scatter, self.Z, self.there)
-
     def residuals(self, found: Given, scatter: Scatter, kept: np.ndarray) -> np.ndarray:
         """Residuals as if each row had been left out."""
         R = found.left_out(scatter, kept)
@@ -197,7 +194,7 @@ class _Rows:
         """Squared distances, those of rows with missing cells as for whole rows of their probability."""
         if self.whole and self.groups is None:
             return scatter.distances(self.Z)
-        found, there = self.given(scatter), self.there[:, self.asked]
+        found, there = filled(scatter, self.Z, self.there), self.there[:, self.asked]
         d, observed = there.shape[1], there.sum(1)
         d2 = found.distances() if self.groups is None else self.groups.distances(scatter, found.products)
         return np.maximum(d + (d2 - observed) * np.sqrt(d / np.maximum(observed, 1)), 0.0)
