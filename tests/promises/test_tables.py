@@ -104,6 +104,37 @@ def test_more_columns_than_rows_call_few_clean_rows(n, d, predictor):
     assert np.mean(rates) <= 0.04
 
 
+SPOILT = {  # clean rows, and anomalies among them
+    "normal": (lambda r, n: r.normal(size=(n, 8)), lambda r, n: 4 + 3 * r.normal(size=(n, 8))),
+    "lognormal": (
+        lambda r, n: np.exp(0.8 * r.normal(size=(n, 7))),
+        lambda r, n: np.exp(2 + 0.8 * r.normal(size=(n, 7))),
+    ),
+    "factors": (lambda r, n: r.normal(size=(n, 2)) @ LOADINGS, lambda r, n: 3 * r.normal(size=(n, 9))),
+    "counts": (
+        lambda r, n: r.poisson(0.7, size=(n, 7)).astype(float),
+        lambda r, n: r.poisson(6, size=(n, 7)).astype(float),
+    ),
+}
+LOADINGS = np.random.default_rng(11).normal(size=(2, 9))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25])
+@pytest.mark.parametrize("kind", SPOILT)
+def test_anomalies_in_the_fit_hide_neither_others_nor_clean_rows_rate(kind, share):
+    """As many clean unseen rows are called as without them."""
+    clean, odd = SPOILT[kind]
+    found, called = [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        noisy = lambda n: clean(rng, n) + (0.3 * rng.normal(size=(n, 9)) if kind == "factors" else 0)  # noqa: E731, B023
+        X = np.r_[noisy(round(800 * (1 - share))), odd(rng, round(800 * share))]
+        model = RobustAutoencoder(random_state=0).fit(X)
+        found.append((model.predict(odd(rng, 500)) == -1).mean())
+        called.append((model.predict(noisy(2000)) == -1).mean())
+    assert np.mean(found) > 0.97 and 0.001 < np.mean(called) < 0.025
+
+
 def test_a_rate_may_be_asked_for_and_p_values_keep_it():
     rng = np.random.default_rng(4)
     model, new = fitted(rng.normal(size=(3000, 6))), rng.normal(size=(20000, 6))

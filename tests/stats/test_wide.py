@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from robustae.stats.drawn import drawn_of
+from robustae.stats.drawn import Drawn, drawn_of, without_excess
 from robustae.stats.neighbourhood import neighbourhood
 from robustae.stats.scales import WIDE, by_columns, median, some_columns
 
@@ -52,3 +52,23 @@ def test_neighbours_are_told_by_some_of_many_columns_and_not_by_others():
 def test_blocks_of_columns_give_what_all_at_once_do():
     x = cells(30, 2 * WIDE + 1)
     np.testing.assert_array_equal(by_columns(median, x), median(x))
+
+
+def test_rows_are_drawn_by_weight():
+    weight = np.array([1.0, 0.0, 3.0, 0.25, 4.0, 0.5])
+    draw = Drawn(6, weight, np.zeros(6, bool), 100_000)
+    drawn = [*draw.columns(np.ones((6, 3), bool)), draw.rows(), draw.rows(np.ones(6, bool))]
+    for rows in drawn:
+        np.testing.assert_allclose(
+            np.bincount(rows, minlength=6) / len(rows), weight / weight.sum(), atol=0.012
+        )
+
+
+@pytest.mark.parametrize("weight", [None, np.tile([1.0, 2.0], 500)])
+def test_rows_far_off_keep_a_small_share_where_they_are_more_than_chance_has(weight):
+    far = np.arange(1000) < 100
+    found = without_excess(far, weight, 0.005, 0.001)
+    assert found[far].sum() / found.sum() == pytest.approx(0.001)
+    np.testing.assert_array_equal(found[~far], np.ones(1000)[~far] if weight is None else weight[~far])
+    assert without_excess(np.arange(1000) < 5, weight, 0.005, 0.001) is weight
+    assert without_excess(np.arange(1000) < 600, weight, 0.005, 0.001) is weight

@@ -2,8 +2,10 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from robustae.data.cells import RARE, is_missing, is_number, number
@@ -148,10 +150,10 @@ def _is_group(rows: list[list[str]]) -> bool:
 
 def below_names(rows: list[list[str]]) -> int:
     """How many of the first rows are none: units, types, or words on the columns."""
-    count = 0
-    while count < _LEADING and len(rows) > count + 2 and _is_no_row(rows[count], rows[count + 1 :]):
-        count += 1
-    return count
+    found = 0
+    while found < _LEADING and len(rows) > found + 2 and _is_no_row(rows[found], rows[found + 1 :]):
+        found += 1
+    return found
 
 
 def _is_no_row(row: list[str], others: list[list[str]]) -> bool:
@@ -279,19 +281,19 @@ def is_value(cell: str) -> bool:
 
 
 def distinct(names: list[str]) -> list[str]:
-    """Give a name to the columns without one, and number those that share one."""
-    result: list[str] = []
-    for j, name in enumerate(names):
-        name = name.strip() or f"column {j}"
-        count = sum(other.strip() == name for other in names[:j])
-        result.append(next(free for free in _numbered(name, count) if free not in result))
-    return result
-
-
-def _numbered(name: str, count: int) -> Iterator[str]:
-    if not count:
-        yield name
-    yield from (f"{name}.{number}" for number in range(max(count, 1), 1_000_000))
+    """Give a name to the columns without one, and number those that share one; in one pass, however many."""
+    seen: Counter[str] = Counter()
+    following: dict[str, int] = {}
+    taken: dict[str, None] = {}
+    for j, given in enumerate(map(str.strip, names)):
+        free = name = given or f"column {j}"
+        least = max(seen[name], following.get(name, 0))
+        if least or name in taken:
+            k = next(k for k in count(max(least, 1)) if f"{name}.{k}" not in taken)
+            free, following[name] = f"{name}.{k}", k + 1
+        taken[free] = None
+        seen[given] += 1
+    return [*taken]
 
 
 def _without_ends(rows: list[list[str]]) -> list[list[str]]:

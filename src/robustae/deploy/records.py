@@ -167,8 +167,9 @@ def _refuse_unreadable(table: MixedTable, plan: Columns | None) -> None:
 
 def _refuse_twins(names: Sequence[str], found: Sequence[str], needed: Sequence[str]) -> None:
     """Refuse a name that stands twice where the model knows one: which is meant would not be clear."""
+    known = set(needed)
     for name, numbered in zip(map(str, names), found, strict=True):
-        if name.strip() in needed and numbered != name.strip() and numbered not in needed:
+        if name.strip() in known and numbered != name.strip() and numbered not in known:
             raise InputError(f"there are several columns called {name!r}: give each a name of its own.")
 
 

@@ -8,12 +8,14 @@ import numpy as np
 from robustae.stats.scales import Weight, quantile
 from robustae.stats.thresholds import FALSE_ALARMS
 
-__all__ = ["Drawn", "drawn_of", "widened"]
+__all__ = ["Drawn", "drawn_of", "widened", "without_excess"]
 
 MOST, LEAST, CELLS = 10_000, 1000, 2_000_000  # rows drawn
 AT_ONCE = 64  # columns
+POOL = 16  # places for each row, of which those of more weight get more
 LOWEST, LOWER = 0.1, 0.25  # quantiles that end the lower part
 FEW, TINY = 6, 1e-300  # cells, of whose sums the logarithm says little
+CHANCE, MOST_FAR = 3.0, 0.5  # deviations; share of the rows that may be anomalies
 ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
 
 
@@ -31,12 +33,13 @@ class Drawn:
     def __init__(self, n: int, weight: Weight, atoms: np.ndarray, count: int):
         self.count = count
         self._rng = np.random.default_rng(0)
-        self._n = n if weight is None else 0
         w = np.ones(n) if weight is None else weight
         self.whole = atoms
         self._upto = np.cumsum(np.where(atoms, 0.0, w))
         share = w[atoms].sum() / w.sum()
         self.as_they_are = self._atoms(w, int(round(share * count)))
+        self._n = n
+        self._pool = None if weight is None else self._at((np.arange(POOL * n) + 0.5) / (POOL * n))
 
     def _atoms(self, w: np.ndarray, count: int) -> np.ndarray:
         """Rows that stand for the first drawn ones."""
@@ -46,13 +49,16 @@ class Drawn:
         upto = np.cumsum(w[rows])
         return rows[np.searchsorted(upto, (np.arange(count) + 0.5) * upto[-1] / count)]
 
+    def _at(self, shares: np.ndarray) -> np.ndarray:
+        """Rows at some shares of the weight of those that are not drawn as they are."""
+        found = np.searchsorted(self._upto, shares * self._upto[-1], side="right")
+        return np.minimum(found, self._n - 1)
+
     def rows(self, among: np.ndarray | None = None) -> np.ndarray:
         """Draw a row for each drawn one, `among` some, shape (count,)."""
-        if self._n and (among is None or among.all()):
+        if among is None or among.all():
             return self._whole(1)[0]
-        upto = self._upto
-        if among is not None:
-            upto = np.cumsum(np.diff(upto, prepend=0.0) * among)
+        upto = np.cumsum(np.diff(self._upto, prepend=0.0) * among)
         places = self._rng.random(self.count) * upto[-1]
         rows = np.minimum(np.searchsorted(upto, places, side="right"), len(upto) - 1)
         rows[: len(self.as_they_are)] = self.as_they_are
@@ -60,14 +66,20 @@ class Drawn:
 
     def columns(self, observed: np.ndarray) -> Iterator[np.ndarray]:
         """Draw, for every column, a row for each drawn one, among those `observed` there."""
-        if not (self._n and observed.all()):
+        if not observed.all():
             return (self.rows(column) for column in observed.T)
         starts = range(0, observed.shape[1], AT_ONCE)
         counts = (min(AT_ONCE, observed.shape[1] - start) for start in starts)
         return chain.from_iterable(self._whole(count) for count in counts)
 
     def _whole(self, columns: int) -> np.ndarray:
-        return (self._rng.random((columns, self.count)) * self._n).astype(np.intp)
+        among = self._n if self._pool is None else len(self._pool)
+        places = (self._rng.random((columns, self.count)) * among).astype(np.intp)
+        if self._pool is None:
+            return places
+        rows = self._pool[places]
+        rows[:, : len(self.as_they_are)] = self.as_they_are
+        return rows
 
     def sums(self, cells: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Sum over the columns (or groups) of cells drawn for each, shape (count,)."""
@@ -93,10 +105,10 @@ class Drawn:
         return total
 
 
-def drawn_of(X: np.ndarray, weight: Weight) -> Drawn:
+def drawn_of(X: np.ndarray, weight: Weight, most: int = MOST) -> Drawn:
     """Prepare to draw rows like those of X, shape (n, d), whose equal rows are merged by weight."""
     n, d = X.shape
-    return Drawn(n, weight, _atoms(X, weight), max(LEAST, min(MOST, CELLS // d)))
+    return Drawn(n, weight, _atoms(X, weight), max(LEAST, min(most, CELLS // d)))
 
 
 def _atoms(X: np.ndarray, weight: Weight) -> np.ndarray:
@@ -138,3 +150,15 @@ def _spread(drawn: np.ndarray, own: np.ndarray, weight: Weight, low: float) -> n
     narrow = middle - least
     ratio = (own_middle - own_low) / narrow if narrow > 1e-9 * max(abs(middle), abs(own_middle)) else 1.0
     return np.maximum(own_middle + (drawn - middle) * ratio, drawn) if ratio > 1 else drawn
+
+
+def without_excess(far: np.ndarray, weight: Weight, share: float, left: float) -> Weight:
+    """Return weights by which rows that are `far` make up a share of `left`.
+
+    The weights that came, where they are no more than `share` by chance.
+    """
+    w = np.ones(len(far)) if weight is None else weight
+    found = w[far].sum() / w.sum()
+    if found <= share + CHANCE * np.sqrt(share / w.sum()) or found >= MOST_FAR:
+        return weight
+    return np.where(far, w * left * (1 - found) / ((1 - left) * found), w)
