@@ -135,6 +135,32 @@ def test_anomalies_in_the_fit_hide_neither_others_nor_clean_rows_rate(kind, shar
     assert np.mean(found) > 0.97 and 0.001 < np.mean(called) < 0.025
 
 
+@pytest.mark.parametrize("n", [25, 45, 90])
+@pytest.mark.parametrize("kind", ["normal", "lognormal", "counts"])
+def test_few_rows_call_few_clean_unseen_ones(kind, n):
+    rng = np.random.default_rng(6)
+    draws = {
+        "normal": lambda n: rng.normal(size=(n, 4)),
+        "lognormal": lambda n: np.exp(0.7 * rng.normal(size=(n, 6))),
+        "counts": lambda n: rng.poisson(3, size=(n, 5)).astype(float),
+    }
+    rates = [called(fitted(draws[kind](n)), draws[kind](500)) for _ in range(6)]
+    assert np.mean(rates) < (0.08 if n < 30 else 0.05)
+
+
+@pytest.mark.parametrize(("n", "d"), [(120, 4), (400, 6), (3000, 12)])
+def test_wild_cells_of_many_rows_do_not_vouch_for_one_another(n, d):
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(n, d))
+    wild = np.arange(n // 12)
+    X[wild, rng.integers(d, size=len(wild))] += rng.choice([-1, 1], len(wild)) * rng.uniform(
+        25, 90, len(wild)
+    )
+    model = fitted(X)
+    assert np.mean(model.predict(X)[wild] == -1) > 0.95
+    assert called(model, rng.normal(size=(2000, d))) < 0.02
+
+
 def test_a_rate_may_be_asked_for_and_p_values_keep_it():
     rng = np.random.default_rng(4)
     model, new = fitted(rng.normal(size=(3000, 6))), rng.normal(size=(20000, 6))

@@ -9,8 +9,11 @@ import torch
 
 from robustae.penalties import Penalty
 from robustae.stats.neighbourhood import FARTHEST
+from robustae.stats.scales import Weight, evenly, most_usual
 
 __all__ = ["Array", "Cells", "SourceCells"]
+
+TELL = 2000  # rows that tell which cells are wild
 
 Array = Any  # a NumPy array or a torch tensor
 
@@ -40,6 +43,10 @@ class SourceCells:
         """Return those of some rows."""
         usual = None if self.usual is None else self.usual[:, rows]
         return replace(self, off=self.off[rows], observed=self.observed[rows], usual=usual)
+
+    def within(self, most: np.ndarray) -> "SourceCells":
+        """Return them at most so far off, by source column."""
+        return replace(self, off=np.clip(self.off, -most, most))
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,28 @@ class Cells:
         return replace(
             self, R=self.R[rows], Z=self.Z[rows], observed=self.observed[rows], noise=noise, sources=sources
         )
+
+    def tamed(self, weight: Weight) -> "Cells":
+        """Return arrays with wild cells brought in to where others end (`most_usual`)."""
+        encoded = np.arange(self.R.shape[1]) if self.sources is None else self.sources.encoded
+        numbers = np.flatnonzero(encoded >= 0)
+        if not len(numbers):
+            return self
+        most, limit = np.full(len(encoded), np.inf), np.full(self.R.shape[1], np.inf)
+        limit[encoded[numbers]] = most[numbers] = self._most_usual(numbers, encoded[numbers], weight)
+        limit = limit * self.noise
+        wild = np.abs(self.R) > limit
+        R, Z = self.R.copy(), self.Z.copy()
+        R[wild] = np.sign(R[wild]) * np.broadcast_to(limit, R.shape)[wild]
+        Z[wild] += R[wild] - self.R[wild]
+        sources = None if self.sources is None else self.sources.within(most)
+        return replace(self, R=R, Z=Z, sources=sources)
+
+    def _most_usual(self, numbers: np.ndarray, encoded: np.ndarray, weight: Weight) -> np.ndarray:
+        rows = evenly(len(self.R), TELL)
+        few = self.of(rows)
+        sizes = np.where(few.counted, np.abs(few.off), np.nan)[:, numbers]
+        return most_usual(sizes, few.Z[:, encoded], None if weight is None else weight[rows])
 
     @property
     def off(self) -> Array:

@@ -10,7 +10,7 @@ from robustae.fit.energies import ENERGIES, Energy, Fit
 from robustae.fit.known import KnownRows
 from robustae.fit.model import CellsAlone, Model
 from robustae.predictors import traits_of
-from robustae.stats.drawn import drawn_of, widened, without_excess
+from robustae.stats.drawn import MOST, drawn_of, widened, without_excess
 from robustae.stats.scales import Weight, quantile, some_rows
 from robustae.stats.thresholds import FALSE_ALARMS, Calibration, clean_part
 
@@ -19,7 +19,8 @@ __all__ = ["ROWS", "RowsOfFit", "calibrated", "ranked", "rows_of_fit"]
 ROWS = 20_000  # evenly spread, are enough
 NEAREST = 0.75
 QUANTILES = 1001
-FAR, LEFT = 0.005, 0.001  # share of clean rows beyond which rows are far off; share that these keep
+FAR, LEFT = 0.003, 0.001  # share of clean rows beyond which rows are far off; share that these keep
+APART = 5.0  # deviations of the lower half beyond which they are apart from the others
 RECOUNTS, ENOUGH = 12, 2500  # times, and rows drawn to find them
 REPEATED = 10  # copies of a row on average: the rows are a few values, whose shares are known
 
@@ -68,48 +69,48 @@ def ranked(model: Model, rows: RowsOfFit, settings: Settings) -> tuple[Model, Ca
     by_cells = settings.by_column or traits_of(settings.predictor).closed_form
     if not (by_cells and model.energy.of_cells):
         return model, calibrated(model, found.energies, rows.weight)
-    clean = _clean(model.energy, rows)
-    model = model.having(alone=_cells_alone(model.energy, rows, clean) if model.energy.needs_rows else None)
-    calibration = _drawn(model.energy, found.energies, rows, clean)
+    tame = replace(rows, cells=rows.cells.tamed(rows.weight))
+    clean = _clean(model.energy, rows, tame)
+    if model.energy.needs_rows:
+        model = model.having(alone=_cells_alone(model.energy, rows, tame, clean))
+    calibration = _drawn(model.energy, found.energies, tame, clean)
     copies = len(rows.X) if rows.weight is None else rows.weight.sum()
     if copies >= REPEATED * len(rows.X):
         return model, calibration.or_more(found.energies, rows.weight)
-    if copies * calibration.rate >= 1:
-        return model, calibration
-    # A wild cell of so few is drawn too often.
-    return model, calibration.or_less(calibrated(model, found.energies, rows.weight))
+    return model, calibration
 
 
-def _drawn(energy: Energy, energies: np.ndarray, rows: RowsOfFit, clean: Weight) -> Calibration:
-    drawn = energy.drawn(rows.cells, clean, drawn_of(rows.X, clean))
-    return Calibration.of_rows(widened(drawn, energies, clean, rows.cells.counted.shape[1]))
+def _drawn(
+    energy: Energy, energies: np.ndarray, tame: RowsOfFit, clean: Weight, most: int = MOST
+) -> Calibration:
+    drawn = energy.drawn(tame.cells, clean, drawn_of(tame.X, clean, most))
+    return Calibration.of_rows(widened(drawn, energies, clean, tame.cells.counted.shape[1]))
 
 
-def _clean(energy: Energy, rows: RowsOfFit) -> Weight:
+def _clean(energy: Energy, rows: RowsOfFit, tame: RowsOfFit) -> Weight:
     """Return weights of the rows to draw from, for anomalies' cells would make drawn rows err too much.
 
     Rows far beyond those drawn, and beyond the lower half of all, count next to nothing where they are more
-    than chance has, until they stay.
+    than a few, until they stay.
     """
     energy = energy.without_rows() if energy.needs_rows else energy
     energies, clean = energy.rows(rows.cells), rows.weight
     before, far = None, np.zeros(len(energies), bool)
-    least = clean_part(energies, rows.weight, energy.power).limit
+    least = clean_part(energies, rows.weight, energy.power).beyond(APART)
     for _ in range(RECOUNTS):
-        drawn = energy.drawn(rows.cells, clean, drawn_of(rows.X, clean, ENOUGH))
-        found = Calibration.of_rows(widened(drawn, energies, clean, rows.cells.counted.shape[1]))
-        before, far = far, energies > max(found.limit(FAR), least)
+        limit = _drawn(energy, energies, tame, clean, ENOUGH).limit(FAR)
+        before, far = far, energies > max(limit, least)
         if (before != far).mean() <= FAR:
             break
-        clean = without_excess(far, rows.weight, FAR, LEFT)
+        clean = without_excess(far, rows.weight, LEFT)
     return clean
 
 
-def _cells_alone(energy: Energy, rows: RowsOfFit, clean: Weight) -> CellsAlone:
+def _cells_alone(energy: Energy, rows: RowsOfFit, tame: RowsOfFit, clean: Weight) -> CellsAlone:
     energy = energy.without_rows()
     energies = energy.rows(rows.cells)
     quantiles = quantile(energies, np.linspace(0, 1, QUANTILES), rows.weight)
-    return CellsAlone(quantiles, _drawn(energy, energies, rows, clean).energies)
+    return CellsAlone(quantiles, _drawn(energy, energies, tame, clean).energies)
 
 
 def calibrated(model: Model, energies: np.ndarray, weight: Weight) -> Calibration:

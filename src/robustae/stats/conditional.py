@@ -86,7 +86,7 @@ def filled(scatter: Scatter, Z: np.ndarray, there: np.ndarray, weight: np.ndarra
 def given(scatter: Scatter, Z: np.ndarray, there: np.ndarray) -> Given:
     """Predict every cell of Z from those that are `there` in its row; parameters are those of `filled`."""
     rows, pivots, spreads = _filled(scatter, Z, there, None, True)
-    if pivots is None:
+    if pivots is None or spreads is None:
         return Given(rows.B, rows.products, pivots=scatter.pivots)
     holes = ~there.all(1)
     every, wider = np.repeat(scatter.pivots[None], len(Z), axis=0), np.ones(Z.shape)
@@ -150,7 +150,7 @@ def _by_precision(scatter, B, patterns, of_row, weight, cells):
     """Patterns with equally many missing cells are solved together."""
     P, full = scatter.precision, B.copy()
     towards = B @ P
-    pivots, spreads = np.ones((2, len(patterns), len(P))) if cells else (None, None)
+    pivots, spreads = np.ones((2, len(patterns) if cells else 0, len(P)))
     spread = None if weight is None else np.zeros_like(P)
     counts = (~patterns).sum(1)
     rows_of = np.argsort(of_row, kind="stable")
@@ -172,7 +172,7 @@ def _by_precision(scatter, B, patterns, of_row, weight, cells):
             if spread is not None and weight is not None:
                 heavy = np.bincount(which, weight[rows], len(batch))
                 np.add.at(spread, (m[:, :, None], m[:, None, :]), heavy[:, None, None] * inverse)
-    return full, *((pivots[of_row], spreads[of_row]) if cells else (None, None)), spread
+    return full, pivots[of_row] if cells else None, spreads[of_row] if cells else None, spread
 
 
 def _cells_of(scatter, there, m, inverse):

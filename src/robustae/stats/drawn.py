@@ -8,14 +8,15 @@ import numpy as np
 from robustae.stats.scales import Weight, quantile
 from robustae.stats.thresholds import FALSE_ALARMS
 
-__all__ = ["Drawn", "drawn_of", "widened", "without_excess"]
+__all__ = ["MOST", "Drawn", "drawn_of", "widened", "without_excess"]
 
 MOST, LEAST, CELLS = 10_000, 1000, 2_000_000  # rows drawn
 AT_ONCE = 64  # columns
 POOL = 16  # places for each row, of which those of more weight get more
 LOWEST, LOWER = 0.1, 0.25  # quantiles that end the lower part
 FEW, TINY = 6, 1e-300  # cells, of whose sums the logarithm says little
-CHANCE, MOST_FAR = 3.0, 0.5  # deviations; share of the rows that may be anomalies
+FEWEST_FAR, MOST_FAR = 0.02, 0.5  # share of the rows that are anomalies, where they are taken for such
+TELLING = 5.0  # rows far off; fewer say nothing
 ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
 
 
@@ -152,13 +153,13 @@ def _spread(drawn: np.ndarray, own: np.ndarray, weight: Weight, low: float) -> n
     return np.maximum(own_middle + (drawn - middle) * ratio, drawn) if ratio > 1 else drawn
 
 
-def without_excess(far: np.ndarray, weight: Weight, share: float, left: float) -> Weight:
+def without_excess(far: np.ndarray, weight: Weight, left: float) -> Weight:
     """Return weights by which rows that are `far` make up a share of `left`.
 
-    The weights that came, where they are no more than `share` by chance.
+    The weights that came, where they are so few that they may be clean, or more than half.
     """
     w = np.ones(len(far)) if weight is None else weight
     found = w[far].sum() / w.sum()
-    if found <= share + CHANCE * np.sqrt(share / w.sum()) or found >= MOST_FAR:
+    if w[far].sum() < TELLING or not FEWEST_FAR < found < MOST_FAR:
         return weight
     return np.where(far, w * left * (1 - found) / ((1 - left) * found), w)

@@ -19,6 +19,7 @@ __all__ = [
     "mean_sd",
     "median",
     "quantile",
+    "most_usual",
     "rounding_sd",
     "scale_beside_spike",
     "scale_of_cells",
@@ -38,6 +39,8 @@ CACHED = 2**16  # cells
 
 TIED = 0.05  # share of a column's cells that hold one value, below which nothing changes
 SPIKE = 0.3  # share from which the other cells need not be Gaussian
+FAR = 4.0  # deviations that hardly any Gaussian cell reaches
+Z_UPPER, Z_OUTER = ndtri((1 + 0.75) / 2), ndtri((1 + 0.95) / 2)
 STEEPEST = 3.0  # growth of their quantiles at most, against a Gaussian's 1: a lognormal's of deviation 1.35
 
 Weight = np.ndarray | None
@@ -216,6 +219,32 @@ def _beside(size: np.ndarray, weights: np.ndarray, share: float) -> float:
         return float(middle / z)
     growth = np.log(upper / middle) / np.log(z_upper / z)
     return float(middle / z * (3 / z) ** (np.clip(growth, 1.0, STEEPEST) - 1))
+
+
+def most_usual(sizes: np.ndarray, cells: np.ndarray, weight: Weight = None) -> np.ndarray:
+    """Return how far off cells are at most that are not wild, by column, shape (d,).
+
+    The tail goes on from the outer twentieth as it grew up to there, from the outer quarter on: for Gaussian
+    cells to 4 deviations, for heavy tails farther. Of a column in which one value recurs (counts of mostly
+    nothing, levels) that says nothing: inf.
+
+    Parameters
+    ----------
+    sizes : array, shape (n, d)
+        Absolute residuals, NaN where missing.
+    cells : array, shape (n, d)
+        What they are residuals of.
+    weight : array, shape (n,), optional
+    """
+    upper, outer = np.nan_to_num(quantile(sizes, (0.75, 0.95), weight))
+    weights = np.ones(len(cells)) if weight is None else weight
+    most = np.full(len(upper), np.inf)
+    for j in np.flatnonzero(upper > 0):
+        seen = ~np.isnan(sizes[:, j]) & (weights > 0)
+        if _commonest(cells[seen, j], weights[seen]) < SPIKE:
+            growth = np.log(outer[j] / upper[j]) / np.log(Z_OUTER / Z_UPPER)
+            most[j] = outer[j] * (FAR / Z_OUTER) ** np.clip(growth, 1.0, STEEPEST)
+    return most
 
 
 def rounding_sd(x: np.ndarray) -> Any:

@@ -38,7 +38,11 @@ class CleanPart:
     @property
     def limit(self) -> float:
         """Energy `CUT` deviations above the centre."""
-        return (self.centre + CUT * self.spread) ** (1 / self.power)
+        return self.beyond(CUT)
+
+    def beyond(self, deviations: float) -> float:
+        """Energy so many deviations above the centre."""
+        return (self.centre + deviations * self.spread) ** (1 / self.power)
 
 
 def clean_part(energies: np.ndarray, weight: Weight = None, power: float = CUBE_ROOT) -> CleanPart:
@@ -99,10 +103,6 @@ class Calibration:
     def at_least(self, rate: float) -> "Calibration":
         """Return one that calls at least such a share of clean rows."""
         return replace(self, rate=max(self.rate, rate))
-
-    def or_less(self, other: "Calibration") -> "Calibration":
-        """Return the lower of two at every share."""
-        return replace(self, energies=np.minimum(self.energies, other.energies))
 
     def or_more(self, energies: np.ndarray, weight: Weight) -> "Calibration":
         """Return at least what rows themselves reach."""
