@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import naive_images
 import numpy as np
@@ -263,6 +264,28 @@ def test_damaged_files_are_named_and_left_out(folder):
     assert len(found.names) == len(found.scores) == 39 and "good/030.png" not in found.names
 
 
+def test_photographs_of_telephones_are_named_where_they_cannot_be_read(folder, drawn):
+    (folder / "train/IMG_1.HEIC").write_bytes(b"of a kind that Pillow does not know")
+    Image.fromarray(np.uint8(255 * drawn[0])).save(folder / "train/a.jfif", "JPEG")
+    found = inspect(folder / "train")
+    assert "save it as JPEG" in found.damaged["IMG_1.HEIC"] and "a.jfif" in found.names
+
+
+def test_names_of_any_bytes_and_length_are_written(tmp_path, drawn):
+    place = tmp_path / "in" / ("長い" * 40)
+    place.mkdir(parents=True)
+    names = [os.fsdecode(b"L\xf6we.png"), "名前" * 40 + ".png", "=1.png", "A.png", "a.png"]
+    try:
+        for name, picture in zip(names, drawn, strict=False):
+            Image.fromarray(np.uint8(255 * picture)).save(place / name)
+    except OSError:
+        pytest.skip("this disk takes no such names")
+    inspect(tmp_path / "in").write(tmp_path / "out")
+    drawn_names = [path.name for path in (tmp_path / "out/heatmaps").iterdir()]
+    assert len({name.casefold() for name in drawn_names}) == len(set(names))
+    assert "L\\xf6we.png" in (tmp_path / "out/scores.csv").read_text("utf-8")
+
+
 def test_pictures_that_hold_no_numbers_are_named_as_damaged(folder, drawn):
     for name, value in (("nan", np.nan), ("inf", np.inf)):
         pixels = np.float32(255 * drawn[0])
@@ -342,8 +365,8 @@ def test_refused_arguments(drawn, found, tmp_path):
         inspect(drawn, features=lambda pictures: pictures.mean())
     with pytest.raises(NotFound, match="nowhere"):
         inspect(tmp_path / "nowhere")
-    (tmp_path / "a.heic").touch()
-    with pytest.raises(InputError, match="holds no image.*; its files end in heic, npy"):
+    (tmp_path / "a.svg").touch()
+    with pytest.raises(InputError, match="holds no image.*; its files end in npy, svg"):
         inspect(tmp_path)
     (tmp_path / "a.png").touch()
     with pytest.raises(InputError, match="no image could be read: 'a.png' is no image"):

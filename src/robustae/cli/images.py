@@ -11,6 +11,8 @@ from robustae.cli import _running as running
 from robustae.utils.checks import InputError
 from robustae.utils.progress import stages_shown
 
+NAMED = 5  # files left out that are named on the terminal
+
 
 def images(
     source: Annotated[
@@ -91,5 +93,8 @@ def _lines(summary: dict[str, Any], out: Path) -> Iterator[str]:
     )
     yield f"compared by {summary['features']}, fitted to {running.counted(summary['fitted_to'], 'image')}"
     yield from (f"Note: {note}" for note in summary["notes"])
-    yield from (f"Left out: {name}: {why}" for name, why in summary["could_not_be_read"].items())
+    left = list(summary["could_not_be_read"].items())
+    yield from (f"Left out: {name}: {why}" for name, why in left[:NAMED])
+    if len(left) > NAMED:
+        yield f"Left out: {len(left) - NAMED} more, named in {out / 'summary.json'}"
     yield f"Open {out / 'index.html'} in a browser."

@@ -23,6 +23,7 @@ FILES = ("scores.csv", "summary.json", "index.html", "model.rae", "heatmaps")
 SHOWN = 120  # images that the page carries, worst first
 PICTURE = 360  # pixels of the longer side of a picture in the page
 DRAWN = 256  # and of a heat map as a file
+LONGEST = 180  # bytes of its name, of the 255 that disks allow
 FINER = 8  # times finer than its grid a heat map lies over a picture
 COLOUR = (217, 89, 26)
 COOL, HOT, HOTTEST = 1.5, 4.0, 0.98  # deviations drawn clear, drawn full at least; share of images below full
@@ -139,12 +140,13 @@ def _files(names: list[str]) -> Iterator[str]:
     """Yield a file name for each image: folders joined by "_", a number where that is taken."""
     used: set[str] = set()
     for name in names:
-        stem = Path(name.lstrip("/")).with_suffix("").as_posix().replace("/", "_")[-180:]
+        long = Path(name.lstrip("/")).with_suffix("").as_posix().replace("/", "_")
+        stem = long.encode()[-LONGEST:].decode(errors="ignore")
         one, number = stem, 1
-        while one in used:
+        while one.casefold() in used:  # some disks do not distinguish cases
             number += 1
             one = f"{stem}_{number}"
-        used.add(one)
+        used.add(one.casefold())
         yield f"{one}.png"
 
 

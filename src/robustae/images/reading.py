@@ -1,5 +1,6 @@
 """Pictures of any kind, one at a time: files in a folder or a list, or arrays."""
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -23,7 +24,9 @@ __all__ = [
     "resized",
 ]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm")
+# Photographs of telephones: read where a plug-in of Pillow does it, else named as left out.
+PHONE = (".heic", ".heif", ".avif")
 ARRAYS = (".npy", ".npz")
 MASK = "_mask"  # X_mask.png beside X.jpg is a label, not a picture
 TRUTH = "ground_truth"  # the folder of masks in MVTec's layout
@@ -164,7 +167,7 @@ def _pictures_of(source: Any, argument: str) -> Pictures:
 def _at(place: Path, argument: str) -> Pictures:
     if place.is_dir():
         paths = sorted(_pictured(place))
-        return Files(paths, [path.relative_to(place).as_posix() for path in paths])
+        return Files(paths, [_name(path.relative_to(place).as_posix()) for path in paths])
     if not place.exists():
         raise NotFound(f"{str(place)!r} is not there.")
     if place.suffix.lower() in ARRAYS:
@@ -175,7 +178,12 @@ def _at(place: Path, argument: str) -> Pictures:
 
 def _listed(places: Sequence[Path]) -> Files:
     paths = [path for place in places for path in _files_of(place)]
-    return Files(paths, [str(path) for path in paths])
+    return Files(paths, [_name(str(path)) for path in paths])
+
+
+def _name(path: str) -> str:
+    """Return a path as text that can be written: names may hold bytes of another encoding."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _files_of(place: Path) -> list[Path]:
@@ -192,7 +200,7 @@ def _pictured(folder: Path) -> Iterator[Path]:
     """Yield the images in a folder and below it, without masks that label others and earlier results."""
     for path in folder.rglob("*"):
         inside = path.relative_to(folder).parts
-        if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in inside):
+        if path.suffix.lower() not in SUFFIXES + PHONE or any(part.startswith(".") for part in inside):
             continue
         if path.is_file() and TRUTH not in inside[:-1] and not _labels(path) and not _drawn(path, inside):
             yield path
@@ -262,7 +270,7 @@ class _opened:
             self.image = image.open(self.path)
         except Exception as error:
             self._quiet.__exit__(None, None, None)
-            raise BadImage(_reason(error)) from error
+            raise BadImage(_reason(error, self.path)) from error
         return self.image
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -270,11 +278,13 @@ class _opened:
         self.image.close()
         # Decoders of damaged files raise whatever they meet first.
         if isinstance(error, Exception) and not isinstance(error, InputError | MemoryError):
-            raise BadImage(_reason(error)) from error
+            raise BadImage(_reason(error, self.path)) from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, path: Path) -> str:
     if type(error).__name__ == "UnidentifiedImageError":
+        if path.suffix.lower() in PHONE and path.stat().st_size:
+            return f"{path.suffix[1:].upper()}, which is not read here: save it as JPEG or PNG"
         return "no image, or its header is damaged"
     if type(error).__name__ == "DecompressionBombError":
         return "more pixels than can be real"
