@@ -15,7 +15,7 @@ AT_ONCE = 64  # columns
 POOL = 16  # places for each row, of which those of more weight get more
 LOWEST, LOWER = 0.1, 0.25  # quantiles that end the lower part
 FEW, TINY = 6, 1e-300  # cells, of whose sums the logarithm says little
-FEWEST_FAR, MOST_FAR = 0.02, 0.5  # share of the rows that are anomalies, where they are taken for such
+FEWEST_FAR, MOST_FAR = 0.05, 0.5  # share of the rows that are anomalies, where they are taken for such
 TELLING = 5.0  # rows far off; fewer say nothing
 ATOM = 0.05  # share of equal rows, beyond what independent columns would have, from which they are one value
 
