@@ -71,3 +71,30 @@ def heat_maps(fitted, new, shape, blur):
         rows = [values[start : start + shape[1]] for start in range(0, len(values), shape[1])]
         maps.append(smoothed(rows, left))
     return maps
+
+
+def whole(picture):
+    """Mean over all cells of one picture, a list of channels."""
+    return [sum(values) / len(picture) for values in zip(*picture, strict=True)]
+
+
+def quarters(picture, shape):
+    """Means over the four quarters of one picture's cells, each a list of channels, from row and column."""
+    high, wide = shape
+    tops = [range((high + 1) // 2), range((high + 1) // 2, high)]
+    lefts = [range((wide + 1) // 2), range((wide + 1) // 2, wide)]
+    found = []
+    for rows in tops:
+        for columns in lefts:
+            cells = [picture[y * wide + x] for y in rows for x in columns]
+            found += [sum(values) / len(cells) for values in zip(*cells, strict=True)]
+    return found
+
+
+def parts(picture, shape, across):
+    return whole(picture) if across == 1 else quarters(picture, shape)
+
+
+def score(one, other):
+    """One picture's score from its two deviations."""
+    return math.log((math.exp(one) + math.exp(other)) / 2)

@@ -155,6 +155,10 @@ PICTURES = {
     "wide patches": {"features.whitening": np.zeros((1, 10**6), np.float32)},
     "places beyond the references": {"components.model0.members": np.array([10**9])},
     "a width of 0": {"components.width": np.array(0.0)},
+    "narrow parts": {"parts.location": np.zeros((5, 3), np.float32)},
+    "parts of few folds": {"parts.whitening": np.zeros((1, 256, 256), np.float32)},
+    "parts that are no numbers": {"parts.location": np.full((5, 256), np.nan, np.float32)},
+    "units of other readings": {"units": np.ones((2, 4))},
 }
 
 

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import math
 import os
 
 import naive_images
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
 import robustae
 from robustae.cli import main
@@ -177,6 +179,48 @@ def test_heat_maps_agree_with_plain_ones(features):
     expected = naive_images.heat_maps(*residuals, model.grid, model.features.blur)
     assert np.ptp(model.typical[0]) > 0.5, "places differ in what is usual"
     np.testing.assert_allclose(model.judged(shown[1])[1], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("features", ["strokes", "patches"])
+def test_scores_agree_with_plain_ones(features):
+    model = inspect(textures(2, n=24)[:, :45], features=features).model
+    shown = [
+        model.rows(model.prepared(one[:, :45, :, None][0].astype(np.float32)) for one in some)
+        for some in (np.split(textures(2, n=24), 24), np.split(textures(3, n=3), 3))
+    ]
+    readings = []
+    for rows, fold in zip(shown, (model.components.fold[model.components.places(shown[0])], -1), strict=True):
+        cells = rows.reshape(len(rows), math.prod(model.grid), -1).tolist()
+        means = [naive_images.parts(picture, model.grid, model.features.parts) for picture in cells]
+        distances = model.parts.squares(np.array(means, np.float32), np.broadcast_to(fold, len(rows)))
+        readings.append(np.log([model.components.energies(rows), distances]))
+    upper = np.sort(readings[0], axis=1)[:, 18:20] @ [0.6, 0.4]  # of 24: at 18.4
+    middle = np.sort(readings[0], axis=1)[:, 11:13].mean(axis=1)
+    deviations = (readings[1] - middle[:, None]) / ((upper - middle) / 0.8416212)[:, None]
+    expected = [naive_images.score(*picture) for picture in deviations.T]
+    np.testing.assert_allclose(model.judged(shown[1])[0], expected, rtol=2e-3)
+
+
+def cogs(seed, n, odd):
+    """Cogs that lie and turn as they like; the first ones have a scratch somewhere."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:96, :96].astype(float)
+    pictures = np.empty((n, 96, 96))
+    for number in range(n):
+        cy, cx = rng.normal(48, 8, 2)
+        away, around = np.hypot(y - cy, x - cx), np.arctan2(y - cy, x - cx) + rng.normal(0, 0.5)
+        pictures[number] = np.where((away < 32 + 2 * np.sign(np.sin(8 * around))) & (away > 14), 0.25, 0.75)
+        if number < odd:
+            sy, sx = rng.uniform(30, 66, 2)
+            pictures[number][(np.abs(y - sy) < 1) & (np.abs(x - sx) < 20)] = 0.95
+    return (pictures + rng.normal(0, 0.02, pictures.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_patches_judge_parts_that_move(seed):
+    found = inspect(cogs(seed, 100, 5), features="patches")
+    scores = found.score(cogs(seed + 10, 60, 20))
+    assert roc_auc_score(np.arange(60) < 20, scores) > 0.85  # without their parts .57 to .78
 
 
 # Files ---------------------------------------------------------------------------------------------

@@ -32,11 +32,14 @@ class Features(Protocol):
         Whether all channels share a unit; else they are whitened.
     blur : float
         Over how many cells of the grid residuals are smoothed before places are judged.
+    parts : int
+        A picture is also judged by the means over parts x parts parts of its maps; 0: it is not.
     """
 
     name: str
     own_unit: bool
     blur: float
+    parts: int
 
     def shape(self, height: float, width: float) -> Shape:
         """Return the size to which pictures of this typical size are brought."""
@@ -71,6 +74,7 @@ class PatchDictionary:
     name: ClassVar[str] = "patches"
     own_unit: ClassVar[bool] = False
     blur: ClassVar[float] = 1.0  # a cell holds few patches
+    parts: ClassVar[int] = 2
 
     SIDE: ClassVar[int] = 90  # pictures have about SIDE * SIDE pixels
     PATCH: ClassVar[int] = 12
@@ -158,6 +162,7 @@ class Strokes:
     name: ClassVar[str] = "strokes"
     own_unit: ClassVar[bool] = True
     blur: ClassVar[float] = 0.0
+    parts: ClassVar[int] = 1  # how much of a drawing goes which way, wherever it lies
 
     SIDE: ClassVar[int] = 16  # the shorter side has from SIDE to below 2 SIDE pixels
     DIRECTIONS: ClassVar[int] = 8
@@ -226,6 +231,7 @@ class FixedMap:
 
     own_unit: ClassVar[bool] = False
     blur: ClassVar[float] = 0.0  # maps are means over neighbourhoods already
+    parts: ClassVar[int] = 0
     SIDE: ClassVar[int] = 192  # pictures are squares, as networks are trained on
     GRID: ClassVar[int] = 12
 

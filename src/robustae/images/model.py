@@ -1,18 +1,23 @@
 """What is usual in pictures: features in front, robust kernel components behind, read in two ways.
 
 A picture's maps as one row say whether it is odd: its energy by components of the others (`stats.kernel`).
-The same prediction says where: the squared residual by place. The score is the mean of both, each in robust
-deviations of the fit: the logarithm of the energy, and the mean of the worst twentieth of the places.
+The same prediction says where: the squared residual by place. The score joins two readings of a picture, each in
+deviations of the fit: the logarithm of the energy, and the mean of the worst twentieth of the places. Where what
+is usual lies here or there (`Features.parts`) places say little; the second reading is then the logarithm of the
+distance of the means over the picture's parts to those of the others (`stats.distances`). With deviations a and b
+the score is log((exp(a) + exp(b)) / 2), which follows the larger one.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from robustae.images.features import Features
 from robustae.images.reading import in_colour, reduced
+from robustae.stats.distances import FoldedDistance, fit_distance
 from robustae.stats.kernel import KernelComponents, fit_kernel
 from robustae.stats.scales import MAD_TO_SD
 from robustae.stats.thresholds import clean_part, valid_contamination
@@ -30,6 +35,7 @@ WORST = 0.05  # share of the places that count
 FLOOR = 1e-3  # of a residual, in typical ones
 LEAST_SPREAD = 0.1  # of the logarithm of a place's residuals
 SMOOTH = 1.25  # of heat maps, in cells of the grid
+UPPER = 0.8  # quantile of the fit's readings that tells their deviation
 COARSE = 6  # grids with fewer cells a side are not smoothed
 
 
@@ -55,13 +61,15 @@ class ImageModel:
     typical : array, shape (2, cells)
         Median and deviation, by place, of the logarithm of the residuals, smoothed by `features.blur`.
     units : array, shape (2, 3)
-        Median and deviation of the log energies, of the mean of the worst places, and of the heat maps.
+        Median and deviation of the two readings and of the heat maps.
     floor : float
         Added to residuals.
     scores : array, shape (m,)
         Of the pictures of the fit, higher = more anomalous.
     threshold : float
         Above it a picture is flagged.
+    parts : FoldedDistance or None
+        Of the means of maps over `features.parts` squared parts.
     """
 
     features: Features
@@ -77,6 +85,7 @@ class ImageModel:
     floor: float
     scores: np.ndarray
     threshold: float
+    parts: FoldedDistance | None = None
 
     def prepared(self, picture: np.ndarray) -> np.ndarray:
         """Return a picture at the model's size, shape (height, width, 1 or 3), about 0 to 1."""
@@ -94,17 +103,20 @@ class ImageModel:
         InputError
             If a score is no number.
         """
-        energies = np.log(self.components.energies(rows))
         logs = np.log(self.components.residuals(rows, self.typical.shape[1]) + self.floor)
         judged = _smoothed(logs, self.grid, self.features.blur)
-        worst = _worst((judged - self.typical[0]) / self.typical[1])
-        (centres, spreads) = self.units
-        deviations = (np.stack([energies, worst]) - centres[:2, None]) / spreads[:2, None]
+        if self.parts is None:
+            second = _worst((judged - self.typical[0]) / self.typical[1])
+        else:
+            second = _of_parts(self.parts, rows, (self.grid, self.features.parts), self.components)
+        readings = np.stack([np.log(self.components.energies(rows)), second])
+        centres, spreads = self.units
+        deviations = (readings - centres[:2, None]) / spreads[:2, None]
         if not np.isfinite(deviations).all():
             raise InputError("the model gives an image no score: it is damaged, or values are too large.")
         left = np.sqrt(max(SMOOTH**2 - self.features.blur**2, 0.0))
         heat = _smoothed((_shrunken(judged, self.typical) - centres[2]) / spreads[2], self.grid, left)
-        return deviations.mean(axis=0), heat.reshape(len(rows), *self.grid)
+        return np.logaddexp(*deviations) - np.log(2), heat.reshape(len(rows), *self.grid)
 
 
 def fit_model(
@@ -183,8 +195,13 @@ def _model(
     judged = _smoothed(logs, grid, features.blur)
     typical = np.stack(_centre_and_spread(judged, axis=0))
     typical[1] = np.maximum(typical[1], LEAST_SPREAD)
-    readings = np.log(components.energies(rows)), _worst((judged - typical[0]) / typical[1])
-    units = np.array([_centre_and_spread(part) for part in (*readings, _shrunken(judged, typical))]).T
+    parts, second = None, _worst((judged - typical[0]) / typical[1])
+    if features.parts:
+        places, cut = components.places(rows), (grid, features.parts)
+        parts = fit_distance(_means(rows, *cut), components.fold[places], components.kept[places])
+        second = _of_parts(parts, rows, cut, components)
+    readings = [_centre_and_upper_spread(part) for part in (np.log(components.energies(rows)), second)]
+    units = np.array([*readings, _centre_and_spread(_shrunken(judged, typical))]).T
     units[1] = np.maximum(units[1], 1e-6)
     centre, unit = channels
     return ImageModel(
@@ -201,7 +218,22 @@ def _model(
         floor,
         np.empty(0),
         np.inf,
+        parts,
     )
+
+
+def _of_parts(parts: FoldedDistance, rows: np.ndarray, cut: Any, components: KernelComponents) -> np.ndarray:
+    """Return the log distances of pictures by the means over their parts, shape (n,)."""
+    places = components.places(rows)
+    return np.log(parts.squares(_means(rows, *cut), np.where(places < 0, -1, components.fold[places])))
+
+
+def _means(rows: np.ndarray, grid: tuple[int, int], parts: int) -> np.ndarray:
+    """Return the means over parts x parts parts of the grid, shape (n, parts^2 k); fewer where it has fewer."""
+    maps = rows.reshape(len(rows), *grid, -1)
+    strips = np.array_split(maps, min(parts, grid[0]), axis=1)
+    cut = [part for strip in strips for part in np.array_split(strip, min(parts, grid[1]), axis=2)]
+    return np.concatenate([part.mean(axis=(1, 2)) for part in cut], axis=1)
 
 
 def _whitening(maps: np.ndarray, own_unit: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -230,6 +262,12 @@ def _parts(pictures: np.ndarray, size: int = 32) -> list[np.ndarray]:
 def _centre_and_spread(values: np.ndarray, axis: Any = None) -> tuple[Any, Any]:
     centre = np.median(values, axis=axis)
     return centre, MAD_TO_SD * np.median(np.abs(values - centre), axis=axis)
+
+
+def _centre_and_upper_spread(values: np.ndarray) -> tuple[Any, Any]:
+    """Return the median and the deviation that UPPER tells: readings are skewed, each in its own way."""
+    centre, upper = np.quantile(values, (0.5, UPPER))
+    return centre, (upper - centre) / NormalDist().inv_cdf(UPPER)
 
 
 def _worst(deviations: np.ndarray) -> np.ndarray:

@@ -10,13 +10,14 @@ from robustae.fit import artifact
 from robustae.images.features import named
 from robustae.images.inspection import Inspection
 from robustae.images.model import ImageModel
+from robustae.stats.distances import FoldedDistance
 from robustae.stats.kernel import KernelComponents
 from robustae.utils.checks import InputError
 
 __all__ = ["Loaded", "load", "save"]
 
 ARRAYS = ("values", "location", "whitening", "typical", "units", "scores")
-FEATURES, COMPONENTS = "features.", "components."
+FEATURES, COMPONENTS, PARTS = "features.", "components.", "parts."
 PIXELS, PER_CELL = 192**2, 8  # of a picture, whatever the file, and for each cell of the maps it brings
 TRIED = (0.0, 0.5, 1.0)  # pictures of one value each
 
@@ -52,6 +53,8 @@ def save(model: ImageModel, path: str | os.PathLike[str]) -> None:
     arrays = {name: getattr(model, name) for name in ARRAYS}
     arrays |= {FEATURES + name: values for name, values in model.features.arrays().items()}
     arrays |= {COMPONENTS + name: values for name, values in model.components.arrays().items()}
+    if model.parts is not None:
+        arrays |= {PARTS + name: values for name, values in vars(model.parts).items()}
     facts = {
         "features": model.features.name,
         "shape": list(model.shape),
@@ -100,12 +103,17 @@ def _model_of(arrays: dict[str, np.ndarray], facts: dict[str, Any], features: An
         components=KernelComponents.of(_under(COMPONENTS, arrays)),
         floor=float(facts["floor"]),
         threshold=float(facts["threshold"]),
+        parts=_parts_of(_under(PARTS, arrays)),
         **{name: arrays[name] for name in ARRAYS},
     )
     _check(model)
     if features is None:
         _try(model)
     return model
+
+
+def _parts_of(arrays: dict[str, np.ndarray]) -> FoldedDistance | None:
+    return FoldedDistance(arrays["location"], arrays["whitening"]) if arrays else None
 
 
 def _sides(value: Any) -> tuple[int, int]:
@@ -125,12 +133,23 @@ def _check(model: ImageModel) -> None:
         raise ValueError("references are of another width than the maps")
     if math.prod(model.shape) > max(PIXELS, PER_CELL * cells):
         raise ValueError("the pictures are larger than such maps are of")
+    if model.parts is not None:
+        count = math.prod(min(model.features.parts, side) for side in model.grid)
+        _check_parts(model.parts, (len(model.components.models), kept * count))
     numbers = [getattr(model, name) for name in ARRAYS] + [model.floor, model.threshold]
     if not all(np.isfinite(part).all() for part in numbers):
         raise ValueError("a number is none")
     above = (model.floor, np.diff(model.values), model.typical[1], model.units[1])
     if not all(np.all(part > 0) for part in above) or not model.scores.size:
         raise ValueError("a deviation is not above 0")
+
+
+def _check_parts(parts: FoldedDistance, shape: tuple[int, int]) -> None:
+    arrays = (parts.location, parts.whitening)
+    if [part.shape for part in arrays] != [shape, (*shape, shape[1])]:
+        raise ValueError("distances of parts are of another width than the maps")
+    if not all(part.dtype == np.float32 and np.isfinite(part).all() for part in arrays):
+        raise ValueError("distances of parts are damaged")
 
 
 def _try(model: ImageModel) -> None:

@@ -3,25 +3,22 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from robustae.baselines import ReconstructionPCA
-from robustae.images.features import Strokes
+from robustae.images.features import PatchDictionary
 from robustae.images.inspection import inspect
-from robustae.images.model import stretched
-from robustae.images.reading import in_colour, resized
 from robustae.lab.jobs import Cannot
-from robustae.stats.kernel import fit_kernel
 from robustae.stats.widths import auto_width
 
 __all__ = [
     "OURS",
     "STROKES",
     "Method",
-    "OnStrokes",
+    "Inspected",
     "PrincipalComponents",
     "autoencoder",
     "fitted",
@@ -33,6 +30,7 @@ OURS = "RCAE"  # what the others are compared with
 ALL_ROWS = "RCAE all rows"
 STROKES = "RAE on strokes"
 PATCHES = "RAE on patches"
+INSPECT = "inspect, patches"
 INF = float("inf")
 QUICK_ITERATIONS = 15
 
@@ -136,8 +134,9 @@ def _all(settings: dict[str, Any]) -> Iterator[Method]:
     yield Method("deep RAE", partial(autoencoder, predictor="deep", **settings))
     yield Method(OURS, partial(autoencoder, predictor="conv", **settings))
     yield Method(ALL_ROWS, partial(_all_rows, **settings))
-    yield Method(STROKES, partial(_on_features, OnStrokes))
+    yield Method(STROKES, partial(_on_features, partial(Inspected, features="strokes")))
     yield Method(PATCHES, partial(_on_features, OnPatches))
+    yield Method(INSPECT, partial(_on_features, partial(Inspected, features="patches")))
     yield Method("RAE rows", partial(autoencoder, predictor="sigmoid", penalty="rows", **settings))
     yield Method("isolation forest", _isolation_forest)
     yield Method("OC-SVM", partial(_baseline, "one_class_svm"))
@@ -168,40 +167,14 @@ def _all_rows(image_shape: Shape, seed: int, **settings: Any) -> Any:
     return autoencoder(image_shape, seed, predictor="conv", **changed)
 
 
-class OnStrokes(BaseEstimator):
-    """Robust kernel components of the strokes of images: features in front, the robust autoencoder behind.
+class Quarters(PatchDictionary):
+    """Mean answers of a dictionary of patches in each quarter of an image."""
 
-    Parameters
-    ----------
-    image_shape : tuple of int
-    """
-
-    def __init__(self, image_shape: tuple[int, ...]) -> None:
-        self.image_shape = image_shape
-
-    def fit(self, X: Any, y: Any = None) -> "OnStrokes":
-        """Fit to flattened images, shape (n, d)."""
-        small = self._small(X)
-        self.values_ = np.quantile(small, (0.01, 0.99))
-        self.strokes_ = Strokes().fit(stretched(small, self.values_))
-        self.components_ = fit_kernel(self._rows(small))
-        return self
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Return minus the energy of each row; shape (n,); of rows of the fit by components without them."""
-        return -self.components_.energies(self._rows(self._small(X)))
-
-    def _small(self, X: Any) -> np.ndarray:
-        images = np.asarray(X, dtype=np.float32).reshape(len(X), *self.image_shape[:2], -1)
-        shape = Strokes().shape(*self.image_shape[:2])
-        return np.stack([in_colour(resized(image, shape), False) for image in images])
-
-    def _rows(self, small: np.ndarray) -> np.ndarray:
-        return self.strokes_(stretched(small, self.values_)).reshape(len(small), -1)
+    GRID: ClassVar[int] = 2
 
 
 class OnPatches(BaseEstimator):
-    """`robustae.images.inspect` of images, by a dictionary of their patches.
+    """The robust autoencoder for tables, of what a dictionary of the images' patches answers in each quarter.
 
     Parameters
     ----------
@@ -212,8 +185,40 @@ class OnPatches(BaseEstimator):
         self.image_shape = image_shape
 
     def fit(self, X: Any, y: Any = None) -> "OnPatches":
+        """Fit to flattened images, shape (n, d), with values 0 to 1."""
+        from robustae.estimators.autoencoder import RobustAutoencoder
+
+        self.patches_ = Quarters().fit(self._images(X))
+        self.model_ = RobustAutoencoder(random_state=0).fit(self._rows(X))
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return the scores of each row, shape (n,); of rows of the fit as of unseen ones."""
+        return self.model_.score_samples(self._rows(X))
+
+    def _images(self, X: Any) -> np.ndarray:
+        return np.asarray(X, dtype=np.float32).reshape(len(X), *self.image_shape[:2], -1)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        return self.patches_(self._images(X)).reshape(len(X), -1)
+
+
+class Inspected(BaseEstimator):
+    """`robustae.images.inspect` of images.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+    features : str
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], features: str = "auto") -> None:
+        self.image_shape = image_shape
+        self.features = features
+
+    def fit(self, X: Any, y: Any = None) -> "Inspected":
         """Fit to flattened images, shape (n, d)."""
-        self.found_ = inspect(self._images(X), features="patches")
+        self.found_ = inspect(self._images(X), features=self.features)
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
@@ -224,7 +229,7 @@ class OnPatches(BaseEstimator):
         return np.asarray(X, dtype=np.float32).reshape(len(X), *self.image_shape)
 
 
-def _on_features(kind: type, image_shape: Shape, seed: int) -> Any:
+def _on_features(kind: Callable[..., Any], image_shape: Shape, seed: int) -> Any:
     if image_shape is None:
         raise Cannot("needs images")
     return kind(image_shape)

@@ -167,6 +167,10 @@ class KernelComponents:
                 out[rows] += share[:, None] * (self._mixed(model, K) + self.centre)
         return out
 
+    def places(self, X: np.ndarray) -> np.ndarray:
+        """Return the place among the references of each row that equals one, else -1; shape (n,)."""
+        return self._places_of(self._about(X))
+
     def continued(self, X: np.ndarray, share: float) -> "KernelComponents":
         """Return components in which a share of the references are rows of X, evenly spread in both."""
         count = min(round(share * len(self.rows)), len(X))
@@ -210,6 +214,9 @@ class KernelComponents:
     def _places(self) -> dict[bytes, int]:
         return {_digest(row): place for place, row in enumerate(self.rows)}
 
+    def _places_of(self, A: np.ndarray) -> np.ndarray:
+        return np.array([self._places.get(_digest(row), -1) for row in A])
+
     @cached_property
     def _squares(self) -> np.ndarray:
         return _squares(self.rows)
@@ -230,7 +237,7 @@ class KernelComponents:
             yield (
                 rows,
                 np.exp(-self._distances(A, None if there is None else there[rows]) / self.width),
-                np.array([self._places.get(_digest(row), -1) for row in A]),
+                self._places_of(A),
             )
 
     def _distances(self, A: np.ndarray, there: np.ndarray | None) -> np.ndarray:
