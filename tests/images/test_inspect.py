@@ -9,7 +9,8 @@ import naive_images
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import roc_auc_score
+from sklearn.datasets import load_digits
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 import robustae
 from robustae.cli import main
@@ -221,6 +222,16 @@ def test_patches_judge_parts_that_move(seed):
     found = inspect(cogs(seed, 100, 5), features="patches")
     scores = found.score(cogs(seed + 10, 60, 20))
     assert roc_auc_score(np.arange(60) < 20, scores) > 0.85  # without their parts .57 to .78
+
+
+def test_strokes_find_digits_among_others():
+    digits = load_digits()
+    found = []
+    for usual in range(10):
+        others = digits.images[digits.target == (usual + 1) % 10][:9]
+        X = np.concatenate([digits.images[digits.target == usual], others])
+        found.append(average_precision_score(np.arange(len(X)) >= len(X) - 9, inspect(X).scores))
+    assert np.mean(found) > 0.8  # by the energies alone .61
 
 
 # Files ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from robustae.data.mixed import MixedTable
 from robustae.data.values import foreign
 from robustae.utils.checks import InputError
 
-__all__ = ["cells_of", "collected", "frame_of", "is_mixed", "of_frame", "replaced", "say_marks"]
+__all__ = ["cells_of", "collected", "frame_of", "is_mixed", "of_frame", "replaced", "warn_of_marks"]
 
 
 def frame_of(X: Any) -> Any:
@@ -80,7 +80,7 @@ def _numbers_rows(frame: Any) -> bool:
     return any(found) and not all(found)
 
 
-def say_marks(frame: Any) -> None:
+def warn_of_marks(frame: Any) -> None:
     """Warn of columns of a frame that hold such as -999 where a value may be missing."""
     numbers = ((str(s.name), cells_of(s)) for s in frame.iter_columns() if s.dtype.is_numeric())
     for note in marks_of((name, cells.astype(float)) for name, cells in numbers):

@@ -11,7 +11,7 @@ from robustae.data import MixedTable
 from robustae.data.coding import as_shown, written
 from robustae.data.column_kinds import Column
 from robustae.data.columns import Columns
-from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, replaced, say_marks
+from robustae.data.dataframes import frame_like, frame_of, is_mixed, of_frame, replaced, warn_of_marks
 from robustae.data.kinds import Kind, kind_of
 from robustae.data.rows import NumberRows, checked, dense, read_rows
 from robustae.data.unreadable import numbers_by
@@ -170,7 +170,7 @@ def rows_of(
     X = dense(X)
     frame = frame_of(X)
     if reset and frame is not None:
-        say_marks(frame)
+        warn_of_marks(frame)
     table = _mixed(X, frame, plan, reset)
     if table is None or plan is None and not reset:
         native = X if frame is None else frame.to_native()

@@ -1,11 +1,12 @@
 """What is usual in pictures: features in front, robust kernel components behind, read in two ways.
 
-A picture's maps as one row say whether it is odd: its energy by components of the others (`stats.kernel`).
-The same prediction says where: the squared residual by place. The score joins two readings of a picture, each in
-deviations of the fit: the logarithm of the energy, and the mean of the worst twentieth of the places. Where what
-is usual lies here or there (`Features.parts`) places say little; the second reading is then the logarithm of the
-distance of the means over the picture's parts to those of the others (`stats.distances`). With deviations a and b
-the score is log((exp(a) + exp(b)) / 2), which follows the larger one.
+A picture's maps as one row say whether it is odd: its energy by components of the others
+(`stats.kernel`). The same prediction says where: the squared residual by place. The score joins two
+readings of a picture, each in deviations of the fit: the logarithm of the energy, and the mean of the
+worst twentieth of the places. Where what is usual lies here or there (`Features.parts`) places say
+little; the second reading is then the logarithm of the distance of the means over the picture's parts
+to those of the others (`stats.distances`). With deviations a and b the score is log((exp(a) + exp(b)) /
+2), which follows the larger one.
 """
 
 from collections.abc import Iterable
@@ -229,7 +230,7 @@ def _of_parts(parts: FoldedDistance, rows: np.ndarray, cut: Any, components: Ker
 
 
 def _means(rows: np.ndarray, grid: tuple[int, int], parts: int) -> np.ndarray:
-    """Return the means over parts x parts parts of the grid, shape (n, parts^2 k); fewer where it has fewer."""
+    """Return the means over parts x parts parts of the grid, shape (n, parts^2 k); a small grid has fewer."""
     maps = rows.reshape(len(rows), *grid, -1)
     strips = np.array_split(maps, min(parts, grid[0]), axis=1)
     cut = [part for strip in strips for part in np.array_split(strip, min(parts, grid[1]), axis=2)]

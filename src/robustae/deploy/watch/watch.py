@@ -117,7 +117,7 @@ def watch(
     )
     try:
         for batch in feed.batches():
-            watcher.say_western(feed.western)
+            watcher.report_western(feed.western)
             watcher.take(batch)
         watcher.finish()
     except BrokenPipeError:
@@ -148,7 +148,7 @@ class _Watcher:
         self.western = 0  # lines
         self.below = False  # whether the line before was that of names
 
-    def say_western(self, lines: int) -> None:
+    def report_western(self, lines: int) -> None:
         """Say, once, that lines are not in UTF-8."""
         if lines and not self.western:
             self.warn("lines that are not UTF-8 are read as Windows-1252 (--encoding names another).")

@@ -9,7 +9,7 @@ from robustae.baselines import comparison_methods
 from robustae.datasets import load_digits_anomalies
 from robustae.estimators.autoencoder import RobustAutoencoder
 from robustae.estimators.facts import facts_of
-from robustae.lab.methods import STROKES, OnStrokes
+from robustae.lab.methods import STROKES, Inspected
 from robustae.metrics import auprc, auroc, precision_at
 
 __all__ = ["digits_part"]
@@ -28,7 +28,7 @@ def _methods(seed: int) -> dict[str, Any]:
         "RPCA": usual["RPCA"](),
         "AE (λ = ∞)": plain,
         "RAE": _autoencoder(seed),
-        STROKES: OnStrokes(SHAPE),
+        STROKES: Inspected(SHAPE, "strokes"),
     }
 
 
