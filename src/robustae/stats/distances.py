@@ -1,8 +1,8 @@
 """Robust Mahalanobis distances out of fold, where there may be fewer rows than columns.
 
-A row is judged by the mean m and the shrunken covariance S (Ledoit and Wolf 2004) of the rows kept in
-the other folds, ``(x - m)' S^-1 (x - m)``. The share KEEP with the least distances is kept, in concentration steps
-from a given start (as the fast MCD, Rousseeuw and Van Driessen 1999).
+A row is judged by the mean m and the shrunken covariance S (Ledoit and Wolf 2004) of the rows kept in the
+other folds, ``(x - m)' S^-1 (x - m)``. The share KEEP with the least distances is kept, in concentration
+steps from a given start (as the fast MCD, Rousseeuw and Van Driessen 1999).
 """
 
 from dataclasses import dataclass
