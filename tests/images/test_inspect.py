@@ -428,6 +428,23 @@ def test_refused_arguments(drawn, found, tmp_path):
         inspect(tmp_path)
 
 
+@pytest.mark.parametrize("features", ["strokes", "patches"])
+@pytest.mark.parametrize("n, noise", [(5, 0), (6, 1), (12, 0), (40, 1)])
+def test_one_that_differs_from_equal_ones_is_found(features, n, noise, rng):
+    X = np.tile(noise * rng.random((50, 60)), (n, 1, 1))
+    X[n // 2, 20:30] = 1
+    found = inspect(X, features=features)
+    assert np.argmax(found.scores) == n // 2 and found.flagged.sum() == found.flagged[n // 2] == 1
+    np.testing.assert_array_equal(np.delete(found.scores, n // 2), 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 50), (2, 60), (70, 2)])
+def test_images_too_small_for_patches_are_refused(shape, rng):
+    with pytest.raises(InputError, match="'patches' compares patches of 3 x 3 pixels or more; these"):
+        inspect(rng.random((8, *shape)), features="patches")
+    assert inspect(rng.random((8, *shape))).model.features.name == "strokes"
+
+
 def test_images_that_are_all_the_same():
     found = inspect(np.full((8, 20, 20), 7.0))
     assert np.isfinite(found.scores).all() and len(set(found.scores)) == 1 and not found.flagged.any()

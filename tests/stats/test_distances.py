@@ -46,7 +46,7 @@ def naive_kept(X, fold, kept):
 def test_distances_agree_with_the_equations(n, d):
     X = rows_with_odd_ones(0, n, d)
     fold = np.arange(n) % 3
-    found = fit_distance(X, fold, np.ones(n, bool))
+    found = fit_distance(X, fold, 3, np.ones(n, bool))
     kept = naive_kept(X, fold, np.ones(n, bool))
     rows = [X[kept & (fold != number)] for number in range(3)]
     expected = [naive_square(x, rows[number]) for x, number in zip(X, fold, strict=True)]
@@ -62,7 +62,7 @@ def test_odd_rows_are_farthest(n, d, alike):
     X = rows_with_odd_ones(1, n, d, alike)
     fold = np.arange(n) % 5
     begin = np.arange(n) < n - ODD
-    found = fit_distance(X, fold, begin if alike else np.ones(n, bool))
+    found = fit_distance(X, fold, 5, begin if alike else np.ones(n, bool))
     assert set(np.argsort(found.squares(X, fold))[-ODD:]) == set(range(n - ODD, n))
     new = rows_with_odd_ones(1, n, d, alike)[:-ODD] + np.float32(0.01)
     odd = X[-ODD:] + np.float32(0.01)
@@ -73,18 +73,18 @@ def test_odd_rows_are_farthest(n, d, alike):
 def test_order_rotation_and_unit_do_not_matter(rng):
     X = rows_with_odd_ones(2)
     fold, kept = np.arange(len(X)) % 5, np.ones(len(X), bool)
-    expected = fit_distance(X, fold, kept).squares(X, fold)
+    expected = fit_distance(X, fold, 5, kept).squares(X, fold)
     order = rng.permutation(len(X))
     Q, _ = np.linalg.qr(rng.normal(size=(12, 12)))
     for Z in (X, X @ Q.astype(np.float32), 7 * X - 20):
-        found = fit_distance(Z[order], fold[order], kept).squares(Z[order], fold[order])
+        found = fit_distance(Z[order], fold[order], 5, kept).squares(Z[order], fold[order])
         np.testing.assert_allclose(found, expected[order], rtol=2e-3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_rows_that_are_all_the_same_are_near(n):
     X = np.full((n, 3), 2.5, np.float32)
-    found = fit_distance(X, np.zeros(n, int), np.ones(n, bool))
+    found = fit_distance(X, np.zeros(n, int), 1, np.ones(n, bool))
     squares = found.squares(X, np.zeros(n, int))
     assert (squares > 0).all() and (squares < 1e-6).all()
     assert np.isfinite(found.squares(X + 1, np.full(n, -1))).all()

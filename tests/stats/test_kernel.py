@@ -55,6 +55,16 @@ def test_energies_agree_with_the_equations(seed):
         np.testing.assert_allclose(found.energy[place], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("equal, others", [(4, 1), (9, 1), (9, 3), (30, 20)])
+def test_what_more_than_half_of_the_rows_are_is_usual(equal, others):
+    X = np.repeat([[1.0, 2.0, 3.0], [5.0, 1.0, 0.0]], [equal, others], axis=0)
+    X[equal:] += np.arange(others)[:, None]
+    found = fit_kernel(X.astype(np.float32))
+    energy = found.energies(X.astype(np.float32))
+    assert (energy[:equal] < energy[equal:].min()).all()
+    assert (found.folds_of(X.astype(np.float32))[:equal] == -1).all()
+
+
 @pytest.mark.parametrize("n, d", [(60, 200), (200, 20), (700, 40)])
 def test_odd_rows_have_the_largest_energies_and_are_not_kept(n, d):
     X = rows_with_odd_ones(1, n, d)

@@ -97,6 +97,11 @@ class PatchDictionary:
 
         rng = np.random.default_rng(0)
         n, height, width, _ = pictures.shape
+        if min(height, width) < 3:
+            raise InputError(
+                "features: 'patches' compares patches of 3 x 3 pixels or more; these images are compared at "
+                f"{width} x {height} ('strokes' compares such)."
+            )
         patch = max(3, min(self.PATCH, height // 3, width // 3))
         places = zip(
             rng.integers(0, n, self.SAMPLE),

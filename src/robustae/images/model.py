@@ -5,8 +5,8 @@ A picture's maps as one row say whether it is odd: its energy by components of t
 readings of a picture, each in deviations of the fit: the logarithm of the energy, and the mean of the
 worst twentieth of the places. Where what is usual lies here or there (`Features.parts`) places say
 little; the second reading is then the logarithm of the distance of the means over the picture's parts
-to those of the others (`stats.distances`). With deviations a and b the score is log((exp(a) + exp(b)) /
-2), which follows the larger one.
+to those of the others (`stats.distances`). With deviations a and b the score is
+log((exp(a) + exp(b)) / 2), which follows the larger one.
 """
 
 from collections.abc import Iterable
@@ -198,8 +198,9 @@ def _model(
     typical[1] = np.maximum(typical[1], LEAST_SPREAD)
     parts, second = None, _worst((judged - typical[0]) / typical[1])
     if features.parts:
-        places, cut = components.places(rows), (grid, features.parts)
-        parts = fit_distance(_means(rows, *cut), components.fold[places], components.kept[places])
+        cut, folds, kept = (grid, features.parts), components.folds_of(rows), components.kept
+        means = _means(rows, *cut)
+        parts = fit_distance(means, folds, len(components.models), kept[components.places(rows)])
         second = _of_parts(parts, rows, cut, components)
     readings = [_centre_and_upper_spread(part) for part in (np.log(components.energies(rows)), second)]
     units = np.array([*readings, _centre_and_spread(_shrunken(judged, typical))]).T
@@ -225,8 +226,7 @@ def _model(
 
 def _of_parts(parts: FoldedDistance, rows: np.ndarray, cut: Any, components: KernelComponents) -> np.ndarray:
     """Return the log distances of pictures by the means over their parts, shape (n,)."""
-    places = components.places(rows)
-    return np.log(parts.squares(_means(rows, *cut), np.where(places < 0, -1, components.fold[places])))
+    return np.log(parts.squares(_means(rows, *cut), components.folds_of(rows)))
 
 
 def _means(rows: np.ndarray, grid: tuple[int, int], parts: int) -> np.ndarray:

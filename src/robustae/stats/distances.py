@@ -38,13 +38,13 @@ class FoldedDistance:
         ----------
         X : array, shape (n, d)
         fold : array of int, shape (n,)
-            Of rows of the fit, whose distance is that of their fold; -1 for others, which get the mean.
+            Whose distance a row gets: that of the fold it was left out of; -1: the mean over all.
         """
         each = np.stack([_squares(X, *model) for model in zip(self.location, self.whitening, strict=True)])
         return np.maximum(np.where(fold < 0, each.mean(axis=0), each[fold, np.arange(len(X))]), TINY)
 
 
-def fit_distance(X: np.ndarray, fold: np.ndarray, kept: np.ndarray) -> FoldedDistance:
+def fit_distance(X: np.ndarray, fold: np.ndarray, folds: int, kept: np.ndarray) -> FoldedDistance:
     """Fit to rows that may hold odd ones.
 
     Parameters
@@ -52,7 +52,8 @@ def fit_distance(X: np.ndarray, fold: np.ndarray, kept: np.ndarray) -> FoldedDis
     X : array, shape (n, d)
         Columns of about one unit.
     fold : array of int, shape (n,)
-        From 0 on; equal rows belong into one.
+        Of each row; equal rows belong into one. -1: it is in all.
+    folds : int
     kept : array of bool, shape (n,)
         Where the steps begin; some are.
 
@@ -61,20 +62,20 @@ def fit_distance(X: np.ndarray, fold: np.ndarray, kept: np.ndarray) -> FoldedDis
     FoldedDistance
     """
     before = np.zeros(len(X))
-    found = _fitted(X, fold, kept)
+    found = _fitted(X, fold, folds, kept)
     for _ in range(STEPS):
         squares = found.squares(X, fold)
         # Two odd rows that are alike would else take turns: the one kept excuses the other.
         last, kept = kept, _nearest(np.maximum(squares, before))
         if (kept == last).all():
             break
-        before, found = squares, _fitted(X, fold, kept)
+        before, found = squares, _fitted(X, fold, folds, kept)
     return found
 
 
-def _fitted(X: np.ndarray, fold: np.ndarray, kept: np.ndarray) -> FoldedDistance:
+def _fitted(X: np.ndarray, fold: np.ndarray, folds: int, kept: np.ndarray) -> FoldedDistance:
     models = []
-    for number in range(fold.max() + 1):
+    for number in range(folds):
         others = kept & (fold != number)
         models.append(_model(X[others if others.any() else kept]))
     location, whitening = zip(*models, strict=True)

@@ -171,6 +171,11 @@ class KernelComponents:
         """Return the place among the references of each row that equals one, else -1; shape (n,)."""
         return self._places_of(self._about(X))
 
+    def folds_of(self, X: np.ndarray) -> np.ndarray:
+        """Return the fold of rows of the fit, shape (n,); -1 for others, and those that all folds have."""
+        places = self.places(X)
+        return np.where((places < 0) | self._shared[places], -1, self.fold[places])
+
     def continued(self, X: np.ndarray, share: float) -> "KernelComponents":
         """Return components in which a share of the references are rows of X, evenly spread in both."""
         count = min(round(share * len(self.rows)), len(X))
@@ -216,6 +221,14 @@ class KernelComponents:
 
     def _places_of(self, A: np.ndarray) -> np.ndarray:
         return np.array([self._places.get(_digest(row), -1) for row in A])
+
+    @cached_property
+    def _shared(self) -> np.ndarray:
+        """Which references are in the model of their own fold, shape (m,)."""
+        shared = np.zeros(len(self.rows), dtype=bool)
+        for number, model in enumerate(self.models):
+            shared[model.members] |= self.fold[model.members] == number
+        return shared
 
     @cached_property
     def _squares(self) -> np.ndarray:
@@ -384,10 +397,11 @@ def _components(K: np.ndarray, members: np.ndarray, mass: np.ndarray) -> FoldMod
 
 
 def _folds(K: np.ndarray, mass: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, tuple[FoldModel, ...]]:
+    # A row of more than half the weight is what is usual: without it nothing is.
     fold = np.arange(len(K)) % min(FOLDS, len(K))
     models = []
     for number in range(fold.max() + 1):
-        others = np.flatnonzero(kept & (fold != number))
+        others = np.flatnonzero(kept & ((fold != number) | (mass > mass.sum() / 2)))
         models.append(_components(K, others if len(others) else np.flatnonzero(kept), mass))
     return fold, tuple(models)
 
