@@ -106,11 +106,7 @@ class ImageModel:
         """
         logs = np.log(self.components.residuals(rows, self.typical.shape[1]) + self.floor)
         judged = _smoothed(logs, self.grid, self.features.blur)
-        if self.parts is None:
-            second = _worst((judged - self.typical[0]) / self.typical[1])
-        else:
-            second = _of_parts(self.parts, rows, (self.grid, self.features.parts), self.components)
-        readings = np.stack([np.log(self.components.energies(rows)), second])
+        readings = self._readings(rows, judged)
         centres, spreads = self.units
         deviations = (readings - centres[:2, None]) / spreads[:2, None]
         if not np.isfinite(deviations).all():
@@ -118,6 +114,14 @@ class ImageModel:
         left = np.sqrt(max(SMOOTH**2 - self.features.blur**2, 0.0))
         heat = _smoothed((_shrunken(judged, self.typical) - centres[2]) / spreads[2], self.grid, left)
         return np.logaddexp(*deviations) - np.log(2), heat.reshape(len(rows), *self.grid)
+
+    def _readings(self, rows: np.ndarray, judged: np.ndarray) -> np.ndarray:
+        """Return the two readings, shape (2, n); `judged` are the smoothed logarithms by place."""
+        energies = np.log(self.components.energies(rows))
+        if self.parts is None:
+            return np.stack([energies, _worst((judged - self.typical[0]) / self.typical[1])])
+        means = _means(rows, self.grid, self.features.parts)
+        return np.stack([energies, np.log(self.parts.squares(means, self.components.folds_of(rows)))])
 
 
 def fit_model(
@@ -196,17 +200,12 @@ def _model(
     judged = _smoothed(logs, grid, features.blur)
     typical = np.stack(_centre_and_spread(judged, axis=0))
     typical[1] = np.maximum(typical[1], LEAST_SPREAD)
-    parts, second = None, _worst((judged - typical[0]) / typical[1])
+    parts = None
     if features.parts:
-        cut, folds, kept = (grid, features.parts), components.folds_of(rows), components.kept
-        means = _means(rows, *cut)
-        parts = fit_distance(means, folds, len(components.models), kept[components.places(rows)])
-        second = _of_parts(parts, rows, cut, components)
-    readings = [_centre_and_upper_spread(part) for part in (np.log(components.energies(rows)), second)]
-    units = np.array([*readings, _centre_and_spread(_shrunken(judged, typical))]).T
-    units[1] = np.maximum(units[1], 1e-6)
+        means, kept = _means(rows, grid, features.parts), components.kept[components.places(rows)]
+        parts = fit_distance(means, components.folds_of(rows), len(components.models), kept)
     centre, unit = channels
-    return ImageModel(
+    model = ImageModel(
         features,
         (int(shape[1]), int(shape[2])),
         shape[3] == 3,
@@ -216,17 +215,16 @@ def _model(
         grid,
         components,
         typical,
-        units,
+        np.empty((2, 0)),
         floor,
         np.empty(0),
         np.inf,
         parts,
     )
-
-
-def _of_parts(parts: FoldedDistance, rows: np.ndarray, cut: Any, components: KernelComponents) -> np.ndarray:
-    """Return the log distances of pictures by the means over their parts, shape (n,)."""
-    return np.log(parts.squares(_means(rows, *cut), components.folds_of(rows)))
+    readings = [_centre_and_upper_spread(reading) for reading in model._readings(rows, judged)]
+    units = np.array([*readings, _centre_and_spread(_shrunken(judged, typical))]).T
+    units[1] = np.maximum(units[1], 1e-6)
+    return replace(model, units=units)
 
 
 def _means(rows: np.ndarray, grid: tuple[int, int], parts: int) -> np.ndarray:
